@@ -1,0 +1,213 @@
+"""Canonical forms: what differs in writing but means the same gets one text, so that it gets one pseudonym.
+
+A value that has no canonical form gives None: the entity is then absent. Nothing here raises, prints or keeps more than
+its bounded caches. Results are personal data like what they came from, but for the closed sets: `email_provider`,
+`user_agent`, `route`, `referred_by`, `category`, `decline_code`, `policy_version`.
+"""
+
+import ipaddress
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Literal
+from urllib.parse import urlsplit
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+from events.cards import fold_digits
+from events.types import Address
+from events.words import WORDS
+
+_CACHED = 65_536
+_LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_APART = re.compile(r"[\W_]+")
+
+# Arabic letters that are written for one another.
+_LETTERS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ة": "ه", "ک": "ك", "ـ": None})
+
+_BROWSERS = (
+    ("script", ("curl/", "wget/", "python", "okhttp", "java/", "go-http", "axios", "node-fetch", "libwww", "scrapy")),
+    ("headless", ("headless", "phantomjs", "puppeteer", "playwright", "selenium")),
+    ("bot", ("bot", "crawl", "spider", "slurp", "facebookexternalhit", "preview")),
+    ("edge", ("edg/", "edge/", "edga/", "edgios/", "edge")),
+    ("opera", ("opr/", "opera")),
+    ("samsung", ("samsungbrowser", "samsung internet")),
+    ("firefox", ("firefox", "fxios")),
+    ("app", ("; wv)", "fban/", "fbav/", "instagram")),
+    ("chrome", ("chrome", "crios/", "chromium")),
+    ("ie", ("msie ", "trident/")),
+    ("safari", ("safari", "applewebkit")),
+)
+_SYSTEMS = (
+    ("android", ("android",)),
+    ("ios", ("iphone", "ipad", "ipod", "ios")),
+    ("windows", ("windows",)),
+    ("macos", ("mac os x", "macintosh", "macos")),
+    ("chromeos", ("cros ", "chrome os", "chromeos")),
+    ("harmonyos", ("harmonyos",)),
+    ("linux", ("linux", "x11", "ubuntu")),
+)
+
+_DEPTH = 4
+_SEARCH = re.compile(r"(?:^|\.)(?:google|bing|duckduckgo|yahoo|yandex|baidu|ecosia)\.")
+_SOCIAL = re.compile(
+    r"(?:^|\.)(?:facebook|instagram|tiktok|snapchat|twitter|youtube|pinterest|linkedin|whatsapp|telegram|reddit)\.com$|"
+    r"^(?:t\.co|x\.com|t\.me|wa\.me|youtu\.be|lnkd\.in|fb\.me)$"
+)
+
+_RESPONSE = re.compile(r"[0-9A-Z][0-9]")  # ISO 8583, field 39
+_VERSION = re.compile(r"(?:20[0-9]{2}-[01][0-9](?:-[0-3][0-9])?|v?[0-9]{1,2}(?:\.[0-9]{1,2}){0,2})")
+
+
+@lru_cache(_CACHED)
+def email(text: str) -> str | None:
+    """RFC 5321 and 6531 without look-ups: lower case, ASCII domain, without the parts that providers ignore."""
+    local, at, domain = unicodedata.normalize("NFKC", text).strip().rpartition("@")
+    local, host = local.lower(), _domain(domain)
+    if not at or host is None:
+        return None
+    if not _LOCAL.fullmatch(local) or len(local) > 64:
+        try:
+            local = validate_email(f"{local}@{host}", check_deliverability=False).local_part
+        except EmailNotValidError:
+            return None
+    if host in WORDS.tagging_providers:
+        local = local.partition("+")[0] or local
+    if host == "gmail.com":
+        local = local.replace(".", "")
+    return f"{local}@{host}"
+
+
+@lru_cache(_CACHED)
+def _domain(domain: str) -> str | None:
+    try:
+        host = validate_email(f"a@{domain}", check_deliverability=False).ascii_domain
+    except EmailNotValidError:
+        return None
+    return "gmail.com" if host == "googlemail.com" else host
+
+
+def email_provider(address: str) -> Literal["free", "disposable", "other"]:
+    """What kind of provider a canonical address is at."""
+    host = address.rpartition("@")[2]
+    if host in WORDS.disposable_providers:
+        return "disposable"
+    return "free" if host in WORDS.free_providers or host in WORDS.tagging_providers else "other"
+
+
+@lru_cache(_CACHED)
+def phone(text: str, country: str | None) -> str | None:
+    """E.164, for example `+966501234567`; a number without its country's code is one of `country` (ISO 3166-1)."""
+    try:
+        number = phonenumbers.parse(fold_digits(text), country)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(_CACHED)
+def ip(text: str) -> str | None:
+    """RFC 5952; an IPv4 address mapped into IPv6 is the IPv4 one."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address).partition("%")[0]
+
+
+@lru_cache(_CACHED)
+def network(address: str) -> str:
+    """The /24 or /48 of a canonical address."""
+    prefix = 48 if ":" in address else 24
+    return str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
+
+
+@lru_cache(_CACHED)
+def name(text: str) -> str | None:
+    """Without case, accents' and vowels' marks, and punctuation; Arabic letters that stand for one another are one."""
+    return _words(text) or None
+
+
+@lru_cache(_CACHED)
+def address(given: Address) -> str | None:
+    """Lines, postal code, city and country; None without a line or a postal code, since a city is not an address."""
+    place = _words(" ".join(given.lines)), _words(given.postal_code or "")
+    if not any(place):
+        return None
+    return "|".join((*place, _words(given.city or ""), given.country))
+
+
+def _words(text: str) -> str:
+    # Decomposed first, so that the marks fall away; composed again, so that ligatures and widths do too.
+    text = fold_digits(unicodedata.normalize("NFKD", text)).casefold().translate(_LETTERS)
+    return _APART.sub(" ", unicodedata.normalize("NFKC", text)).strip()
+
+
+@lru_cache(_CACHED)
+def user_agent(text: str) -> tuple[str, str]:
+    """The families of browser and system, each of a dozen or `other`; from a user agent or from their names."""
+    return _family(text, _BROWSERS), _family(text, _SYSTEMS)
+
+
+def _family(text: str, families: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
+    lowered = text.lower()
+    return next((family for family, marks in families if any(mark in lowered for mark in marks)), "other")
+
+
+@lru_cache(_CACHED)
+def route(path: str) -> str:
+    """The path's template: known words, `:id` for what has a digit, `:x` for the rest.
+
+    `/product/123?a=b` is `/product/:id`. At most four pieces of a closed set, so that nothing that a visitor or a link
+    carries gets through.
+    """
+    pieces = [piece for piece in re.split(r"[?#;]", path, maxsplit=1)[0].lower().split("/") if piece]
+    known = [_piece(piece) for piece in pieces[:_DEPTH]]
+    return "/" + "/".join(known)
+
+
+def _piece(piece: str) -> str:
+    if piece in WORDS.path_pieces:
+        return piece
+    return ":id" if any(map(str.isdigit, piece)) else ":x"
+
+
+@lru_cache(_CACHED)
+def referred_by(
+    referrer: str | None, own_hosts: frozenset[str] = frozenset()
+) -> Literal["none", "own", "search", "social", "other"]:
+    """Where a visitor came from; `own_hosts` are the store's own names."""
+    if not referrer:
+        return "none"
+    if referrer.startswith("/") and not referrer.startswith("//"):
+        return "own"
+    try:
+        host = urlsplit(referrer).hostname or ""
+    except ValueError:
+        return "other"
+    if host in own_hosts:
+        return "own"
+    if _SEARCH.search(host):
+        return "search"
+    return "social" if _SOCIAL.search(host) else "other"
+
+
+def category(text: str) -> str:
+    """A department that stores commonly have, or `other`: a store's own words might be anybody's name."""
+    folded = text.lower().replace("-", "_")
+    return folded if folded in WORDS.categories else "other"
+
+
+def decline_code(text: str) -> str:
+    """A known word or an ISO 8583 response code, or `other`."""
+    folded = text.lower().replace("-", "_")
+    return folded if folded in WORDS.decline_codes else text if _RESPONSE.fullmatch(text) else "other"
+
+
+def policy_version(text: str) -> str:
+    """A date or a short dotted number, or `other`."""
+    return text if _VERSION.fullmatch(text) else "other"

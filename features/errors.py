@@ -1,0 +1,28 @@
+"""What can go wrong with the feature store.
+
+AmanaError
+└── FeatureError
+    ├── Gap            the store has not yet applied what comes before this chunk
+    └── ForeignStore   the store was written for another facts topic, other definitions or another number of shards
+"""
+
+from events.errors import AmanaError
+
+
+class FeatureError(AmanaError):
+    """The feature store cannot do what was asked; nothing was applied."""
+
+
+class Gap(FeatureError):
+    """A shard's fence is behind the chunk's predecessor: read again from the lowest fence + 1."""
+
+    def __init__(self, shard: int, partition: int, fence: int, previous: int) -> None:
+        super().__init__(
+            f"feature store shard {shard} has facts partition {partition} up to offset {fence}, "
+            f"but the chunk follows offset {previous}: read again from offset {fence + 1}"
+        )
+        self.shard, self.partition, self.fence, self.previous = shard, partition, fence, previous
+
+
+class ForeignStore(FeatureError):
+    """The store holds numbers that mean something else; the message says what differs."""

@@ -1,0 +1,154 @@
+"""The feature store: chunks of facts applied to Redis, effectively once, and read into vectors just before.
+
+The protocol is the design's. For each shard one hash of fences says how far each facts partition was applied, how far
+each source was, and what the store was written for; one hash per facts partition, the outbox, keeps the rows of orders
+that may be asked for again. A chunk is one script call per shard.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from hashlib import sha1
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, ResponseError
+
+from features.batches import Batch, Chunk, Encoder, Floats, Reply, tag
+from features.definitions import DEFINITIONS, Definitions
+from features.errors import ForeignStore, Gap
+from features.script import lua
+
+__all__ = ["Applied", "Chunk", "Store", "connect"]
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What came of a chunk.
+
+    `decided` are the places in the chunk of the orders and refused orders that need a decision now; `matrix` their
+    vectors, (len(decided), len(names)) float64. `applied` facts are new to the store, `repeats` were dropped; the
+    others it had applied before.
+    """
+
+    decided: list[int]
+    matrix: Floats
+    applied: int
+    repeats: int
+
+
+def connect(url: str, timeout_s: float = 10.0) -> Redis:
+    """A client that never retries by itself: whoever repeats a chunk must look at the fences first.
+
+    `timeout_s` bounds a connection's opening and each answer.
+    """
+    return Redis.from_url(
+        url, protocol=2, retry=Retry(NoBackoff(), 0), socket_connect_timeout=timeout_s, socket_timeout=timeout_s
+    )
+
+
+class Store:
+    """The feature store of one set of definitions, in `shards` parts, through a client from `connect`.
+
+    `reconnects` counts the connections opened so far. If it rose during `apply`, the server may be another one
+    than before (restarted, restored): look at `fences` before going on. Connections opened early, or for more
+    lanes, count too, so a rise is a reason to look, not a fault.
+    """
+
+    def __init__(self, client: Redis, definitions: Definitions = DEFINITIONS, shards: int = 1) -> None:
+        self.definitions, self.shards, self.reconnects = definitions, shards, 0
+        self._client = client
+        self._encoder = Encoder(definitions, shards)
+        self._source = lua(definitions)
+        self._sha = sha1(self._source.encode(), usedforsecurity=False).hexdigest()
+        client.connection_pool.connection_kwargs["redis_connect_func"] = self._on_connect
+
+    async def prepare(self, facts_topic_id: str) -> None:
+        """Write what an empty store is for, or check what this one was written for.
+
+        Raises ForeignStore if it differs.
+        """
+        wanted = {"facts_topic_id": facts_topic_id, "definitions": self.definitions.hash, "shards": str(self.shards)}
+        for shard in range(self.shards):
+            fences = _fences_key(shard)
+            for field, value in wanted.items():
+                await self._client.hsetnx(fences, field, value)
+            found: Any = await self._client.hmget(fences, list(wanted))
+            _check(shard, wanted, [value.decode() for value in found])
+
+    async def fences(self) -> dict[int, int]:
+        """For each facts partition that any shard knows, the highest offset that every shard has applied, else -1."""
+        by_shard = [await self._fences_of(shard) for shard in range(self.shards)]
+        partitions = {partition for fences in by_shard for partition in fences}
+        return {p: min(fences.get(p, -1) for fences in by_shard) for p in sorted(partitions)}
+
+    async def apply(self, chunk: Chunk) -> Applied:
+        """Apply what is new of a chunk; read the vectors of its orders, each as things stood just before it.
+
+        An order is decided if every shard that it touches has a row for it: a fresh one, or the one that an
+        earlier attempt left in the outbox. Repeats have none, nor have orders below `chunk.committed`.
+
+        Raises Gap if a shard has not applied all up to `chunk.previous`, ForeignStore if a shard is not this
+        store's; other shards may then have applied the chunk, which repeating it allows for. Errors of the
+        connection pass through as the client's.
+        """
+        batches, sources = self._encoder.batches(chunk)
+        calls = [self._call(shard, batch, chunk, sources) for shard, batch in enumerate(batches)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        replies = [answer for answer in answers if isinstance(answer, Reply)]
+        decided, matrix = self._encoder.vectors(chunk, batches, replies)
+        return Applied(decided, matrix, sum(r.applied for r in replies), sum(r.repeats for r in replies))
+
+    async def _call(self, shard: int, batch: Batch, chunk: Chunk, sources: Sequence[str]) -> Reply:
+        partition, last = str(chunk.partition), chunk.offsets[-1] if chunk.offsets else chunk.previous
+        blob = _pack((partition, chunk.previous, chunk.committed, last, sources, batch.kinds, batch.numbers))
+        keys = (_fences_key(shard), f"{tag(shard)}outbox:{partition}", *batch.keys)
+        try:
+            rows, applied, repeats = await self._evaluate(keys, blob)
+        except ResponseError as error:
+            raise _stated(error, shard, chunk) from error
+        return Reply(rows, applied, repeats)
+
+    async def _evaluate(self, keys: Sequence[str], blob: bytes) -> Any:
+        call: Any = self._client.execute_command
+        try:
+            return await call("EVALSHA", self._sha, len(keys), *keys, blob)
+        except NoScriptError:  # a fresh server, or its scripts were flushed; the call applied nothing
+            return await call("EVAL", self._source, len(keys), *keys, blob)
+
+    async def _fences_of(self, shard: int) -> dict[int, int]:
+        fields: Any = await self._client.hgetall(_fences_key(shard))
+        return {int(name): int(value) for name, value in fields.items() if name.isdigit()}
+
+    async def _on_connect(self, connection: Any) -> None:
+        self.reconnects += 1
+        await connection.on_connect()
+
+
+def _fences_key(shard: int) -> str:
+    return f"{tag(shard)}fences"
+
+
+def _check(shard: int, wanted: Mapping[str, str], found: Sequence[str]) -> None:
+    differs = [
+        f"{field} is {there} there, {here} here"
+        for (field, here), there in zip(wanted.items(), found, strict=True)
+        if here != there
+    ]
+    if differs:
+        raise ForeignStore(f"feature store shard {shard} was written for something else: {'; '.join(differs)}")
+
+
+def _stated(error: ResponseError, shard: int, chunk: Chunk) -> Exception:
+    word, _, detail = str(error).partition(" ")
+    if word == "GAP":
+        return Gap(shard, chunk.partition, int(detail.split()[0]), chunk.previous)
+    if word == "FOREIGN":
+        return ForeignStore(f"feature store shard {shard} was not prepared for these definitions; it has {detail}")
+    return error

@@ -1,0 +1,141 @@
+"""`amana train` and `amana history`: models and tables from the vectors that were logged with the decisions."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from events.errors import AmanaError
+from features.definitions import DEFINITIONS
+from history import parquet
+from history.database import make_engine, upgrade
+from history.index import Index
+from models import artifact
+from models.cli import models_option
+from models.training import DEFAULTS, Metrics, Settings, train
+
+_DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+_END_OF_TIME_MS = 2**62
+
+database_option = click.option(
+    "--database", envvar="AMANA_DATABASE", required=True, help="SQLAlchemy address, e.g. sqlite:///var/amana.db."
+)
+
+
+def _window_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--labels-until", type=_DAY, help="Use labels known by then (UTC); default all."),
+        click.option("--until", type=_DAY, help="Orders before this time (UTC); default all."),
+        click.option("--from", "since", type=_DAY, help="Orders from this time on (UTC); default all."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("train")
+@database_option
+@models_option
+@_window_options
+@click.option("--review-share", default=DEFAULTS.review_share, show_default=True, help="Reviewed or blocked at most.")
+@click.option("--block-share", default=DEFAULTS.block_share, show_default=True, help="Blocked at most.")
+@click.option("--seed", default=0, show_default=True)
+def train_command(
+    *,
+    database: str,
+    folder: Path,
+    since: datetime | None,
+    until: datetime | None,
+    labels_until: datetime | None,
+    review_share: float,
+    block_share: float,
+    seed: int,
+) -> None:
+    r"""Train a model on logged vectors and make it the current version.
+
+    Learns from the earlier orders; the later quarter sets the thresholds, by the shares of orders to review and block.
+
+    \b
+    Examples:
+      amana train --database sqlite:///var/amana.db --models var/models
+      amana train --from 2026-01-01 --until 2026-03-01 --review-share 0.02 --block-share 0.004
+    """
+    console = Console(stderr=True)
+    try:
+        with console.status("reading history"):
+            table = _read(database, since, until, labels_until)
+        with console.status(f"learning from {len(table):,} orders"):
+            settings = Settings(review_share=review_share, block_share=block_share)
+            trained = train(table, DEFINITIONS.names, definitions=DEFINITIONS.hash, seed=seed, settings=settings)
+        version = artifact.save(folder, trained)
+    except AmanaError as error:
+        raise click.ClickException(str(error)) from None
+    Console().print(_metrics_table(version, trained.metrics))
+
+
+@click.group()
+def history() -> None:
+    r"""Use the index of orders and decisions.
+
+    \b
+    Example:
+      amana history export --database sqlite:///var/amana.db --out var/training.parquet
+    """
+
+
+@history.command()
+@database_option
+@_window_options
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The Parquet file to write."
+)
+def export(
+    database: str, since: datetime | None, until: datetime | None, labels_until: datetime | None, out: Path
+) -> None:
+    r"""Write the training table as Parquet: a row an order, pseudonymous, with its vector and label.
+
+    \b
+    Example:
+      amana history export --database sqlite:///var/amana.db --from 2026-01-01 --out var/training.parquet
+    """
+    try:
+        with Console(stderr=True).status("reading history"):
+            table = _read(database, since, until, labels_until)
+        parquet.write(table, out, DEFINITIONS.hash)
+    except AmanaError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{out}: {len(table):,} orders, {int(table['label'].sum()):,} fraud, {len(DEFINITIONS.names)} features")
+
+
+def _read(database: str, since: datetime | None, until: datetime | None, labels_until: datetime | None) -> pd.DataFrame:
+    engine = make_engine(database)
+    try:
+        upgrade(engine)
+        return Index(engine).training_table(
+            DEFINITIONS.hash,
+            DEFINITIONS.names,
+            from_ms=_milliseconds(since, 0),
+            until_ms=_milliseconds(until, _END_OF_TIME_MS),
+            labels_known_at_ms=_milliseconds(labels_until, _END_OF_TIME_MS),
+        )
+    except SQLAlchemyError as error:
+        raise click.ClickException(f"the database failed: {type(error).__name__}") from None
+    finally:
+        engine.dispose()
+
+
+def _milliseconds(moment: datetime | None, default: int) -> int:
+    return default if moment is None else int(moment.replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def _metrics_table(version: str, metrics: Metrics) -> Table:
+    table = Table("measure", "value", title=f"model {version}, on the orders it was judged on")
+    for name, value in msgspec.structs.asdict(metrics).items():
+        table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else f"{value:.4f}")
+    return table

@@ -1,0 +1,60 @@
+"""Opens the database and brings the index's schema up to date."""
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from history.errors import DatabaseUnusable
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = 0x616D616E61  # any number that is the same for every process that migrates this database
+
+
+def make_engine(url: str) -> sa.Engine:
+    """An engine for SQLite (WAL, every commit durable, the file's folder made) or PostgreSQL.
+
+    Raises DatabaseUnusable for an address that is none or whose driver is missing.
+    """
+    try:
+        engine = sa.create_engine(url, pool_pre_ping=True)
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
+        raise DatabaseUnusable("expected a database like sqlite:///var/amana.db or postgresql+psycopg://...") from None
+    if engine.dialect.name == "sqlite":
+        if engine.url.database not in (None, "", ":memory:"):
+            Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def upgrade(engine: sa.Engine) -> None:
+    """Makes or migrates the index's tables; safe to run from several processes at once, and again.
+
+    Raises DatabaseUnusable when the database can't be reached; the message has no credentials.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    try:
+        with engine.connect() as connection:
+            _lock(connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    except sa.exc.OperationalError as error:
+        raise DatabaseUnusable(f"{engine.url.render_as_string()}: {type(error.orig).__name__}") from None
+
+
+def _lock(connection: sa.Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

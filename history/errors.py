@@ -1,0 +1,21 @@
+"""What can go wrong in history.
+
+AmanaError
+ └─ HistoryError
+     ├─ DatabaseUnusable   a database that can't be reached or opened
+     └─ BadVector          a logged vector of another width than its definitions'
+"""
+
+from events.errors import AmanaError
+
+
+class HistoryError(AmanaError):
+    """Root of this room's errors."""
+
+
+class DatabaseUnusable(HistoryError):
+    """A database that can't be reached or opened."""
+
+
+class BadVector(HistoryError):
+    """A logged vector of another width than its definitions'."""

@@ -1,0 +1,149 @@
+"""The index of orders and decisions: recorded from the `decisions` topic, asked by labels, training and people."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from events.facts import Entities, LabelFact
+from history.errors import BadVector
+from history.labels import IndexedOrder
+from history.tables import decisions, labels
+from models.decisions import Decision
+
+_FETCH_ROWS = 5_000
+_DIALECTS: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
+_encode = msgspec.json.Encoder().encode
+_decode_entities = msgspec.json.Decoder(Entities).decode
+
+
+class Index:
+    """One database; safe to share between threads and processes."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._insert = _DIALECTS[engine.dialect.name].insert
+        self._record = self._upsert()
+
+    def record(self, batch: Sequence[tuple[Decision, int]]) -> None:
+        """Decisions with the time (ms) of their record, in the log's order, in one transaction.
+
+        The highest revision of an id stays, and the first of equals; a revision without a vector keeps the one before.
+        """
+        if batch:
+            with self._engine.begin() as connection:
+                connection.execute(self._record, [_row(decision, decided_at_ms) for decision, decided_at_ms in batch])
+
+    def record_label(self, fact: LabelFact) -> None:
+        """Once for each source record."""
+        row = {
+            "label_id": fact.source.text(),
+            "order_id": fact.order_id,
+            "decision_id": fact.decision_id,
+            "label": fact.label,
+            "occurred_at_ms": fact.occurred_at_ms,
+            "recorded_at_ms": fact.recorded_at_ms,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(self._insert(labels).on_conflict_do_nothing(), row)
+
+    def entities_of(self, order_id: str) -> IndexedOrder | None:
+        """The order's first decision, where it was sent more than once: the earliest, then the lowest coordinates."""
+        columns = decisions.c
+        query = (
+            sa.select(columns.decision_id, columns.entities, columns.amount_minor, columns.currency)
+            .where(columns.order_id == order_id)
+            .order_by(columns.occurred_at_ms, columns.source_partition, columns.source_offset)
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return row and IndexedOrder(row.decision_id, _decode_entities(row.entities), row.amount_minor, row.currency)
+
+    def training_table(
+        self, definitions_hash: str, names: Sequence[str], *, from_ms: int, until_ms: int, labels_known_at_ms: int
+    ) -> pd.DataFrame:
+        """A row for each decision with a vector of these definitions whose order is of [from_ms, until_ms).
+
+        Columns: `names`, decision_id, order_id, occurred_at_ms, amount_minor, currency, label; by time, then id. The
+        label is 1 where the last label of the order known by `labels_known_at_ms` is a chargeback or a confirmation,
+        else 0. A label names an order, so each decision of an order that was sent twice has it.
+        """
+        query = _training_query(definitions_hash, from_ms, until_ms, labels_known_at_ms)
+        with self._engine.connect().execution_options(yield_per=_FETCH_ROWS) as connection:
+            parts = list(_training_parts(connection.execute(query), len(names)))
+        matrix = np.concatenate([vectors for vectors, _ in parts] or [np.empty((0, len(names)))])
+        others = [column.name for column in query.selected_columns if column.name != "vector"]
+        rest = pd.DataFrame([row for _, rows in parts for row in rows], columns=others)
+        return pd.concat([pd.DataFrame(matrix, columns=list(names), copy=False), rest], axis=1)
+
+    def _upsert(self) -> Any:
+        insert = self._insert(decisions)
+        new = {column.name: insert.excluded[column.name] for column in decisions.columns if not column.primary_key}
+        for kept in ("vector", "definitions"):
+            new[kept] = sa.case((insert.excluded.vector.is_(None), decisions.c[kept]), else_=insert.excluded[kept])
+        return insert.on_conflict_do_update(
+            index_elements=[decisions.c.decision_id],
+            set_=new,
+            where=insert.excluded.revision > decisions.c.revision,
+        )
+
+
+def _row(decision: Decision, decided_at_ms: int) -> dict[str, Any]:
+    return {
+        "decision_id": decision.decision_id,
+        "revision": decision.revision,
+        "order_id": decision.order_id,
+        "source_partition": decision.source.partition,
+        "source_offset": decision.source.offset,
+        "occurred_at_ms": decision.occurred_at_ms,
+        "decided_at_ms": decided_at_ms,
+        "outcome": decision.outcome,
+        "mode": decision.mode,
+        "score": decision.score,
+        "amount_minor": decision.amount_minor,
+        "currency": decision.currency,
+        "entities": _encode(decision.entities).decode(),
+        "reasons": _encode(decision.reasons).decode(),
+        "model": decision.model,
+        "definitions": decision.definitions,
+        "vector": decision.vector,
+    }
+
+
+def _training_query(definitions_hash: str, from_ms: int, until_ms: int, known_at_ms: int) -> sa.Select[Any]:
+    newest_first = (labels.c.occurred_at_ms.desc(), labels.c.recorded_at_ms.desc(), labels.c.label_id.desc())
+    rank = sa.func.row_number().over(partition_by=labels.c.order_id, order_by=newest_first).label("rank")
+    ranked = sa.select(labels.c.order_id, labels.c.label, rank).where(labels.c.occurred_at_ms <= known_at_ms).subquery()
+    fraud = sa.case((ranked.c.label.in_(("chargeback", "confirmed")), 1), else_=0).label("label")
+    columns = decisions.c
+    return (
+        sa.select(
+            columns.decision_id,
+            columns.order_id,
+            columns.occurred_at_ms,
+            columns.amount_minor,
+            columns.currency,
+            fraud,
+            columns.vector,
+        )
+        .outerjoin(ranked, sa.and_(ranked.c.order_id == columns.order_id, ranked.c.rank == 1))
+        .where(columns.definitions == definitions_hash, columns.vector.is_not(None))
+        .where(columns.occurred_at_ms >= from_ms, columns.occurred_at_ms < until_ms)
+        .order_by(columns.occurred_at_ms, columns.decision_id)
+    )
+
+
+def _training_parts(result: sa.CursorResult[Any], width: int) -> Iterator[tuple[np.ndarray, list[tuple[Any, ...]]]]:
+    for rows in result.partitions():
+        for row in rows:
+            if len(row.vector) != 8 * width:
+                raise BadVector(
+                    f"decision {row.decision_id}: a vector of {len(row.vector)} bytes, expected {8 * width}"
+                )
+        joined = b"".join(row.vector for row in rows)
+        yield np.frombuffer(joined, dtype="<f8").reshape(-1, width), [tuple(row[:-1]) for row in rows]

@@ -1,0 +1,44 @@
+"""The index's tables. They change by a migration only (history/migrations); a test compares the two.
+
+Kept 180 days: order ids, pseudonyms and numbers, nothing that a person wrote.
+"""
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+decisions = Table(
+    "history_decisions",
+    metadata,
+    Column("decision_id", String(96), primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("order_id", String(64), nullable=False),
+    Column("source_partition", Integer, nullable=False),
+    Column("source_offset", BigInteger, nullable=False),
+    Column("occurred_at_ms", BigInteger, nullable=False),
+    Column("decided_at_ms", BigInteger, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("score", Float),
+    Column("amount_minor", BigInteger),
+    Column("currency", String(3)),
+    Column("entities", Text, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("model", String(64)),
+    Column("definitions", String(64)),
+    Column("vector", LargeBinary),
+    Index("history_decisions_by_order", "order_id"),
+    Index("history_decisions_by_time", "definitions", "occurred_at_ms"),
+)
+
+labels = Table(
+    "history_labels",
+    metadata,
+    Column("label_id", String(96), primary_key=True),  # the label's source coordinates
+    Column("order_id", String(64), nullable=False),
+    Column("decision_id", String(96), nullable=False),
+    Column("label", String(16), nullable=False),
+    Column("occurred_at_ms", BigInteger, nullable=False),
+    Column("recorded_at_ms", BigInteger, nullable=False),
+    Index("history_labels_by_order", "order_id"),
+)

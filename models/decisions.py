@@ -1,0 +1,47 @@
+"""The decision about one order: what was concluded, from which numbers, by which model and definitions."""
+
+from typing import Literal
+
+import msgspec
+
+from events.facts import Coordinates, Entities
+
+Outcome = Literal["approve", "review", "block"]
+FLAGGED: tuple[Outcome, ...] = ("review", "block")
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A stable code for why, with the feature and value behind it where there is one."""
+
+    code: str
+    feature: str | None = None
+    value: float | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Holds nothing wall-clock: the record's timestamp has it, so that a repeat has the same bytes.
+
+    `decision_id` is the order's source coordinates; consumers keep the highest `revision` of an id, and the first of
+    equals. `vector` is little-endian float64 in the order of the definitions that `definitions` names by hash.
+    """
+
+    decision_id: str
+    revision: int
+    order_id: str
+    source: Coordinates
+    occurred_at_ms: int
+    outcome: Outcome
+    mode: Literal["model", "rules", "refused", "analyst"]
+    score: float | None = None
+    reasons: tuple[Reason, ...] = ()
+    amount_minor: int | None = None
+    currency: str | None = None
+    entities: Entities = Entities()
+    model: str | None = None
+    definitions: str | None = None
+    vector: bytes | None = None
+    flags: tuple[str, ...] = ()
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Decision).decode

@@ -1,0 +1,75 @@
+"""Cases: flagged orders in front of analysts, what may become of them, and what is sealed in them."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from events.types import Address, Contact, Item
+from models.decisions import Outcome, Reason
+from review.errors import TransitionRefused
+
+Status = Literal["open", "decided"]
+Action = Literal["confirm_fraud", "dismiss"]
+Withheld = Literal["expired", "refused"]
+
+# Every change of status that there is; whatever is not here is refused.
+TRANSITIONS: Mapping[tuple[Status, Action], Status] = {
+    ("open", "confirm_fraud"): "decided",
+    ("open", "dismiss"): "decided",
+}
+
+
+class Personal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of an order, what is personal and may be kept for its case: only ever stored sealed."""
+
+    contact: Contact
+    billing: Address | None = None
+    shipping: Address | None = None
+    ip: str
+    user_agent: str | None = None
+    items: tuple[Item, ...] = ()
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One flagged order. In clear: what an analyst sorts and filters by; the rest is in `envelope`.
+
+    `subject` names the key that the envelopes are sealed under: the customer's blind index, or the order's where the
+    customer is not known. A case without an envelope says in `withheld` why: the raw order had expired, or was refused.
+    `version` rises with every change. `reason` is the analyst's, sealed as it may name people.
+    """
+
+    decision_id: str
+    order_id: str
+    opened_at_ms: int
+    occurred_at_ms: int
+    outcome: Outcome
+    mode: str
+    subject: str
+    score: float | None = None
+    reasons: tuple[Reason, ...] = ()
+    amount_minor: int | None = None
+    currency: str | None = None
+    country: str | None = None
+    last4: str | None = None
+    method: str | None = None
+    email_index: str | None = None
+    phone_index: str | None = None
+    envelope: bytes | None = None
+    withheld: Withheld | None = None
+    status: Status = "open"
+    version: int = 1
+    verdict: Action | None = None
+    decided_at_ms: int | None = None
+    decided_by: str | None = None
+    reason: bytes | None = None
+
+
+def after(status: Status, action: Action) -> Status:
+    """The status that the action leads to. Raises TransitionRefused where the table has none."""
+    if (status, action) not in TRANSITIONS:
+        allowed = sorted(action for origin, action in TRANSITIONS if origin == status)
+        raise TransitionRefused(
+            f"a case that is {status} does not take {action}; it takes {', '.join(allowed) or 'none'}"
+        )
+    return TRANSITIONS[status, action]

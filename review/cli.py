@@ -1,0 +1,239 @@
+"""`amana cases`: the queue, one case, a verdict; every personal value masked."""
+
+import os
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+import msgspec
+import sqlalchemy as sa
+from click.core import ParameterSource
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from events.cards import holds_card_number
+from events.errors import AmanaError
+from events.publisher import Publisher
+from events.types import LabelEvent
+from history.database import make_engine
+from review.cases import Action, Status
+from review.database import upgrade
+from review.store import CaseStore, SubjectKeyTable
+from review.views import CaseView, opened, summary
+from vault.envelopes import Envelopes
+from vault.errors import VaultError
+from vault.keyring import Keyring
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_STATUSES: dict[str, Status | None] = {"open": "open", "decided": "decided", "all": None}
+
+database_option = click.option(
+    "--database", envvar="AMANA_DATABASE", required=True, help="SQLAlchemy address, e.g. sqlite:///var/amana.db."
+)
+keyring_option = click.option(
+    "--keyring",
+    envvar="AMANA_KEYRING",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The key file that cases are sealed with.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+
+
+def _stated(command: Callable[P, T]) -> Callable[P, T]:
+    """A stated failure is one line on stderr and exit code 1."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except (AmanaError, VaultError) as error:
+            raise click.ClickException(str(error)) from None
+        except sa.exc.SQLAlchemyError as error:
+            raise click.ClickException(f"the database failed: {type(error).__name__}") from None
+
+    return run
+
+
+@click.group()
+def cases() -> None:
+    """List, show and decide cases: flagged orders in front of analysts.
+
+    \b
+    Examples:
+      amana cases list --database sqlite:///var/amana.db
+      amana cases show ord-1001 --keyring var/keyring.json
+      amana cases decide ord-1001 --fraud --reason "card tested" --actor noura --brokers 127.0.0.1:9092
+    """
+
+
+@cases.command("list")
+@database_option
+@click.option("--status", type=click.Choice(list(_STATUSES)), default="open", show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@json_option
+@_stated
+def list_command(database: str, status: str, limit: int, as_json: bool) -> None:
+    """List cases, the newest first. Needs no key: what is personal stays sealed.
+
+    \b
+    Examples:
+      amana cases list --database sqlite:///var/amana.db
+      amana cases list --status decided --limit 10 --json
+    """
+    views = [summary(case) for case in CaseStore(_engine(database)).list(_STATUSES[status], limit=limit)]
+    if as_json:
+        _print_json(views)
+    else:
+        Console().print(_queue(views))
+
+
+@cases.command()
+@click.argument("case_id", metavar="ORDER_ID")
+@database_option
+@keyring_option
+@json_option
+@_stated
+def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
+    """Show one case, by its order's or its decision's id, personal values masked.
+
+    \b
+    Example:
+      amana cases show ord-1001 --database sqlite:///var/amana.db --keyring var/keyring.json
+    """
+    engine = _engine(database)
+    view = opened(CaseStore(engine).get(case_id), _envelopes(engine, keyring))
+    if as_json:
+        _print_json(view)
+    else:
+        Console().print(_details(view))
+
+
+@cases.command()
+@click.argument("case_id", metavar="ORDER_ID")
+@click.option("--fraud", "action", flag_value="confirm_fraud", help="The order is fraudulent.")
+@click.option("--genuine", "action", flag_value="dismiss", help="The order is genuine.")
+@click.option("--reason", required=True, help="Why, for whoever looks at the case later; kept sealed.")
+@click.option("--actor", required=True, help="Who decides.")
+@database_option
+@keyring_option
+@click.option("--brokers", envvar="AMANA_BROKERS", help="Publish the label to Kafka, e.g. 127.0.0.1:9092.")
+@click.option(
+    "--labels-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Append the label to a JSONL file instead (embedded use).",
+)
+@click.pass_context
+@_stated
+def decide(
+    context: click.Context,
+    *,
+    case_id: str,
+    action: Action | None,
+    reason: str,
+    actor: str,
+    database: str,
+    keyring: Path,
+    brokers: str | None,
+    labels_file: Path | None,
+) -> None:
+    """Decide a case and publish its label: exactly one of --fraud and --genuine, of --brokers and --labels-file.
+
+    Labels of earlier decisions that could not be published leave with this one.
+
+    \b
+    Examples:
+      amana cases decide ord-1001 --fraud --reason "cardholder called" --actor noura --brokers 127.0.0.1:9092
+      amana cases decide ord-1002 --genuine --reason "known customer" --actor noura --labels-file var/labels.jsonl
+    """
+    if labels_file and context.get_parameter_source("brokers") == ParameterSource.ENVIRONMENT:
+        brokers = None
+    if (brokers is None) == (labels_file is None):
+        raise click.UsageError("give exactly one of --brokers and --labels-file")
+    if action is None:
+        raise click.UsageError("give exactly one of --fraud and --genuine")
+    _check_words(reason, actor)
+    engine = _engine(database)
+    store = CaseStore(engine)
+    case = store.get(case_id)
+    sealed = _envelopes(engine, keyring).seal(case.subject, case.order_id, "reason", reason.encode())
+    decided = store.decide(case, action, reason=sealed, actor=actor, now_ms=time.time_ns() // 1_000_000)
+    click.echo(f"order {decided.order_id}: {decided.verdict}")
+    _publish_pending(store, brokers, labels_file)
+
+
+def _check_words(reason: str, actor: str) -> None:
+    if not 3 <= len(reason.strip()) <= 1000 or holds_card_number(reason):
+        raise click.BadParameter("expected 3 to 1000 characters without a card number", param_hint="--reason")
+    if not actor.isprintable() or not 1 <= len(actor) <= 64:
+        raise click.BadParameter("expected 1 to 64 printable characters", param_hint="--actor")
+
+
+def _publish_pending(store: CaseStore, brokers: str | None, labels_file: Path | None) -> None:
+    labels = store.pending_labels()
+    try:
+        if labels_file is not None:
+            _append(labels_file, labels)
+        elif brokers is not None:
+            with Publisher(brokers) as publisher:
+                publisher.publish_many(labels)
+    except (AmanaError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise click.ClickException(f"decided; {len(labels)} labels wait for the next decision: {why}") from None
+    store.mark_published([label.event_id for label in labels])
+
+
+def _append(path: Path, labels: tuple[LabelEvent, ...]) -> None:
+    with path.open("ab") as file:
+        file.write(b"".join(msgspec.json.encode(label) + b"\n" for label in labels))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _engine(database: str) -> sa.Engine:
+    engine = make_engine(database)
+    upgrade(engine)
+    return engine
+
+
+def _envelopes(engine: sa.Engine, keyring: Path) -> Envelopes:
+    return Envelopes(Keyring.load(keyring), SubjectKeyTable(engine), os.urandom)
+
+
+def _print_json(value: CaseView | list[CaseView]) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def _queue(views: list[CaseView]) -> Table:
+    table = Table("order", "status", "outcome", "score", "amount", "country", "card", "first reason", "opened")
+    for view in views:
+        score = "" if view.score is None else f"{view.score:.3f}"
+        first = view.reasons[0] if view.reasons else ""
+        row = (view.order_id, view.status, view.outcome, score, view.amount, view.country, view.last4, first)
+        table.add_row(*(Text(cell or "") for cell in (*row, view.opened_at)))
+    return table
+
+
+def _details(view: CaseView) -> Table:
+    table = Table("field", "value", show_header=False)
+    for field, value in _flat(msgspec.to_builtins(view)):
+        table.add_row(Text(field), Text(value))
+    return table
+
+
+def _flat(values: dict[str, object]) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for field, value in values.items():
+        if isinstance(value, dict):
+            rows += _flat(value)
+        elif isinstance(value, list | tuple):
+            rows.append((field, "\n".join(map(str, value))))
+        elif value is not None:
+            rows.append((field.replace("_", " "), str(value)))
+    return rows

@@ -1,0 +1,31 @@
+"""What can go wrong in review.
+
+AmanaError
+└── ReviewError
+    ├── UnknownCase        no case by that id, or more than one
+    ├── TransitionRefused  an action that the case's status does not allow
+    ├── StaleCase          somebody else changed the case since it was read
+    └── ForeignOrder       the record at a decision's coordinates holds another order
+"""
+
+from events.errors import AmanaError
+
+
+class ReviewError(AmanaError):
+    """Root of this room's errors."""
+
+
+class UnknownCase(ReviewError):
+    """No case by that id, or more than one."""
+
+
+class TransitionRefused(ReviewError):
+    """An action that the case's status does not allow."""
+
+
+class StaleCase(ReviewError):
+    """Somebody else changed the case since it was read."""
+
+
+class ForeignOrder(ReviewError):
+    """The record at a decision's coordinates holds another order."""

@@ -1,0 +1,25 @@
+"""The label that an analyst's verdict publishes: it names the order, and nothing personal."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from events.types import FraudConfirmed, FraudDismissed
+from review.cases import Action, Case
+
+_LABELS: Mapping[Action, type[FraudConfirmed] | type[FraudDismissed]] = {
+    "confirm_fraud": FraudConfirmed,
+    "dismiss": FraudDismissed,
+}
+
+
+def label_of(case: Case, action: Action, now_ms: int) -> FraudConfirmed | FraudDismissed:
+    """The event for a verdict on that version of the case; its id depends on the three of them alone."""
+    identity = f"{case.decision_id} {case.version} {action}"
+    moment = datetime.fromtimestamp(now_ms / 1000, UTC)
+    return _LABELS[action](
+        event_id=f"label-{hashlib.sha256(identity.encode()).hexdigest()[:32]}",
+        occurred_at=moment,
+        order_id=case.order_id,
+        labelled_at=moment,
+    )

@@ -1,0 +1,138 @@
+"""The case database: cases, the subjects' keys, and the outbox of labels. SQLite embedded, PostgreSQL in full."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from events.types import LabelEvent
+from models.decisions import Reason
+from review import tables
+from review.cases import Action, Case, Status, after
+from review.errors import StaleCase, UnknownCase
+from review.labels import label_of
+
+_REASONS = msgspec.json.Decoder(tuple[Reason, ...])
+_LABEL = msgspec.json.Decoder(LabelEvent)
+_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class CaseStore:
+    """Cases by their decision. Every method is one transaction, and safe beside others on the same database."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._insert = _INSERTS[engine.dialect.name]
+
+    def take_in(self, case: Case) -> bool:
+        """Keep the case unless its decision has one already; whether it was kept."""
+        return self.take_in_all([case]) == 1
+
+    def take_in_all(self, cases: Iterable[Case]) -> int:
+        """Keep those whose decision has no case yet, whoever else takes them in meanwhile; how many were kept."""
+        # In one order everywhere, so that two openers with the same cases wait for each other and never deadlock.
+        rows = [_row(case) for case in sorted(cases, key=lambda case: case.decision_id)]
+        if not rows:
+            return 0
+        statement = self._insert(tables.cases).on_conflict_do_nothing().returning(tables.cases.c.decision_id)
+        with self._engine.begin() as connection:
+            return len(connection.execute(statement, rows).all())
+
+    def known(self, decision_ids: Sequence[str]) -> frozenset[str]:
+        """Of those decisions, the ones that have a case."""
+        query = sa.select(tables.cases.c.decision_id).where(tables.cases.c.decision_id.in_(decision_ids))
+        with self._engine.connect() as connection:
+            return frozenset(connection.scalars(query))
+
+    def list(self, status: Status | None = None, *, limit: int) -> tuple[Case, ...]:
+        """The newest cases first, of one status or of all."""
+        newest = (tables.cases.c.opened_at_ms.desc(), tables.cases.c.decision_id)
+        query = sa.select(tables.cases).order_by(*newest).limit(limit)
+        if status is not None:
+            query = query.where(tables.cases.c.status == status)
+        with self._engine.connect() as connection:
+            return tuple(_case(row) for row in connection.execute(query).mappings())
+
+    def get(self, case_id: str) -> Case:
+        """The case of a decision's or an order's id. Raises UnknownCase for none, and for an order that has several."""
+        named = sa.or_(tables.cases.c.decision_id == case_id, tables.cases.c.order_id == case_id)
+        query = sa.select(tables.cases).where(named).order_by(tables.cases.c.decision_id)
+        with self._engine.connect() as connection:
+            found = [_case(row) for row in connection.execute(query).mappings()]
+        if not found:
+            raise UnknownCase("no case by that id; expected an order's or a decision's id")
+        if len(found) > 1:
+            ids = ", ".join(case.decision_id for case in found)
+            raise UnknownCase(f"the order has {len(found)} cases; name one by its decision: {ids}")
+        return found[0]
+
+    def decide(self, case: Case, action: Action, *, reason: bytes, actor: str, now_ms: int) -> Case:
+        """Record a verdict on the case as it was read, and put its label into the outbox, both or neither.
+
+        `reason` is sealed. Raises TransitionRefused where the case's status does not allow the action, StaleCase where
+        the case is not as it was read any more.
+        """
+        decided = msgspec.structs.replace(
+            case,
+            status=after(case.status, action),
+            version=case.version + 1,
+            verdict=action,
+            decided_at_ms=now_ms,
+            decided_by=actor,
+            reason=reason,
+        )
+        as_read = (tables.cases.c.decision_id == case.decision_id, tables.cases.c.version == case.version)
+        label = label_of(case, action, now_ms)
+        with self._engine.begin() as connection:
+            if connection.execute(sa.update(tables.cases).where(*as_read).values(_row(decided))).rowcount != 1:
+                raise StaleCase(f"order {case.order_id}: the case was changed since version {case.version} was read")
+            body = msgspec.json.encode(label)
+            connection.execute(sa.insert(tables.outbox).values(event_id=label.event_id, body=body))
+        return decided
+
+    def pending_labels(self) -> tuple[LabelEvent, ...]:
+        """Labels that are not published yet, in the order of the verdicts; encoded again they have the same bytes."""
+        query = sa.select(tables.outbox.c.body).order_by(tables.outbox.c.place)
+        with self._engine.connect() as connection:
+            return tuple(_LABEL.decode(body) for body in connection.scalars(query))
+
+    def mark_published(self, event_ids: Sequence[str]) -> None:
+        """Forget labels that the broker, or the file, has durably."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(tables.outbox).where(tables.outbox.c.event_id.in_(event_ids)))
+
+
+class SubjectKeyTable:
+    """The vault's `SubjectKeys` in the case database."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._insert = _INSERTS[engine.dialect.name]
+
+    def get(self, subject: str) -> bytes | None:
+        with self._engine.connect() as connection:
+            return connection.scalar(_wrapped_of(subject))
+
+    def put(self, subject: str, wrapped: bytes) -> bytes:
+        row = {"subject": subject, "wrapped": wrapped}
+        with self._engine.begin() as connection:
+            connection.execute(self._insert(tables.subject_keys).values(row).on_conflict_do_nothing())
+            return connection.execute(_wrapped_of(subject)).scalar_one()
+
+    def delete(self, subject: str) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(tables.subject_keys).where(tables.subject_keys.c.subject == subject))
+
+
+def _wrapped_of(subject: str) -> sa.Select[bytes]:
+    return sa.select(tables.subject_keys.c.wrapped).where(tables.subject_keys.c.subject == subject)
+
+
+def _row(case: Case) -> dict[str, Any]:
+    return msgspec.structs.asdict(case) | {"reasons": msgspec.json.encode(case.reasons).decode()}
+
+
+def _case(row: sa.RowMapping) -> Case:
+    return Case(**{**row, "reasons": _REASONS.decode(row["reasons"])})

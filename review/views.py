@@ -1,0 +1,115 @@
+"""What a terminal may show of a case: one masked view, for tables and for `--json` alike."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from events import money
+from events.types import Item
+from review import masking
+from review.cases import Case, Personal
+from vault.envelopes import Envelopes
+from vault.errors import Erased
+
+_PERSONAL = msgspec.json.Decoder(Personal)
+
+
+class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the envelope holds, every value masked or neutralised."""
+
+    name: str
+    email: str | None = None
+    phone: str | None = None
+    billing: str | None = None
+    shipping: str | None = None
+    ip: str
+    user_agent: str | None = None
+    items: tuple[str, ...] = ()
+
+
+class CaseView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A case in words; the fields that are None are not known, or not opened."""
+
+    order_id: str
+    decision_id: str
+    status: str
+    outcome: str
+    score: float | None = None
+    reasons: tuple[str, ...] = ()
+    amount: str | None = None
+    country: str | None = None
+    method: str | None = None
+    last4: str | None = None
+    occurred_at: str
+    opened_at: str
+    withheld: str | None = None
+    customer: Customer | None = None
+    verdict: str | None = None
+    decided_at: str | None = None
+    decided_by: str | None = None
+    reason: str | None = None
+
+
+def summary(case: Case) -> CaseView:
+    """What is in clear: needs no key."""
+    return CaseView(
+        order_id=case.order_id,
+        decision_id=case.decision_id,
+        status=case.status,
+        outcome=case.outcome,
+        score=case.score,
+        reasons=tuple(reason.code for reason in case.reasons),
+        amount=_amount(case),
+        country=case.country,
+        method=case.method,
+        last4=case.last4,
+        occurred_at=_moment(case.occurred_at_ms),
+        opened_at=_moment(case.opened_at_ms),
+        withheld=case.withheld,
+        verdict=case.verdict,
+        decided_at=None if case.decided_at_ms is None else _moment(case.decided_at_ms),
+        decided_by=case.decided_by,
+    )
+
+
+def opened(case: Case, envelopes: Envelopes) -> CaseView:
+    """With the customer masked and the analyst's reason. A subject that was erased shows as withheld "erased"."""
+    view = summary(case)
+    try:
+        if case.envelope is not None:
+            sealed = envelopes.open(case.subject, case.order_id, "order", case.envelope)
+            view = msgspec.structs.replace(view, customer=_customer(_PERSONAL.decode(sealed)))
+        if case.reason is not None:
+            reason = envelopes.open(case.subject, case.order_id, "reason", case.reason)
+            view = msgspec.structs.replace(view, reason=masking.plain(reason.decode(), 1000))
+    except Erased:
+        return msgspec.structs.replace(view, withheld="erased")
+    return view
+
+
+def _amount(case: Case) -> str | None:
+    if case.amount_minor is None or case.currency is None:
+        return None
+    return money.text(case.amount_minor, case.currency)
+
+
+def _customer(personal: Personal) -> Customer:
+    contact = personal.contact
+    return Customer(
+        name=masking.name(contact.name),
+        email=None if contact.email is None else masking.email(contact.email),
+        phone=None if contact.phone is None else masking.phone(contact.phone),
+        billing=None if personal.billing is None else masking.address(personal.billing),
+        shipping=None if personal.shipping is None else masking.address(personal.shipping),
+        ip=masking.ip(personal.ip),
+        user_agent=None if personal.user_agent is None else masking.plain(personal.user_agent),
+        items=tuple(_item(item) for item in personal.items),
+    )
+
+
+def _item(item: Item) -> str:
+    return f"{item.quantity} x {masking.plain(item.title or item.sku, 60)}"
+
+
+def _moment(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,56 @@
+"""YAML with the line of every value, for errors that say where; without aliases and duplicate keys."""
+
+from typing import NamedTuple
+
+import yaml
+
+from sharing.errors import ContractError
+
+MAX_CHARACTERS = 64 * 1024
+
+
+class Located(NamedTuple):
+    """The plain value, and the line (from 1) of each path in msgspec's notation: `$.fields[0].operator`."""
+
+    plain: object
+    lines: dict[str, int]
+
+    def line(self, path: str) -> int:
+        return self.lines.get(path, 1)
+
+
+def read(text: str, name: str) -> Located:
+    """Read one document. Raises ContractError naming `name` and the line."""
+    if len(text) > MAX_CHARACTERS:
+        raise ContractError(f"{name}: longer than {MAX_CHARACTERS} characters")
+    lines: dict[str, int] = {}
+    try:
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        if root is None:
+            raise ContractError(f"{name}: empty; expected a contract")
+        _walk(root, "$", name, lines, set())
+        return Located(loader.construct_document(root), lines)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ContractError(f"{name}:{line}: not YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ContractError(f"{name}: not YAML that a contract may hold") from None
+
+
+def _walk(node: yaml.Node, path: str, name: str, lines: dict[str, int], seen: set[int]) -> None:
+    line = node.start_mark.line + 1
+    if id(node) in seen:
+        raise ContractError(f"{name}:{line}: used again by an alias; write the value out each time")
+    seen.add(id(node))
+    lines.setdefault(path, line)
+    if isinstance(node, yaml.SequenceNode):
+        for place, child in enumerate(node.value):
+            _walk(child, f"{path}[{place}]", name, lines, seen)
+    elif isinstance(node, yaml.MappingNode):
+        for key, child in node.value:
+            inner = f"{path}.{key.value}"
+            if inner in lines:
+                raise ContractError(f"{name}:{key.start_mark.line + 1}: {key.value!r} stands here twice")
+            lines[inner] = key.start_mark.line + 1
+            _walk(child, inner, name, lines, seen)

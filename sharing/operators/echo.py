@@ -1,0 +1,18 @@
+"""echo: an id given back to who issued it, and to nobody else."""
+
+from typing import Any, ClassVar
+
+from events.types import Id
+from sharing.fields import Field, Sensitivity, Shape
+from sharing.operators.operator import Operator
+
+
+class Echo(Operator, frozen=True, kw_only=True, tag="echo"):
+    serves: ClassVar[Sensitivity] = "linkable"
+    shapes: ClassVar[tuple[Shape, ...]] = ("id",)
+
+    def output(self, _: Field) -> Any:
+        return Id
+
+    def apply(self, value: str) -> str:
+        return value

@@ -1,0 +1,242 @@
+"""The `amana` command: the rooms' own sub-commands, and the workers."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Scoring is one small batch at a time: threads inside it cost more than they give, and set before anything loads OpenMP.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import click
+from rich.console import Console
+
+import events.cli
+import history.cli
+import models.cli
+import review.cli
+import simulator.cli
+import vault.cli
+from events.errors import AmanaError
+from simulator.settings import Settings as StoreSettings
+from streams import bootstrap, demo, logs, runs
+from streams.settings import Settings
+from streams.worker import Worker, run
+from vault.errors import VaultError
+
+Command = Callable[..., Any]
+
+
+class Amana(click.Group):
+    """A stated failure is one line on stderr and exit code 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (AmanaError, VaultError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+def options(*names: str) -> Callable[[Command], Command]:
+    """The named settings as options, each with its environment variable."""
+
+    def decorate(command: Command) -> Command:
+        for name in reversed(names):
+            command = OPTIONS[name](command)
+        return command
+
+    return decorate
+
+
+PATH = click.Path(path_type=Path)
+OPTIONS: dict[str, Callable[[Command], Command]] = {
+    "brokers": click.option(
+        "--brokers", envvar="AMANA_BROKERS", default="127.0.0.1:9092", show_default=True, help="Kafka's addresses."
+    ),
+    "redis": click.option(
+        "--redis", envvar="AMANA_REDIS", default="redis://127.0.0.1:6379/0", help="The feature store's address."
+    ),
+    "shards": click.option(
+        "--shards",
+        envvar="AMANA_SHARDS",
+        type=click.IntRange(1, 16),
+        default=1,
+        show_default=True,
+        help="In how many parts the feature store is kept; settled when it is first used.",
+    ),
+    "database": click.option(
+        "--database",
+        envvar="AMANA_DATABASE",
+        default="sqlite:///var/amana.db",
+        help="SQLAlchemy address of the index and the cases.",
+    ),
+    "keyring": click.option(
+        "--keyring", envvar="AMANA_KEYRING", type=PATH, default="var/keyring.json", help="The key file."
+    ),
+    "models": click.option(
+        "--models", envvar="AMANA_MODELS", type=PATH, default="var/models", help="The folder of model versions."
+    ),
+    "instance": click.option(
+        "--instance",
+        envvar="AMANA_INSTANCE",
+        default="0",
+        show_default=True,
+        help="This process's lasting name in its group: a restart under it takes its partitions back at once.",
+    ),
+    "metrics_host": click.option(
+        "--metrics-host", envvar="AMANA_METRICS_HOST", default="127.0.0.1", help="Where metrics and health are served."
+    ),
+    "metrics_port": click.option(
+        "--metrics-port", envvar="AMANA_METRICS_PORT", type=int, help="Serve /metrics, /health/live, /health/ready."
+    ),
+    "accept_gap": click.option(
+        "--accept-gap", is_flag=True, help="Go on although the log no longer has all that the store would need."
+    ),
+    "review_at": click.option(
+        "--review-at", envvar="AMANA_REVIEW_AT", type=click.FloatRange(0, 1), help="Review scores from here on."
+    ),
+    "block_at": click.option(
+        "--block-at", envvar="AMANA_BLOCK_AT", type=click.FloatRange(0, 1), help="Block scores from here on."
+    ),
+}
+WORKER = ("brokers", "instance", "metrics_host", "metrics_port")
+
+
+@click.group(cls=Amana, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="amana")
+def main() -> None:
+    """Screen orders for fraud; tell partners only what they must know.
+
+    \b
+    Examples:
+      amana demo                                    a made-up store, from events to cases, in one process
+      amana run --events my.jsonl --out var/mine    your own events, in one process
+      amana topics create && amana intake           a worker on real servers; also screen, opener, history serve
+    """
+
+
+def work(make: Callable[[Settings], Worker], settings: dict[str, Any]) -> None:
+    logs.configure(os.environ.get("AMANA_LOG_LEVEL", "INFO"))
+    run(lambda: make(Settings(**settings)))
+
+
+@main.command()
+@options(*WORKER, "keyring")
+def intake(**settings: Any) -> None:
+    """Turn raw events into facts. The only stage that sees personal data.
+
+    \b
+    Example:
+      amana intake --brokers 127.0.0.1:9092 --keyring var/keyring.json --metrics-port 9101
+    """
+    work(bootstrap.intake_worker, settings)
+
+
+@main.command()
+@options(*WORKER, "redis", "shards", "models", "review_at", "block_at", "accept_gap")
+def screen(**settings: Any) -> None:
+    """Turn facts into decisions.
+
+    \b
+    Examples:
+      amana screen --brokers 127.0.0.1:9092 --redis redis://127.0.0.1:6379/0 --models var/models
+      amana screen --instance 1 --metrics-port 9103        a second one, beside instance 0
+    """
+    work(bootstrap.screen_worker, settings)
+
+
+@main.command()
+@options(*WORKER, "database", "keyring")
+def opener(**settings: Any) -> None:
+    """Open a case for each flagged order, and tell the partners whose contract says so.
+
+    \b
+    Example:
+      amana opener --database postgresql+psycopg://amana@127.0.0.1/amana --keyring var/keyring.json
+    """
+    work(bootstrap.opener_worker, settings)
+
+
+@history.cli.history.command()
+@options(*WORKER, "database")
+def serve(**settings: Any) -> None:
+    """Keep the index of decisions, and turn labels into facts.
+
+    \b
+    Example:
+      amana history serve --brokers 127.0.0.1:9092 --database postgresql+psycopg://amana@127.0.0.1/amana
+    """
+    work(bootstrap.history_worker, settings)
+
+
+@main.command("run")
+@click.option(
+    "--events",
+    "paths",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    required=True,
+    help="JSON lines, one event a line; may be given several times.",
+)
+@click.option("--out", "folder", type=PATH, required=True, help="A new folder for all that comes of it.")
+@options("models")
+def run_command(paths: tuple[Path, ...], folder: Path, models: Path) -> None:
+    """Screen events from files, in one process: no servers.
+
+    \b
+    Examples:
+      amana run --events orders.jsonl --events visits.jsonl --out var/mine
+      amana cases list --database sqlite:///var/mine/amana.db
+    """
+    logs.configure("WARNING")
+    summary = runs.run_files(paths, folder, models, bootstrap.now_ms(), Console(stderr=True))
+    Console().print(runs.table_of(summary, folder, "Screened"))
+
+
+@main.command("demo")
+@click.option("--out", "folder", type=PATH, default="var/demo", show_default=True, help="Made anew each time.")
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--days", type=click.IntRange(14), default=28, show_default=True)
+@click.option("--orders-per-day", type=click.FloatRange(50), default=400, show_default=True)
+def demo_command(folder: Path, seed: int, days: int, orders_per_day: float) -> None:
+    """Show the whole path on a made-up store: train on its first weeks, screen its later ones live.
+
+    \b
+    Examples:
+      amana demo
+      amana demo --days 56 --orders-per-day 1000 --seed 3 --out var/larger
+    """
+    logs.configure("WARNING")
+    store = StoreSettings(seed=seed, days=days, orders_per_day=orders_per_day)
+    summary = demo.demo(folder, store, Console(stderr=True))
+    for table in demo.tables_of(summary, folder):
+        Console().print(table)
+
+
+@main.command()
+@options("database")
+def migrate(database: str) -> None:
+    """Make or update the tables of the index and the cases; safe to run twice.
+
+    \b
+    Example:
+      amana migrate --database sqlite:///var/amana.db
+    """
+    bootstrap.engine(Settings(database=database)).dispose()
+
+
+for group in (
+    events.cli.topics,
+    events.cli.publish,
+    events.cli.schemas,
+    history.cli.history,
+    history.cli.train_command,
+    models.cli.models,
+    review.cli.cases,
+    simulator.cli.simulate,
+    vault.cli.keys,
+):
+    main.add_command(group)
+
+if __name__ == "__main__":
+    main()

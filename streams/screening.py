@@ -1,0 +1,162 @@
+"""The screening stage: facts in, decisions out, effectively once (docs/architecture.md has the protocol in full).
+
+For a facts partition let C be the committed offset and F the lowest fence over the store's shards. Before a partition
+decides anything - on assignment, after a lost connection to the store, after a GAP - the stage
+
+1. stops where a fence is beyond the log's end, or where the log begins after what the store would need;
+2. applies [F + 1, position) from the log without publishing: it was decided before;
+3. waits until every partition's F has reached its C - 1, since entities are shared by partitions.
+
+Then: read and update in the store, score, publish in offset order, await the broker; the caller acknowledges. A chunk lets
+the store forget the rows before its first offset, because they were published before it was begun.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+from redis.exceptions import ConnectionError as StoreUnreachable
+from redis.exceptions import TimeoutError as StoreTimeout
+
+from events.facts import AnyFact
+from events.facts import decode as decode_fact
+from features.batches import Floats
+from features.errors import Gap
+from features.store import Applied, Chunk
+from models.decisions import Decision
+from streams.errors import AheadOfLog, Unrebuildable
+from streams.log import Log, LogRecord
+
+log = structlog.get_logger()
+
+RETRY_S = 0.25
+GATE_S = 0.1
+UNREACHABLE = (StoreUnreachable, StoreTimeout, ConnectionError)
+
+
+class Features(Protocol):
+    reconnects: int
+
+    async def apply(self, chunk: Chunk) -> Applied: ...
+
+    async def fences(self) -> dict[int, int]: ...
+
+
+Conclude = Callable[[Sequence[AnyFact], Floats, tuple[str, ...]], list[Decision]]  # decided facts, vectors, flags
+Publish = Callable[[int, list[Decision]], Awaitable[None]]
+
+
+class Screening:
+    """One instance a process; partitions are handled side by side, each partition's chunks one after another."""
+
+    def __init__(
+        self, store: Features, facts: Log, conclude: Conclude, publish: Publish, accept_gap: bool = False
+    ) -> None:
+        self._store = store
+        self._log = facts
+        self.conclude = conclude  # may be exchanged between chunks
+        self._publish = publish
+        self._accept_gap = accept_gap
+        self.waiting = False  # for a store that does not answer
+        self._flags: tuple[str, ...] = ()
+        self._sound: dict[int, int] = {}  # partition -> the store's connection count when it was last found complete
+
+    async def open(self, partition: int) -> None:
+        """Rebuild what the store misses below the committed offset; a later rebuild is noticed by `handle` and `idle`."""
+        self._sound.pop(partition, None)
+        await self.idle(partition)
+
+    async def idle(self, partition: int) -> None:
+        """Bring a partition without traffic up to date too: the others wait for it."""
+        try:
+            committed = (await self._log.committed()).get(partition, 0)
+            if (await self._store.fences()).get(partition, -1) < committed - 1:
+                await self._catch_up(partition, committed)
+        except (*UNREACHABLE, Gap) as error:
+            log.warning("store.unreachable", partition=partition, error=type(error).__name__)
+
+    async def handle(self, partition: int, records: Sequence[LogRecord]) -> list[Decision]:
+        """Decide a chunk; returns what was published, once the broker has it all."""
+        offsets, facts = decode_records(records)
+        chunk = Chunk(partition, offsets[0] - 1, offsets[0], offsets, facts)
+        while True:
+            try:
+                await self._make_sound(partition, offsets[0])
+                applied = await self._store.apply(chunk)
+                self.waiting = False
+                break
+            except Gap as gap:
+                log.warning("store.behind", partition=partition, fence=gap.fence, previous=gap.previous)
+                self._sound.clear()
+            except UNREACHABLE as error:
+                if not self.waiting:
+                    log.warning("store.unreachable", partition=partition, error=type(error).__name__)
+                self.waiting = True
+                self._sound.clear()
+                await asyncio.sleep(RETRY_S)
+        decided = [facts[place] for place in applied.decided]
+        decisions = self.conclude(decided, applied.matrix, self._flags)
+        await self._publish(partition, decisions)
+        return decisions
+
+    async def _make_sound(self, partition: int, position: int) -> None:
+        """Let no decision be made from a store that may have lost something."""
+        connections = self._store.reconnects
+        if self._sound.get(partition) == connections:
+            return
+        await self._catch_up(partition, position)
+        await self._gate()
+        if self._store.reconnects == connections:
+            self._sound[partition] = connections
+
+    async def _catch_up(self, partition: int, position: int) -> None:
+        fence = (await self._store.fences()).get(partition, -1)
+        bounds = (await self._log.bounds())[partition]
+        if fence >= bounds.end:
+            raise AheadOfLog(
+                f"facts partition {partition}: the store has applied offset {fence}, but the log ends at {bounds.end}; "
+                "expected the log that the store was built from"
+            )
+        if fence + 1 < min(bounds.start, position):
+            await self._cross_gap(partition, fence, bounds.start)
+            fence = bounds.start - 1
+        if fence + 1 >= position:
+            return
+        log.info("store.rebuilding", partition=partition, first=fence + 1, until=position)
+        async for records in self._log.read(partition, fence + 1, position):
+            offsets, facts = decode_records(records)
+            await self._store.apply(Chunk(partition, offsets[0] - 1, position, offsets, facts))
+        log.info("store.rebuilt", partition=partition, until=position)
+
+    async def _cross_gap(self, partition: int, fence: int, start: int) -> None:
+        if not self._accept_gap:
+            raise Unrebuildable(
+                f"facts partition {partition}: the store needs offset {fence + 1}, but the log starts at {start}; "
+                "start with --accept-gap to go on without what lies between"
+            )
+        log.warning("store.gap_accepted", partition=partition, first=fence + 1, until=start)
+        await self._store.apply(Chunk(partition, fence, 0, [start - 1], [None]))
+        self._flags = ("history.gap",)
+
+    async def _gate(self) -> None:
+        """Wait until every partition's lowest fence has reached its committed offset."""
+        while True:
+            fences, committed = await self._store.fences(), await self._log.committed()
+            if all(fences.get(partition, -1) >= offset - 1 for partition, offset in committed.items()):
+                return
+            await asyncio.sleep(GATE_S)
+
+
+def decode_records(records: Sequence[LogRecord]) -> tuple[list[int], list[AnyFact | None]]:
+    """Offsets and facts of a chunk; what is not a fact stands as None, so that the fence passes it."""
+    offsets, facts = [], []
+    for record in records:
+        offsets.append(record.offset)
+        try:
+            facts.append(decode_fact(record.value))
+        except msgspec.DecodeError:
+            log.error("fact.undecodable", offset=record.offset)
+            facts.append(None)
+    return offsets, facts

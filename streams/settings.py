@@ -1,0 +1,22 @@
+"""Where everything is: one frozen struct, filled from the command's options and the AMANA_* environment."""
+
+from pathlib import Path
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds addresses and paths, never a key: the keyring is a file that only its owner can read."""
+
+    brokers: str = "127.0.0.1:9092"
+    redis: str = "redis://127.0.0.1:6379/0"
+    shards: int = 1
+    database: str = "sqlite:///var/amana.db"
+    keyring: Path = Path("var/keyring.json")
+    models: Path = Path("var/models")
+    instance: str = "0"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    accept_gap: bool = False
+    review_at: float | None = None
+    block_at: float | None = None

@@ -1,0 +1,161 @@
+"""A Faust worker that carries one stage: chunked transport, one lane a partition, its own end when something is wrong."""
+
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import faust
+import msgspec
+import structlog
+from faust.types import TP
+
+from events.errors import AmanaError
+from streams.lanes import Lanes, Stage
+from streams.transport import ChunkTransport
+
+log = structlog.get_logger()
+
+EXIT_STATED, EXIT_FAILED = 1, 70
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`instance` names this member of the group for good (static membership): a restart takes its partitions back at once."""
+
+    group: str
+    instance: str
+    brokers: str
+    topics: tuple[str, ...]
+    chunk_records: int = 500
+    session_timeout_s: float = 10.0
+    commit_interval_s: float = 0.5
+    stall_s: float = 120.0
+
+
+Wire = Callable[["Worker", AsyncExitStack], Awaitable[Stage]]
+
+
+class Worker(faust.App):
+    """`wire` makes the stage inside the running loop; what it opens on the stack is closed when the worker stops."""
+
+    def __init__(self, settings: WorkerSettings, wire: Wire) -> None:
+        super().__init__(
+            settings.group,
+            broker=f"kafka://{settings.brokers.replace(',', ';kafka://')}",
+            store="memory://",
+            web_enabled=False,
+            key_serializer="raw",
+            value_serializer="raw",
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            stream_wait_empty=False,
+            stream_buffer_maxsize=4,
+            broker_max_poll_records=settings.chunk_records,
+            broker_commit_interval=settings.commit_interval_s,
+            broker_session_timeout=settings.session_timeout_s,
+            broker_heartbeat_interval=min(3.0, settings.session_timeout_s / 3),
+            consumer_group_instance_id=settings.instance,
+            consumer_auto_offset_reset="earliest",
+            producer_request_timeout=20.0,
+        )
+        self.transport = ChunkTransport(self.conf.broker, self, loop=self.loop)
+        self.settings = settings
+        self.lanes: Lanes | None = None
+        self._wire = wire
+        self._stack = AsyncExitStack()
+        self._stage: Stage | None = None
+        self.agent(self.topic(*settings.topics, key_serializer="raw", value_serializer="raw", value_type=None))(
+            self._dispatch
+        )
+        self.on_partitions_assigned.connect(self._assigned)
+        self.on_partitions_revoked.connect(self._revoked)
+
+    def ready(self) -> bool:
+        """Whether it has partitions and handles them."""
+        return self.lanes is not None and bool(self.lanes.partitions)
+
+    def waiting(self) -> bool:
+        """Whether the stage waits for something that it knows to be down."""
+        return bool(getattr(self._stage, "waiting", False))
+
+    def positions(self) -> list[tuple[TP, int, int]]:
+        """For each partition of ours: the next offset to handle, and the end of its log as last heard."""
+        positions = self.lanes.positions if self.lanes is not None else {}
+        return [(tp, position, self.consumer.highwater(tp) or 0) for tp, position in positions.items()]
+
+    def watch(self, endless: Coroutine[Any, Any, None]) -> None:
+        """Run a task beside the lanes that ends the process if it fails."""
+        task = asyncio.ensure_future(endless)
+        task.add_done_callback(fail_with)
+        self._stack.callback(task.cancel)
+
+    async def on_first_start(self) -> None:
+        try:
+            self._stage = await self._wire(self, self._stack)
+        except Exception as error:  # whatever it was: a worker that can't be wired must not look alive
+            fail(error)
+            raise
+        self.lanes = Lanes(self._stage, fail)
+        await super().on_first_start()
+
+    async def on_stop(self) -> None:
+        if self.lanes is not None:
+            self.lanes.revoke(self.lanes.partitions)
+        await super().on_stop()
+        await self._stack.aclose()
+
+    async def _dispatch(self, stream: Any) -> None:
+        assert self.lanes is not None
+        async for chunk in stream.noack().events():
+            await self.lanes.put(chunk.message.tp, chunk)
+
+    async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
+        assert self.lanes is not None
+        ours = [tp for tp in assigned if tp.topic in self.settings.topics]
+        log.info("partitions.assigned", partitions=names(ours))
+        self.lanes.assign(ours)
+
+    async def _revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
+        if self.lanes is not None:
+            log.info("partitions.revoked", partitions=names(revoked))
+            self.lanes.revoke(revoked)
+
+
+def names(tps: Sequence[TP] | set[TP]) -> list[str]:
+    return sorted(f"{tp.topic}/{tp.partition}" for tp in tps)
+
+
+def fail_with(task: asyncio.Task[None]) -> None:
+    """Fail with the error of a task that ended, unless it was cancelled."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        fail(error)
+
+
+def fail(error: BaseException) -> None:
+    """End the process: what was not acknowledged comes again, to this process's successor.
+
+    The message of an error that is not ours is left out, because it may quote what somebody sent.
+    """
+    stated = isinstance(error, AmanaError)
+    log.critical("worker.failed", **describe(error))
+    sys.stderr.flush()
+    os._exit(EXIT_STATED if stated else EXIT_FAILED)
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An error for a log: its type and place, and its text only where the text is ours."""
+    if isinstance(error, AmanaError):
+        return {"error": type(error).__name__, "message": str(error)}
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    return {"error": type(error).__name__, "at": [f"{frame.filename}:{frame.lineno}" for frame in frames]}
+
+
+def run(make: Callable[[], Worker]) -> None:
+    """Make the worker in a loop of its own and run it until a signal stops it; SIGTERM stops it in order."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    runner = faust.Worker(make(), quiet=True, override_logging=False, redirect_stdouts=False, loop=loop)
+    runner.execute_from_commandline()

@@ -1,0 +1,94 @@
+import json
+import re
+from collections.abc import Iterator
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import click
+import jsonschema
+import pytest
+import yaml
+
+from streams.cli import main
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, Any] = COMPOSE["services"]
+STAGES = {"intake", "screen", "history", "opener"}
+
+
+def amana_commands() -> Iterator[tuple[str, list[str]]]:
+    """Service and arguments of every `amana ...` that the file runs, also inside a shell's line."""
+    for name, service in SERVICES.items():
+        command = service.get("command", [])
+        if command[:1] == ["amana"]:
+            yield name, command[1:]
+        elif command[:2] == ["sh", "-c"]:
+            for line in re.findall(r"\bamana ([^;&|]+)", command[2]):
+                yield name, line.split()
+
+
+def test_the_file_is_what_the_compose_specification_allows() -> None:
+    path = distribution("check-jsonschema").locate_file("check_jsonschema/builtin_schemas/vendor/compose-spec.json")
+    schema = json.loads(Path(str(path)).read_text())
+    jsonschema.validate(COMPOSE, schema)
+
+
+def test_no_secret_is_in_the_file() -> None:
+    for name, service in SERVICES.items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|TOKEN|KEY$", variable):
+                assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", value), f"{name}: {variable} is not taken from outside"
+    assert not re.search(r"://[^/\s:@]+:[^/\s@]+@", TEXT), "an address holds a password"
+
+
+@pytest.mark.parametrize(("service", "arguments"), list(amana_commands()), ids=str)
+def test_every_command_it_runs_is_one_that_amana_takes(service: str, arguments: list[str]) -> None:
+    command: click.Command = main
+    context = click.Context(main, info_name="amana")
+    while isinstance(command, click.Group) and arguments:
+        _, found, arguments = command.resolve_command(context, list(arguments))
+        assert found is not None, service
+        command = found
+        context = click.Context(command, parent=context, info_name=command.name)
+    assert not isinstance(command, click.Group), f"{service}: a sub-command is missing"
+    command.make_parser(context).parse_args(list(arguments))  # raises for what it does not know
+
+
+def test_every_stage_and_every_server_tells_its_health() -> None:
+    assert set(SERVICES) >= STAGES
+    for name in STAGES | {"kafka", "redis", "postgres"}:
+        assert SERVICES[name]["healthcheck"]["test"][0] == "CMD", name
+
+
+def test_what_waits_for_a_server_waits_until_it_is_healthy() -> None:
+    for name, service in SERVICES.items():
+        for awaited, how in service.get("depends_on", {}).items():
+            expected = (
+                "service_completed_successfully" if SERVICES[awaited].get("restart") == "no" else "service_healthy"
+            )
+            assert how == {"condition": expected}, f"{name} waits for {awaited}"
+
+
+def test_only_intake_and_the_opener_can_read_the_keys() -> None:
+    with_keys = {name for name, service in SERVICES.items() if any("keys:" in v for v in service.get("volumes", []))}
+    assert with_keys == {"keys", "intake", "opener"}
+    assert all(SERVICES[name]["volumes"] == ["keys:/keys:ro"] for name in ("intake", "opener"))
+
+
+def test_redis_keeps_every_write_and_evicts_nothing() -> None:
+    command = SERVICES["redis"]["command"]
+    settings = dict(zip(command[1::2], command[2::2], strict=True))
+    assert settings == {
+        "--appendonly": "yes",
+        "--appendfsync": "always",
+        "--maxmemory-policy": "noeviction",
+        "--save": "",
+    }
+
+
+def test_nothing_is_published_beyond_this_machine() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert ports == ["127.0.0.1:29092:29092", "127.0.0.1:9300:9300"]

@@ -1,0 +1,135 @@
+"""Random facts, a client that breaks, and a worker that survives it."""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from redis.exceptions import ConnectionError as Unreachable
+
+from events.facts import (
+    KINDS,
+    ActivityFact,
+    AnyFact,
+    Coordinates,
+    Entities,
+    LabelFact,
+    OrderFact,
+    RefusedOrder,
+    VisitFact,
+)
+from features.errors import Gap
+from features.store import Chunk, Store
+
+Run = Callable[[Callable[[Any], Awaitable[Any]]], Any]
+START_MS = 1_767_225_600_000  # 2026-01-01
+MINUTE_MS = 60_000
+LATE_MIN = (1, 2, 5, 6, 9, 30, 70, 1_500, 9_000, 45_000)
+TOPICS = {
+    OrderFact: "orders",
+    RefusedOrder: "orders",
+    VisitFact: "visits",
+    ActivityFact: "activity",
+    LabelFact: "labels",
+}
+ACTIVITIES = (
+    ("LoggedIn", False), ("LoggedIn", True), ("PaymentAttempted", False), ("CredentialsChanged", None),
+    ("AddressAdded", None), ("OrderRefunded", None), ("ContestEntered", None),
+)  # fmt: skip
+
+
+class Settings(msgspec.Struct, frozen=True):
+    facts: int = 200
+    entities: int = 3  # of each kind
+    step_min: int = 3  # how far apart facts are at most
+    late: float = 0.1
+    repeats: float = 0.1
+
+
+def random_facts(rng: random.Random, settings: Settings) -> list[AnyFact]:
+    """Facts in the order of one facts partition: some late, some out of order, some repeated from earlier on."""
+    facts: list[AnyFact] = []
+    offsets: dict[str, int] = {}
+    now_ms = START_MS
+    while len(facts) < settings.facts:
+        now_ms += rng.randrange(settings.step_min * MINUTE_MS + 1)
+        if rng.random() < 0.01:
+            now_ms += rng.choice((1, 20, 40)) * 86_400_000
+        late_ms = rng.choice(LATE_MIN) * MINUTE_MS if rng.random() < settings.late else 0
+        fact = _random_fact(rng, settings, now_ms - late_ms)
+        topic = fact.source.topic
+        offsets[topic] = offsets.get(topic, -1) + rng.randint(1, 3)
+        facts.append(msgspec.structs.replace(fact, source=Coordinates(topic, f"id-{topic}", 0, offsets[topic])))
+        if rng.random() < settings.repeats / 5:  # intake crashed and publishes its last facts again
+            facts += facts[-rng.randint(1, 10) :]
+    return facts
+
+
+def _random_fact(rng: random.Random, settings: Settings, at_ms: int) -> AnyFact:
+    entities = Entities(
+        **{kind: f"{kind[:3]}{rng.randrange(settings.entities)}" for kind in KINDS if rng.random() < 0.8}
+    )
+    of = rng.choices((OrderFact, VisitFact, ActivityFact, LabelFact, RefusedOrder), (5, 4, 4, 1, 1))[0]
+    common: dict[str, Any] = {
+        "source": Coordinates(TOPICS[of], "", 0, 0),
+        "event_id": "e",
+        "occurred_at_ms": at_ms,
+        "recorded_at_ms": at_ms,
+        "entities": entities,
+    }
+    money = {
+        "amount_minor": rng.randrange(10 ** rng.randint(1, 9)),
+        "currency": rng.choice(("USD", "KWD", "JPY", "XXX")),
+    }
+    if of is OrderFact:
+        return OrderFact(**common, **money, order_id="o", method=rng.choice(("card", "wallet")), avs="match")
+    if of is VisitFact:
+        return VisitFact(**common)
+    if of is ActivityFact:
+        activity, succeeded = rng.choice(ACTIVITIES)
+        with_money = money if activity == "OrderRefunded" else {}
+        return ActivityFact(**common, **with_money, activity=activity, succeeded=succeeded)
+    if of is LabelFact:
+        label = rng.choice(("chargeback", "confirmed", "dismissed"))
+        return LabelFact(**common, **money, order_id="o", label=label, decision_id="d")
+    return RefusedOrder(**common | {"entities": Entities()}, order_id="o", reason="refused.card_number")
+
+
+class Breaking:
+    """A client whose script calls sometimes fail, before the server has them or after."""
+
+    def __init__(self, client: Any, rng: random.Random, share: float) -> None:
+        self._client, self._rng, self._share = client, rng, share
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def execute_command(self, *arguments: Any) -> Any:
+        when = self._rng.random()
+        if when < self._share / 2:
+            raise Unreachable("before")
+        answer = await self._client.execute_command(*arguments)
+        if when < self._share:
+            raise Unreachable("after")
+        return answer
+
+
+async def work_off(store: Store, facts: Sequence[AnyFact], rng: random.Random) -> list[tuple[int, bytes]]:
+    """Each (offset, vector) decided, with repeats after crashes, by a worker that follows the design's protocol."""
+    decided: list[tuple[int, bytes]] = []
+    committed = position = 0
+    while position < len(facts):
+        end = min(position + rng.randint(1, 60), len(facts))
+        chunk = Chunk(0, position - 1, committed, range(position, end), facts[position:end])
+        try:
+            applied = await store.apply(chunk)
+        except (Unreachable, Gap):
+            position = min((await store.fences()).get(0, -1) + 1, committed)
+            continue
+        decided += [(position + at, row.tobytes()) for at, row in zip(applied.decided, applied.matrix, strict=True)]
+        position = end
+        if rng.random() < 0.7:
+            committed = max(committed, end)
+        elif rng.random() < 0.2:  # a crash between publishing and committing
+            position = min((await store.fences()).get(0, -1) + 1, committed)
+    return decided

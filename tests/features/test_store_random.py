@@ -1,0 +1,102 @@
+"""The engine against its naive twin on random streams; repeats and crashes; state apart from order."""
+
+import random
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from events.facts import AnyFact, Coordinates
+from features import DEFINITIONS
+from features.store import Chunk, Store
+from tests.features.oracle import Oracle
+from tests.features.streams import Breaking, Run, Settings, random_facts, work_off
+
+SETTINGS = st.builds(
+    Settings,
+    facts=st.just(200),
+    entities=st.sampled_from([1, 3, 30]),
+    step_min=st.sampled_from([0, 1, 20, 200, 2000]),
+    late=st.sampled_from([0.0, 0.05, 0.4]),
+    repeats=st.sampled_from([0.0, 0.1]),
+)
+random_streams = settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def expected_vectors(facts: list[AnyFact]) -> dict[int, bytes]:
+    oracle = Oracle(DEFINITIONS)
+    vectors = ((offset, oracle.apply(fact)) for offset, fact in enumerate(facts))
+    return {offset: np.array(vector).tobytes() for offset, vector in vectors if vector is not None}
+
+
+def check_stream(run: Run, seed: int, stream: Settings, shards: int) -> None:
+    rng = random.Random(seed)
+    facts = random_facts(rng, stream)
+
+    async def work(client: Redis) -> list[tuple[int, bytes]]:
+        store = Store(Breaking(client, rng, share=0.1), shards=shards)
+        await store.prepare("facts-id")
+        return await work_off(store, facts, rng)
+
+    decided, expected = run(work), expected_vectors(facts)
+    assert {offset for offset, _ in decided} == set(expected)
+    for offset, vector in decided:
+        assert vector == expected[offset], differences(offset, facts, vector, expected[offset])
+
+
+def differences(offset: int, facts: list[AnyFact], found: bytes, expected: bytes) -> str:
+    pairs = zip(DEFINITIONS.names, np.frombuffer(found), np.frombuffer(expected), strict=True)
+    wrong = [f"{name}: {f} for {e}" for name, f, e in pairs if f != e and not (np.isnan(f) and np.isnan(e))]
+    return f"offset {offset} {facts[offset]}: {wrong}"
+
+
+@random_streams
+@given(seed=st.integers(0, 2**32), stream=SETTINGS, shards=st.sampled_from([1, 2, 3]))
+def test_every_vector_is_the_naive_twins_through_repeats_and_crashes(
+    run: Run, seed: int, stream: Settings, shards: int
+) -> None:
+    check_stream(run, seed, stream, shards)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(100))
+def test_longer_streams_too(run: Run, seed: int) -> None:
+    rng = random.Random(seed)
+    stream = Settings(1500, rng.choice((1, 3, 30)), rng.choice((0, 1, 20, 200)), rng.choice((0, 0.05, 0.4)))
+    check_stream(run, seed, stream, rng.choice((1, 2, 3)))
+
+
+@random_streams
+@given(seed=st.integers(0, 2**32), stream=SETTINGS)
+def test_the_stored_bytes_do_not_depend_on_the_order_of_application(run: Run, seed: int, stream: Settings) -> None:
+    rng = random.Random(seed)
+    facts = random_facts(rng, msgspec.structs.replace(stream, repeats=0))
+
+    async def states(client: Redis) -> list[dict[bytes, bytes]]:
+        return [await state_after(client, order, rng) for order in (facts, rng.sample(facts, len(facts)))]
+
+    in_order, shuffled = run(states)
+    assert in_order == shuffled
+
+
+async def state_after(client: Redis, facts: list[AnyFact], rng: random.Random) -> dict[bytes, bytes]:
+    await client.flushall()
+    store = Store(client, shards=2)
+    await store.prepare("facts-id")
+    facts = [
+        msgspec.structs.replace(fact, source=Coordinates("raw", "raw-id", 0, offset))
+        for offset, fact in enumerate(facts)
+    ]
+    start = 0
+    while start < len(facts):
+        end = min(start + rng.randint(1, 80), len(facts))
+        await store.apply(Chunk(0, start - 1, 0, range(start, end), facts[start:end]))
+        start = end
+    keys = [key async for key in client.scan_iter(_type="string")]
+    return dict(zip(keys, await client.mget(keys), strict=True))

@@ -1,0 +1,66 @@
+import threading
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from history.database import make_engine, upgrade
+from history.errors import DatabaseUnusable
+from history.tables import metadata
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(engine):
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": "alembic_version_history"})
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == "0001"
+
+
+def test_upgrading_again_changes_nothing(engine):
+    upgrade(engine)
+    assert set(sa.inspect(engine).get_table_names()) == {
+        "alembic_version_history", "history_decisions", "history_labels"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_several_processes_may_upgrade_at_once(kind, tmp_path, request):
+    url = f"sqlite:///{tmp_path}/amana.db" if kind == "sqlite" else request.getfixturevalue("database")
+    engines, failed = [make_engine(url) for _ in range(4)], []
+
+    def run(engine):
+        try:
+            upgrade(engine)
+        except Exception as error:  # noqa: BLE001 - the test reports whatever a thread raised
+            failed.append(error)
+        finally:
+            engine.dispose()
+
+    threads = [threading.Thread(target=run, args=(engine,)) for engine in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+
+
+def test_sqlite_keeps_every_commit_and_lets_readers_in(tmp_path):
+    engine = make_engine(f"sqlite:///{tmp_path}/new/folder/amana.db")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "oracle17://somewhere/db"])
+def test_an_address_that_is_none_is_refused_without_repeating_it(url):
+    with pytest.raises(DatabaseUnusable, match="expected a database like"):
+        make_engine(url)
+
+
+def test_a_server_that_is_not_there_is_named_without_its_password():
+    engine = make_engine("postgresql+psycopg://user:secret@127.0.0.1:1/amana?connect_timeout=2")
+    with pytest.raises(DatabaseUnusable, match=r"postgresql\+psycopg://user:\*\*\*@127\.0\.0\.1:1/amana") as caught:
+        upgrade(engine)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,167 @@
+import math
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events.facts import Coordinates, Entities, OrderFact, RefusedOrder
+from models.decisions import Decision, Reason, decode, encode
+from models.errors import ForeignVectors
+from models.policy import Policy
+from models.screening import conclude
+
+POLICY = Policy(review_at=0.3, block_at=0.8)
+WHO = Entities(customer="c" * 22, ip="i" * 22)
+
+
+def order(offset):
+    return OrderFact(
+        source=Coordinates("orders", "T" * 22, 3, offset),
+        event_id=f"e{offset}",
+        occurred_at_ms=1_780_000_000_000 + offset,
+        recorded_at_ms=1_780_000_000_500 + offset,
+        entities=WHO,
+        order_id=f"order-{offset}",
+        amount_minor=12_500,
+        currency="SAR",
+        method="card",
+    )
+
+
+def refused(offset):
+    return RefusedOrder(
+        source=Coordinates("orders", "T" * 22, 3, offset),
+        event_id=f"e{offset}",
+        occurred_at_ms=9,
+        recorded_at_ms=10,
+        order_id=f"order-{offset}",
+        reason="refused.card_number",
+        field="items.title",
+    )
+
+
+class FirstColumn:
+    """The score is the first feature."""
+
+    version = "20260101-aaaaaaaaaa"
+    definitions = "h"
+    names = ("a", "b")
+
+    def scores(self, matrix):
+        return matrix[:, 0].copy()
+
+    def reasons(self, matrix):
+        return [(Reason("a.a", "a", value),) for value in matrix[:, 0].tolist()]
+
+
+DEFINITIONS = SimpleNamespace(names=("a", "b"), hash="h")
+
+
+def test_a_decision_says_everything_that_it_was_made_from():
+    vector = np.array([[0.9, math.nan]])
+    assert conclude([order(17)], vector, FirstColumn(), POLICY, DEFINITIONS, flags=("gap",)) == [
+        Decision(
+            decision_id="TTTTTTTTTTTTTTTTTTTTTT:3:17",
+            revision=1,
+            order_id="order-17",
+            source=Coordinates("orders", "T" * 22, 3, 17),
+            occurred_at_ms=1_780_000_000_017,
+            outcome="block",
+            mode="model",
+            score=0.9,
+            reasons=(Reason("a.a", "a", 0.9),),
+            amount_minor=12_500,
+            currency="SAR",
+            entities=WHO,
+            model="20260101-aaaaaaaaaa",
+            definitions="h",
+            vector=vector.astype("<f8").tobytes(),
+            flags=("gap",),
+        )
+    ]
+
+
+def test_only_flagged_orders_have_reasons():
+    matrix = np.array([[0.1, 0.0], [0.3, 0.0], [0.8, 0.0]])
+    decisions = conclude([order(0), order(1), order(2)], matrix, FirstColumn(), POLICY, DEFINITIONS)
+    assert [decision.outcome for decision in decisions] == ["approve", "review", "block"]
+    assert [len(decision.reasons) for decision in decisions] == [0, 1, 1]
+
+
+def test_a_refused_order_is_reviewed_for_the_reason_of_its_refusal():
+    matrix = np.zeros((2, 2))
+    for scorer in (None, FirstColumn()):
+        found = conclude([refused(4), order(5)], matrix, scorer, POLICY, DEFINITIONS)[0]
+        assert (found.outcome, found.mode, found.reasons) == ("review", "refused", (Reason("refused.card_number"),))
+        assert (found.decision_id, found.order_id) == ("TTTTTTTTTTTTTTTTTTTTTT:3:4", "order-4")
+        assert (found.score, found.vector, found.model, found.amount_minor) == (None, None, None, None)
+
+
+def test_a_refused_orders_row_is_never_scored():
+    matrix = np.array([[math.nan, math.nan], [0.9, 0.0]])
+    decisions = conclude([refused(4), order(5)], matrix, FirstColumn(), POLICY, DEFINITIONS)
+    assert [decision.outcome for decision in decisions] == ["review", "block"]
+    assert decisions[1].score == 0.9
+
+
+def test_without_a_model_the_rules_decide_and_the_decision_says_so():
+    definitions = SimpleNamespace(names=("card.orders.count.1h",), hash="h")
+    decisions = conclude([order(0), order(1)], np.array([[1.0], [6.0]]), None, POLICY, definitions)
+    assert [(d.outcome, d.mode, d.score, d.model) for d in decisions] == [
+        ("approve", "rules", None, None),
+        ("review", "rules", None, None),
+    ]
+    assert decisions[1].reasons == (Reason("card.velocity", "card.orders.count.1h", 6.0),)
+    assert decisions[1].definitions == "h"
+    assert decisions[1].vector == np.array([6.0]).tobytes()
+
+
+def test_a_model_of_other_definitions_is_refused():
+    other = SimpleNamespace(names=("a", "b"), hash="other")
+    with pytest.raises(ForeignVectors, match="was trained on definitions h, not on other"):
+        conclude([order(0)], np.zeros((1, 2)), FirstColumn(), POLICY, other)
+
+
+def test_a_matrix_of_another_shape_is_refused():
+    with pytest.raises(ForeignVectors, match=r"expected a matrix of \(1, 2\), got \(2, 2\)"):
+        conclude([order(0)], np.zeros((2, 2)), FirstColumn(), POLICY, DEFINITIONS)
+
+
+def test_no_facts_give_no_decisions(scorer, definitions):
+    for one in (None, scorer):
+        assert conclude([], np.empty((0, 6)), one, POLICY, definitions) == []
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.integers(1, 59), max_size=6, unique=True))
+def test_decisions_have_the_same_bytes_however_the_orders_are_chunked(scorer, definitions, matrix, cuts):
+    facts = [refused(offset) if offset % 9 == 4 else order(offset) for offset in range(60)]
+    rows = matrix[1_000:1_060]
+    whole = [encode(decision) for decision in conclude(facts, rows, scorer, scorer.policy, definitions)]
+    bounds = [0, *sorted(cuts), 60]
+    parts = [
+        encode(decision)
+        for start, end in zip(bounds, bounds[1:], strict=False)
+        for decision in conclude(facts[start:end], rows[start:end], scorer, scorer.policy, definitions)
+    ]
+    assert parts == whole
+
+
+def test_a_decision_survives_its_json(scorer, definitions, matrix):
+    decisions = conclude([order(i) for i in range(200)], matrix[:200], scorer, Policy(0.001, 0.5), definitions)
+    assert [decode(encode(decision)) for decision in decisions] == decisions
+    assert np.frombuffer(decisions[3].vector, "<f8").tobytes() == matrix[3].tobytes()
+
+
+def test_concluding_and_encoding_cost_under_25_microseconds_an_order(scorer, definitions, matrix):
+    facts, rows, never = [order(i) for i in range(500)], matrix[:500], Policy(1.0, 1.0)
+    taken = []
+    for _ in range(7):
+        started = time.process_time()
+        for decision in conclude(facts, rows, scorer, never, definitions):
+            encode(decision)
+        taken.append((time.process_time() - started) / 500)
+    assert min(taken) < 25e-6

@@ -1,0 +1,44 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from history.database import make_engine
+from review.database import upgrade
+from review.opener import Vault
+from review.store import CaseStore, SubjectKeyTable
+from tests.review.examples import vault as vault_of
+from vault.keyring import Keyring
+
+
+@pytest.fixture
+def keyring_path(tmp_path: Path) -> Path:
+    path = tmp_path / "keyring.json"
+    Keyring.create(path, os.urandom)
+    return path
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/amana.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
+    """An empty case database, on SQLite and on PostgreSQL."""
+    engine = make_engine(request.getfixturevalue("database_url" if request.param == "sqlite" else "database"))
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def store(engine: sa.Engine) -> CaseStore:
+    return CaseStore(engine)
+
+
+@pytest.fixture
+def vault(engine: sa.Engine, keyring_path: Path) -> Vault:
+    return vault_of(Keyring.load(keyring_path), SubjectKeyTable(engine))

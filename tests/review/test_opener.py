@@ -1,0 +1,165 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from events.facts import Coordinates
+from events.types import OrderPlaced
+from models.decisions import Decision
+from review.cases import Personal
+from review.errors import ForeignOrder
+from review.opener import Message, Opener, Vault, open_case, opens_case
+from review.store import CaseStore
+from sharing.contracts import FOLDER, load
+from sharing.projection import Projection, compile_contract
+from tests.review.examples import NOW_MS, decision
+from tests.sharing.orders import ORDER
+from vault.errors import Erased
+
+PROJECTION = compile_contract(load(FOLDER / "acquirer.yaml"), b"k" * 32)
+PERSONAL = ("Noura", "noura", "50 123", "501234567", "King Fahd", "Corniche", "203.0.113", "Mozilla", "Shirt", "cus-1")
+
+
+def _opener(store: CaseStore, vault: Vault, projections: Sequence[Projection] = (PROJECTION,)) -> Opener:
+    return Opener(store, vault, projections, clock=lambda: NOW_MS)
+
+
+def _order(number: int) -> OrderPlaced:
+    return msgspec.structs.replace(ORDER, order_id=f"ord-{number}")
+
+
+def _flagged(number: int, **changes: object) -> Decision:
+    return decision(number, order_id=f"ord-{number}", **changes)
+
+
+def _fetch(source: Coordinates) -> OrderPlaced | None:
+    return _order(source.offset)
+
+
+def _gone(_: Coordinates) -> OrderPlaced | None:
+    return None
+
+
+def test_a_case_holds_in_clear_only_what_a_queue_needs(vault: Vault) -> None:
+    case = open_case(decision(), ORDER, vault, NOW_MS)
+    assert (case.amount_minor, case.currency, case.country, case.last4, case.method) == (
+        129_950,
+        "SAR",
+        "SA",
+        "4242",
+        "card",
+    )
+    assert (case.outcome, case.score, case.reasons) == ("block", 0.97, decision().reasons)
+    assert case.email_index == vault.blind_index("email", "noura@example.com")
+    assert case.phone_index == vault.blind_index("phone", "+966501234567")
+    assert case.subject == vault.blind_index("customer", "cus-1")
+    assert not [word for word in PERSONAL if word in repr(case)]
+
+
+def test_the_envelope_opens_to_what_is_personal_in_the_order(vault: Vault) -> None:
+    case = open_case(decision(), ORDER, vault, NOW_MS)
+    assert case.envelope is not None
+    sealed = vault.envelopes.open(case.subject, "ord-1", "order", case.envelope)
+    assert msgspec.json.decode(sealed, type=Personal) == Personal(
+        contact=ORDER.contact,
+        billing=ORDER.billing,
+        shipping=ORDER.shipping,
+        ip=ORDER.ip,
+        user_agent=ORDER.user_agent,
+        items=ORDER.items,
+    )
+    vault.envelopes.erase(case.subject)
+    with pytest.raises(Erased):
+        vault.envelopes.open(case.subject, "ord-1", "order", case.envelope)
+
+
+def test_an_order_with_hardly_anything_still_gets_its_case(vault: Vault) -> None:
+    contact = msgspec.structs.replace(ORDER.contact, email="nobody", phone=None)
+    bare = msgspec.structs.replace(ORDER, contact=contact, billing=None, shipping=None, user_agent=None, items=())
+    case = open_case(decision(), bare, vault, NOW_MS)
+    assert (case.country, case.email_index, case.phone_index) == (None, None, None)
+    assert case.envelope is not None
+
+
+def test_another_orders_record_is_refused(vault: Vault) -> None:
+    with pytest.raises(ForeignOrder, match="the record of decision topic:0:17 holds another order than ord-1"):
+        open_case(decision(), msgspec.structs.replace(ORDER, order_id="ord-2"), vault, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "opens"),
+    [
+        ({}, True),
+        ({"outcome": "review", "mode": "rules"}, True),
+        ({"outcome": "review", "mode": "refused"}, True),
+        ({"outcome": "approve"}, False),
+        ({"revision": 0, "mode": "rules"}, False),
+        ({"mode": "analyst", "revision": 2}, False),
+    ],
+)
+def test_a_case_is_opened_for_what_screening_flagged_and_for_nothing_else(
+    changes: dict[str, object], opens: bool
+) -> None:
+    assert opens_case(decision(**changes)) is opens
+
+
+def test_each_flagged_order_gets_a_case_and_each_blocked_one_a_message_in_order(store: CaseStore, vault: Vault) -> None:
+    decisions = [_flagged(n, outcome=("block", "review", "approve")[n % 3]) for n in range(9)]
+    messages = _opener(store, vault).handle(decisions, _fetch)
+    assert {case.order_id for case in store.list(limit=99)} == {f"ord-{n}" for n in (0, 1, 3, 4, 6, 7)}
+    assert [m.key for m in messages] == [PROJECTION.message_id(f"topic:0:{n}") for n in (0, 3, 6)]
+    body = {"jti": messages[0].key, "psp_reference": "psp-1", "outcome": "block", "three_ds": "failed"}
+    assert msgspec.json.decode(messages[0].body) == {**body, "reasons": ["card_used_often"]}
+    assert {m.partner for m in messages} == {"acquirer"}
+
+
+def test_a_repeat_opens_nothing_and_gives_the_same_bytes(store: CaseStore, vault: Vault) -> None:
+    decisions = [_flagged(n) for n in range(3)]
+    messages = _opener(store, vault).handle(decisions[:2], _fetch)
+    before = store.list(limit=9)
+    again = _opener(store, vault).handle(decisions, _fetch)
+    assert again[:2] == messages
+    assert {case for case in before if case in store.list(limit=9)} == set(before)
+    assert len(store.list(limit=9)) == 3
+
+
+def test_an_order_that_expired_gets_a_case_without_envelope_and_no_message(store: CaseStore, vault: Vault) -> None:
+    assert _opener(store, vault).handle([decision()], _gone) == []
+    case = store.get("ord-1")
+    assert (case.withheld, case.envelope, case.last4) == ("expired", None, None)
+    assert (case.amount_minor, case.subject) == (129_950, vault.blind_index("order", "ord-1"))
+
+
+def test_a_refused_order_gets_a_case_without_envelope_and_its_record_is_not_read(
+    store: CaseStore, vault: Vault
+) -> None:
+    def never(_: Coordinates) -> OrderPlaced | None:
+        raise AssertionError("a refused order was fetched")
+
+    refused = decision(mode="refused", outcome="review", amount_minor=None, currency=None, score=None)
+    assert _opener(store, vault).handle([refused], never) == []
+    assert (store.get("ord-1").withheld, store.get("ord-1").envelope) == ("refused", None)
+
+
+def test_nothing_flagged_touches_nothing(store: CaseStore, vault: Vault) -> None:
+    assert _opener(store, vault).handle([], _fetch) == []
+    assert _opener(store, vault).handle([decision(outcome="approve")], _fetch) == []
+    assert store.list(limit=9) == ()
+
+
+def test_no_personal_value_is_in_clear_anywhere_in_the_database(
+    database_url: str, tmp_path: Path, store: CaseStore, vault: Vault, engine: sa.Engine
+) -> None:
+    messages: list[Message] = _opener(store, vault).handle([decision()], lambda _: ORDER)
+    with engine.connect() as connection:
+        rows = [
+            str(tuple(row)).encode() + b"".join(bytes(value) for value in row if isinstance(value, bytes | memoryview))
+            for table in sa.inspect(engine).get_table_names()
+            for row in connection.execute(sa.text(f'SELECT * FROM "{table}"'))
+        ]
+    everything = b"".join(rows) + b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+    assert b"topic:0:17" in everything
+    assert not [word for word in PERSONAL if word.encode() in everything]
+    assert not [word for word in PERSONAL if word.encode() in messages[0].body]

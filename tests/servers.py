@@ -1,0 +1,54 @@
+"""Session-wide servers as fixtures: each starts when the first test asks for it.
+
+Tests share them and keep apart by topic names of their own, FLUSHALL, or the `database` fixture. A test that stops or
+kills a server starts its own from `tests.harness`.
+"""
+
+import uuid
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from features.server import embedded
+from tests.harness import Kafka, Postgres, Redis
+
+
+class Embedded(NamedTuple):
+    url: str
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """A Kafka broker: `.brokers`."""
+    with Kafka() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    """A Redis server, AOF on every write: `.url`."""
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server: `.url` of its first database, for SQLAlchemy."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def embedded_redis() -> Iterator[Embedded]:
+    """The embedded store's own server, in a temporary folder: `.url`."""
+    with embedded(None) as url:
+        yield Embedded(url)
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """The SQLAlchemy URL of an empty PostgreSQL database of the test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield postgres.create_database(name)
+    postgres.drop_database(name)

@@ -1,0 +1,157 @@
+import base64
+import hashlib
+import hmac
+import ipaddress
+import json
+from datetime import UTC
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sharing.contracts import FOLDER, parse
+from sharing.errors import ProjectionError
+from sharing.fields import Disclosable
+from sharing.operators import Keep
+from sharing.operators.derive import SAFE
+from sharing.projection import Projection, compile_contract
+from tests.sharing.orders import CANARY, ORDER, SALTED, disclosable
+
+KEY = b"k" * 32
+ACQUIRER = (FOLDER / "acquirer.yaml").read_text(encoding="utf-8")
+EVERYTHING = """
+partner: everything
+kind: financial_institution
+version: 1
+purpose: dpv:FraudPreventionAndDetection
+legal_basis: dpv:LegitimateInterest
+trigger: blocked
+fields:
+  - {name: psp_reference, operator: echo, reason: for the test}
+  - {name: outcome, operator: keep, reason: for the test}
+  - {name: method, operator: keep, reason: for the test}
+  - {name: three_ds, operator: keep, reason: for the test}
+  - {name: avs, operator: keep, reason: for the test}
+  - {name: reasons, operator: derive, reason: for the test}
+  - {name: amount, operator: band, edges: [100, 1000, 5000], reason: for the test}
+  - {name: occurred_at, operator: truncate, to: week, reason: for the test}
+  - {name: ip, operator: truncate, to: network, reason: for the test}
+  - {name: last4, operator: last4, reason: for the test}
+"""
+
+
+def _projection(text: str = ACQUIRER, key: bytes = KEY) -> Projection:
+    return compile_contract(parse(text, "contract.yaml"), key)
+
+
+def _naive(text: str, item: Disclosable) -> dict[str, Any]:
+    """A second interpreter: reads the YAML and the order as plain dicts, and knows the operators by heart."""
+    order = json.loads(msgspec.json.encode(item.order))
+    flat = {**order, **order["payment"], "outcome": item.outcome}
+    told = {}
+    for term in yaml.safe_load(text)["fields"]:
+        name, operator, value = term["name"], term["operator"], flat.get(term["name"])
+        if operator == "derive":
+            value = sorted({SAFE[code] for code in item.reasons if code in SAFE})
+        elif operator == "band":
+            whole = order["amount_minor"] // {"SAR": 100, "KWD": 1000, "JPY": 1}[order["currency"]]
+            below = [edge for edge in term["edges"] if edge <= whole]
+            above = [edge for edge in term["edges"] if edge > whole]
+            value = f"{below[-1] if below else 0}-{above[0] if above else ''}"
+        elif name == "ip":
+            bits = 24 if "." in value and ":" not in value else 48
+            value = str(ipaddress.ip_interface(f"{value}/{bits}").network)
+        elif name == "occurred_at":
+            year, week, _ = item.order.occurred_at.astimezone(UTC).isocalendar()
+            value = f"{year:04}-W{week:02}"
+        if value is not None:
+            told[name] = value
+    return told
+
+
+def test_the_acquirer_gets_exactly_this() -> None:
+    projection = _projection()
+    assert json.loads(projection.project(disclosable())) == {
+        "jti": projection.message_id("topic:0:17"),
+        "psp_reference": "psp-1",
+        "outcome": "block",
+        "three_ds": "failed",
+        "reasons": ["card_used_often"],
+    }
+
+
+def test_what_the_order_does_not_have_is_left_out() -> None:
+    payment = msgspec.structs.replace(ORDER.payment, psp_reference=None, three_ds=None)
+    body = _projection().project(disclosable(msgspec.structs.replace(ORDER, payment=payment), reasons=()))
+    assert set(json.loads(body)) == {"jti", "outcome", "reasons"}
+
+
+def test_a_repeat_has_the_same_bytes() -> None:
+    assert _projection().project(disclosable()) == _projection().project(disclosable())
+
+
+def test_the_message_id_is_an_hmac_of_decision_and_contract() -> None:
+    projection = _projection()
+    parts = [b"jti", b"topic:0:17", projection.contract.hash().encode()]
+    message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    expected = base64.urlsafe_b64encode(hmac.new(KEY, message, hashlib.sha256).digest()[:16]).decode().rstrip("=")
+    assert projection.message_id("topic:0:17") == expected
+    others = [
+        projection.message_id("topic:0:18"),
+        _projection(key=b"l" * 32).message_id("topic:0:17"),
+        _projection(ACQUIRER.replace("version: 1", "version: 2")).message_id("topic:0:17"),
+    ]
+    assert len({expected, *others}) == 4
+
+
+@given(SALTED, st.sampled_from([ACQUIRER, EVERYTHING]))
+def test_no_canary_of_a_salted_order_ever_leaves(item: Disclosable, contract: str) -> None:
+    try:
+        body = _projection(contract).project(item)
+    except ProjectionError as refused:
+        assert CANARY not in str(refused)
+        return
+    echoed = item.order.payment.psp_reference or ""
+    assert CANARY not in body.decode().replace(echoed, "") if echoed else CANARY not in body.decode()
+
+
+@given(SALTED, st.sampled_from([ACQUIRER, EVERYTHING]))
+def test_a_naive_interpreter_of_the_contract_agrees(item: Disclosable, contract: str) -> None:
+    projection = _projection(contract)
+    body = projection.project(item)
+    jti = projection.message_id(item.decision_id)
+    assert json.loads(body) == {"jti": jti, **_naive(contract, item)}
+
+
+@pytest.mark.parametrize("field", ["psp_reference", "three_ds", "method", "avs", "last4"])
+def test_a_value_outside_its_closed_type_is_refused_and_not_shown(field: str) -> None:
+    payment = msgspec.structs.replace(ORDER.payment, **{field: "Noura, +966 50 123 4567"})
+    with pytest.raises(ProjectionError, match=rf"^everything: {field} does not fit the contract's type$"):
+        _projection(EVERYTHING).project(disclosable(msgspec.structs.replace(ORDER, payment=payment)))
+
+
+def test_a_value_that_its_operator_cannot_take_is_refused_and_not_shown() -> None:
+    order = msgspec.structs.replace(ORDER, ip="Noura's phone")
+    with pytest.raises(ProjectionError, match=r"^everything: ip is not of the kind that its operator takes$"):
+        _projection(EVERYTHING).project(disclosable(order))
+
+
+def test_a_broken_operator_leaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Keep, "apply", lambda *_: ORDER.contact.name)
+    with pytest.raises(ProjectionError, match="acquirer: outcome does not fit the contract's type"):
+        _projection().project(disclosable())
+
+
+def test_the_message_type_refuses_a_field_that_the_contract_does_not_name() -> None:
+    projection = _projection()
+    body = json.loads(projection.project(disclosable())) | {"email": "noura@example.com"}
+    with pytest.raises(msgspec.ValidationError, match="unknown field `email`"):
+        msgspec.json.decode(json.dumps(body), type=projection.message_type)
+
+
+def test_repr_shows_no_key() -> None:
+    assert repr(_projection(key=b"secret" * 6)).startswith("<Projection acquirer ")
+    assert "secret" not in repr(_projection(key=b"secret" * 6))

@@ -1,0 +1,53 @@
+"""What every room and every command owes its reader."""
+
+import runpy
+from pathlib import Path
+
+import click
+import pytest
+
+from streams.cli import main
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("events", "features", "history", "models", "review", "sharing", "simulator", "streams", "vault")
+DOCS = runpy.run_path(str(ROOT / "docs" / "cli_reference.py"))
+COMMANDS: list[click.Context] = list(DOCS["commands"](main, None))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_comes_in_what_goes_out_and_what_it_never_does(room: str) -> None:
+    text = (ROOT / room / "__init__.py").read_text()
+    assert all(f"\n{start}" in text for start in ("In: ", "Never: ")), room
+    assert "Out: " in text, room
+
+
+def test_no_file_is_longer_than_one_idea() -> None:
+    sources = [path for folder in (*ROOMS, "benchmarks", "tests") for path in (ROOT / folder).rglob("*.py")]
+    assert len(sources) > 50
+    assert [str(path) for path in sources if len(path.read_text().splitlines()) > 450] == []
+
+
+@pytest.mark.parametrize("context", COMMANDS, ids=lambda context: context.command_path.replace(" ", "-"))
+def test_a_command_says_what_it_does(context: click.Context) -> None:
+    assert context.command.help
+
+
+def test_the_command_reference_is_up_to_date() -> None:
+    assert DOCS["PATH"].read_text() == DOCS["reference"](), "run: make docs"
+
+
+def test_every_target_of_the_makefile_says_what_it_does() -> None:
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    phony = next(line for line in lines if line.startswith(".PHONY")).split()[1:]
+    described = {line.split(":")[0] for line in lines if " ## " in line and not line.startswith("\t")}
+    assert set(phony) == described
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "adr"
+    listed = (folder / "README.md").read_text()
+    for path in folder.glob("0*.md"):
+        assert f"({path.name})" in listed, path.name
+        text = path.read_text()
+        parts = ("## Context", "## Decision", "## Consequences", "## What would change our mind")
+        assert [part for part in parts if part not in text] == [], path.name

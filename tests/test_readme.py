@@ -1,0 +1,80 @@
+"""The README's examples, run as they stand against a real broker and the real stages."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness import Kafka, Redis
+
+ROOT = Path(__file__).parents[1]
+BROKERS = "127.0.0.1:9092"
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+AMANA = [sys.executable, "-m", "streams.cli"]
+
+
+class Printed(Exception):
+    """The example printed something: its loop has done enough."""
+
+
+@contextmanager
+def running(stage: str, environment: dict[str, str]) -> Iterator[None]:
+    with subprocess.Popen([*AMANA, stage], env=environment, cwd=ROOT) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def run_example(source: str, kafka: Kafka) -> list[Any]:
+    printed: list[Any] = []
+
+    def note(*values: Any) -> None:
+        printed.extend(values)
+        raise Printed
+
+    assert BROKERS in source
+    names: dict[str, Any] = {"print": note}
+    try:
+        exec(source.replace(BROKERS, kafka.brokers), names)
+    except Printed:
+        names["decisions"].close()
+    return printed
+
+
+def test_the_order_services_examples_publish_an_order_and_read_its_decision(tmp_path: Path) -> None:
+    publish, read_back = EXAMPLES
+    with Kafka() as kafka, Redis() as redis, ExitStack() as stages:
+        environment = os.environ | {
+            "AMANA_BROKERS": kafka.brokers,
+            "AMANA_REDIS": redis.url,
+            "AMANA_KEYRING": str(tmp_path / "keyring.json"),
+            "AMANA_MODELS": str(tmp_path / "models"),
+        }
+        for command in (["keys", "init", environment["AMANA_KEYRING"]], ["topics", "create", "--partitions", "2"]):
+            subprocess.run([*AMANA, *command], env=environment, cwd=ROOT, check=True)
+        for stage in ("intake", "screen"):
+            stages.enter_context(running(stage, environment))
+        run_example(publish, kafka)
+        order_id, outcome, reasons = run_example(read_back, kafka)
+    assert order_id == "o-1001"
+    assert outcome in {"approve", "review", "block"}
+    assert isinstance(reasons, list)
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text()))))
+def test_every_file_that_the_readme_links_to_exists(target: str) -> None:
+    assert (ROOT / target).exists()
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = re.findall(r"^    make ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert named
+    assert set(named) <= set(targets)

@@ -1,7 +1,6 @@
 """Topics on a broker: made as `events.topics` describes them, and looked up by id."""
 
 import base64
-import logging
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -15,9 +14,6 @@ from events.errors import TopicMismatch
 from events.topics import SPECS, TopicSpec
 
 UNKNOWN_TOPIC = 3  # Kafka's error code
-
-# This client reports every timeout as a warning beside raising it.
-logging.getLogger("kafka").addHandler(logging.NullHandler())
 
 
 class TopicState(msgspec.Struct, frozen=True):
@@ -70,8 +66,8 @@ def create_topics(
     for state in states.values():
         if state.partitions != partitions:
             raise TopicMismatch(
-                f"topic {state.name} has {state.partitions} partitions, expected {partitions}: a topic's partitions cannot "
-                "be changed, since its keys would move between them"
+                f"topic {state.name} has {state.partitions} partitions, expected {partitions}: their number cannot be "
+                "changed, since keys would move between them"
             )
     missing = [spec for spec in specs if spec.name not in states]
     if missing:

@@ -26,7 +26,7 @@ _APART = re.compile(r"[\W_]+")
 # Arabic letters that are written for one another.
 _LETTERS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ة": "ه", "ک": "ك", "ـ": None})
 
-_BROWSERS = (
+BROWSERS = (
     ("script", ("curl/", "wget/", "python", "okhttp", "java/", "go-http", "axios", "node-fetch", "libwww", "scrapy")),
     ("headless", ("headless", "phantomjs", "puppeteer", "playwright", "selenium")),
     ("bot", ("bot", "crawl", "spider", "slurp", "facebookexternalhit", "preview")),
@@ -39,7 +39,7 @@ _BROWSERS = (
     ("ie", ("msie ", "trident/")),
     ("safari", ("safari", "applewebkit")),
 )
-_SYSTEMS = (
+SYSTEMS = (
     ("android", ("android",)),
     ("ios", ("iphone", "ipad", "ipod", "ios")),
     ("windows", ("windows",)),
@@ -65,9 +65,9 @@ def email(text: str) -> str | None:
     """RFC 5321 and 6531 without look-ups: lower case, ASCII domain, without the parts that providers ignore."""
     local, at, domain = unicodedata.normalize("NFKC", text).strip().rpartition("@")
     local, host = local.lower(), _domain(domain)
-    if not at or host is None:
+    if not at or host is None or len(local) > 64:
         return None
-    if not _LOCAL.fullmatch(local) or len(local) > 64:
+    if not _LOCAL.fullmatch(local):
         try:
             local = validate_email(f"{local}@{host}", check_deliverability=False).local_part
         except EmailNotValidError:
@@ -150,7 +150,7 @@ def _words(text: str) -> str:
 @lru_cache(_CACHED)
 def user_agent(text: str) -> tuple[str, str]:
     """The families of browser and system, each of a dozen or `other`; from a user agent or from their names."""
-    return _family(text, _BROWSERS), _family(text, _SYSTEMS)
+    return _family(text, BROWSERS), _family(text, SYSTEMS)
 
 
 def _family(text: str, families: tuple[tuple[str, tuple[str, ...]], ...]) -> str:

@@ -30,10 +30,15 @@ class NotAccepted(AmanaError):
 
 
 class RefusedEvent(NotAccepted):
-    """The guard refused the event: `reason` and `field` as in a Refusal. Sending it again does not help."""
+    """The guard refused the event: `reason` and `field` as in a Refusal. Sending it again does not help.
 
-    def __init__(self, event_id: str, reason: str, field: str | None) -> None:
-        super().__init__([event_id], reason + (f" in {field}" if field else ""))
+    An `event_id` that must not be shown is None.
+    """
+
+    def __init__(self, event_id: str | None, reason: str, field: str | None) -> None:
+        super().__init__(
+            [event_id or "(an event whose id cannot be shown)"], reason + (f" in {field}" if field else "")
+        )
         self.reason = reason
         self.field = field
 

@@ -10,10 +10,10 @@ import msgspec
 
 from events import canonical, topics
 from events.cards import holds_card_number, may_hold_card_number
-from events.refusals import MAX_BODY_BYTES, Refusal, refuse
+from events.refusals import MAX_BODY_BYTES, Refusal, refuse, showable
 from events.types import AnyEvent, Label
 
-__all__ = ["Refusal", "admit", "encode"]
+__all__ = ["Refusal", "admit", "encode", "showable"]
 
 AHEAD_MS = 5 * 60_000
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from threading import BoundedSemaphore
 from types import TracebackType
 from typing import Any, Self
@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
+from kafka.producer.future import FutureRecordMetadata, RecordMetadata
 
 from events import guard, topics
 from events.errors import NotAccepted, RefusedEvent, Unreachable
@@ -17,6 +18,13 @@ from events.types import AnyEvent
 
 # The client writes keys and values into its debug messages.
 logging.getLogger("kafka").setLevel(logging.INFO)
+
+
+GRACE_S = 1.0  # for the client to report its own timeouts
+
+
+class BufferFull(Exception):
+    """As many events as allowed are on their way, and none arrived in time."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -50,7 +58,6 @@ class Publisher:
     ) -> None:
         self._timeout_s = timeout_s
         self._room = BoundedSemaphore(buffer_events)
-        self._buffer_events = buffer_events
         self._now_ms = now_ms
         self._producer = _producer(brokers, timeout_s, security or {})
 
@@ -65,17 +72,23 @@ class Publisher:
         not known to be durable, while the others are.
         """
         guarded = [(event, self._guarded(event)) for event in events]
-        deadline = time.monotonic() + self._timeout_s
-        sent = [(event, self._send(event, body, deadline)) for event, body in guarded]
-        receipts, lost = [], []
-        for event, future in sent:
-            outcome = _outcome(future, max(0.0, deadline - time.monotonic()))
-            if isinstance(outcome, Receipt):
-                receipts.append(outcome)
-            else:
-                lost.append((event.event_id, outcome))
-        if lost:
-            raise NotAccepted([event_id for event_id, _ in lost], "; ".join(dict.fromkeys(why for _, why in lost)))
+        sent: list[FutureRecordMetadata] = []
+        why: dict[str, str] = {}
+        for event, body in guarded:
+            try:
+                sent.append(self._send(event, body))
+            except (KafkaError, BufferFull) as error:
+                why = {event.event_id: _why(error) for event, _ in guarded[len(sent) :]}
+                break
+        receipts = []
+        deadline = time.monotonic() + self._timeout_s + GRACE_S
+        for (event, _), future in zip(guarded, sent, strict=False):
+            try:
+                receipts.append(_receipt(future.get(timeout=max(0.0, deadline - time.monotonic()))))
+            except KafkaError as error:
+                why[event.event_id] = _why(error)
+        if why:
+            raise NotAccepted(list(why), "; ".join(dict.fromkeys(why.values())))
         return receipts
 
     def close(self) -> None:
@@ -97,20 +110,18 @@ class Publisher:
         body = guard.encode(event)
         found = guard.admit(topics.topic_of(type(event).__name__), body, self._now_ms())
         if isinstance(found, guard.Refusal):
-            shown = "" if found.field == "event_id" else event.event_id
-            raise RefusedEvent(shown, found.reason, found.field)
+            raise RefusedEvent(guard.showable(event.event_id), found.reason, found.field)
         return body
 
-    def _send(self, event: AnyEvent, body: bytes, deadline: float) -> Any:
-        """The record's future, or why it was not even taken into the buffer."""
-        if not self._room.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            return f"{self._buffer_events} events are on their way already, and none arrived in {self._timeout_s:g} s"
+    def _send(self, event: AnyEvent, body: bytes) -> FutureRecordMetadata:
+        if not self._room.acquire(timeout=self._timeout_s):
+            raise BufferFull
         try:
             topic = topics.topic_of(type(event).__name__)
             future = self._producer.send(topic, body, topics.key_of(event).encode())
-        except KafkaError as error:
+        except BaseException:
             self._room.release()
-            return _why(error)
+            raise
         future.add_both(lambda _: self._room.release())
         return future
 
@@ -133,23 +144,15 @@ def _producer(brokers: str, timeout_s: float, security: Mapping[str, Any]) -> Ka
         raise Unreachable(f"no broker at {brokers} answered in {timeout_s:g} s: {type(error).__name__}") from None
 
 
-def _outcome(future: Any, patience_s: float) -> Receipt | str:
-    if isinstance(future, str):
-        return future
-    try:
-        metadata = future.get(timeout=patience_s)
-    except KafkaError as error:
-        return _why(error)
+def _receipt(metadata: RecordMetadata) -> Receipt:
     return Receipt(metadata.topic, metadata.partition, metadata.offset)
 
 
-def _why(error: KafkaError) -> str:
+def _why(error: Exception) -> str:
     if isinstance(error, UnknownTopicOrPartitionError):
         return "the topic does not exist; `amana topics create` makes it"
     if isinstance(error, KafkaTimeoutError):
         return "no acknowledgement in time"
+    if isinstance(error, BufferFull):
+        return "the buffer is full of events that do not arrive"
     return type(error).__name__
-
-
-def ids_of(events: Sequence[AnyEvent]) -> list[str]:
-    return [event.event_id for event in events]

@@ -6,6 +6,7 @@ names, in what a repeated key hides, in text that is no JSON at all.
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -38,6 +39,7 @@ _MESSAGES = (
     ("Expected `str` matching", "refused.ill_formed"),
     ("Expected `str` of length", "refused.ill_formed"),
     ("Expected `array` of length", "refused.ill_formed"),
+    ("Expected `datetime` with", "refused.ill_formed"),
     ("Expected `int` <", "refused.ill_formed"),
     ("Expected `int` >", "refused.ill_formed"),
     ("Invalid", "refused.ill_formed"),
@@ -55,6 +57,12 @@ class Refusal(msgspec.Struct, frozen=True):
     field: str | None = None
     order_id: str | None = None
     alarm: bool = False
+
+
+class _Number(str):
+    """A number as it was written."""
+
+    __slots__ = ()
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -91,7 +99,7 @@ def _parse(body: bytes, text: str) -> tuple[Any, str | None]:
     except (msgspec.DecodeError, UnicodeDecodeError):
         fault = "refused.undecodable"
     try:
-        return json.loads(text, object_pairs_hook=_Pairs, parse_int=str, parse_float=str), fault
+        return json.loads(text, object_pairs_hook=_Pairs, parse_int=_Number, parse_float=_Number), fault
     except (ValueError, RecursionError):
         return None, fault or "refused.undecodable"
 
@@ -133,7 +141,7 @@ def _join(path: str | None, name: str) -> str | None:
 
 
 def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, fold_digits(name).casefold()))
+    return "".join(filter(str.isalnum, fold_digits(unicodedata.normalize("NFKC", name)).casefold()))
 
 
 def _structural(
@@ -173,13 +181,17 @@ def _explain(message: str) -> tuple[str, str | None]:
 
 
 def _order_id(body: bytes, tree: Any) -> str | None:
-    """The order's id, if there is one that can be told and shown."""
+    """The order's id, if there is one that can be told."""
     if isinstance(tree, _Pairs):
-        found = {value for key, value in tree if key == "order_id" and isinstance(value, str) and _ID.fullmatch(value)}
+        found = {value for key, value in tree if key == "order_id" and type(value) is str}
     else:
         found = {match.decode() for match in _ORDER_ID.findall(body)}
-    order_id = found.pop() if len(found) == 1 else None
-    return None if order_id is None or holds_card_number(order_id) else order_id
+    return showable(found.pop()) if len(found) == 1 else None
+
+
+def showable(text: str) -> str | None:
+    """The text if it is a well-formed id and holds no card number: what may be stored and printed."""
+    return text if _ID.fullmatch(text) and not holds_card_number(text) else None
 
 
 def _unescaped(text: str) -> str:

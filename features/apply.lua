@@ -71,7 +71,7 @@ local function hop_of(second, from)  -- the start of the coarsest hop that no wi
   local start = second - second % 60
   for w = 2, #from do
     local coarser = second - second % HOPS[w]
-    if coarser > from[w - 1] then break end
+    if coarser + HOPS[w] > from[w - 1] then break end
     start = coarser
   end
   return start

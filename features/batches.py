@@ -55,13 +55,14 @@ class _Keys(dict[str, int]):
     """Pseudonyms of one kind, as met in a chunk: the key's number in its shard and the shard, in one integer."""
 
     def __init__(self, kind: str, number: int, batches: Sequence[Batch]) -> None:
-        self._kind, self._number, self._batches = kind, number, batches
+        self._number, self._batches = number, batches
+        self._prefixes = [key(shard, kind, "") for shard in range(len(batches))]
 
     def __missing__(self, pseudonym: str) -> int:
         shards = len(self._batches)
         shard = shard_of(pseudonym, shards)
         batch = self._batches[shard]
-        batch.keys.append(key(shard, self._kind, pseudonym))
+        batch.keys.append(self._prefixes[shard] + pseudonym)
         batch.kinds.append(self._number)
         code = self[pseudonym] = len(batch.keys) * shards + shard
         return code

@@ -35,7 +35,7 @@ def upgrade(engine: sa.Engine) -> None:
     Raises DatabaseUnusable when the database can't be reached; the message has no credentials.
     """
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
         with engine.connect() as connection:
             _lock(connection)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import ThreadpoolController
 
 from models.decisions import Reason
 from models.errors import ForeignVectors
@@ -66,6 +67,7 @@ class HistScorer:
         self._offset = offset
         self._background = background
         self._codes = [code_of(name) for name in names]
+        self._threads = ThreadpoolController()
 
     def scores(self, matrix: Matrix) -> Matrix:
         """Shape (rows,) from (rows, features); raises ForeignVectors for another width."""
@@ -73,7 +75,7 @@ class HistScorer:
             raise ForeignVectors(f"model {self.version} takes {len(self.names)} features, got {matrix.shape[1]}")
         if not len(matrix):
             return np.empty(0)
-        return np.asarray(expit(self._model.decision_function(matrix) + self._offset), dtype=np.float64)
+        return np.asarray(expit(self._margins(matrix) + self._offset), dtype=np.float64)
 
     def reasons(self, matrix: Matrix) -> list[tuple[Reason, ...]]:
         """The features whose replacement by the background lowers a row's margin most: one a code, REASONS at most.
@@ -86,14 +88,19 @@ class HistScorer:
             found.extend(map(self._top, block, self._moved(block)))
         return found
 
+    def _margins(self, matrix: Matrix) -> Matrix:
+        """On one thread: chunks are small, and threads that wait for a busy core made a call ten times slower."""
+        with self._threads.limit(limits=1, user_api="openmp"):
+            return np.asarray(self._model.decision_function(matrix), dtype=np.float64)
+
     def _moved(self, rows: Matrix) -> Matrix:
         """How much each feature raised each row's margin, shape (rows, features), by ablation in one call."""
         width = len(self.names)
         ablated = np.repeat(rows[:, np.newaxis, :], width + 1, axis=1)
         each = np.arange(width)
         ablated[:, each, each] = self._background
-        margins = self._model.decision_function(ablated.reshape(-1, width)).reshape(len(rows), width + 1)
-        return np.asarray(margins[:, width:] - margins[:, :width])
+        margins = self._margins(ablated.reshape(-1, width)).reshape(len(rows), width + 1)
+        return margins[:, width:] - margins[:, :width]
 
     def _top(self, row: Matrix, moved: Matrix) -> tuple[Reason, ...]:
         chosen: dict[str, Reason] = {}

@@ -50,7 +50,9 @@ def conclude(
     if matrix.shape != (len(facts), len(definitions.names)):
         raise ForeignVectors(f"expected a matrix of {(len(facts), len(definitions.names))}, got {matrix.shape}")
     placed = matrix[[row for row, fact in enumerate(facts) if isinstance(fact, OrderFact)]]
-    verdicts = iter(_by_rules(placed, definitions) if scorer is None else _by_model(placed, scorer, policy, definitions))
+    verdicts = iter(
+        _by_rules(placed, definitions) if scorer is None else _by_model(placed, scorer, policy, definitions)
+    )
     vectors = np.ascontiguousarray(matrix, dtype="<f8").tobytes()
     width = 8 * matrix.shape[1]
     return [

@@ -84,8 +84,8 @@ def train(
     """Trains on a table with a row an order: the columns `names` (NaN where absent) and REQUIRED, label 0 or 1.
 
     A fraud weighs the square root of how many genuine orders there are to one: all of it made scores overconfident,
-    none of it found less. `offset` takes the weight out of the score again (prior correction: King and Zeng, 2001), so that
-    it stays a probability. Raises UntrainableTable.
+    none of it found less. `offset` takes the weight out of the score again (prior correction: King and Zeng, 2001), so
+    that it stays a probability. Raises UntrainableTable.
     """
     ordered = _checked(table, names).sort_values(["occurred_at_ms", "decision_id"], kind="stable")
     learned, judged = _split(ordered, settings.judged_share)

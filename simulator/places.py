@@ -71,7 +71,7 @@ COUNTRIES = (
         (("القاهرة", "Cairo"), ("الإسكندرية", "Alexandria"), ("الجيزة", "Giza")),
     ),
     Country(
-        "JO", 4, "USD", 3, "962", "0", ("77", "79"), 7, "11###",
+        "JO", 4, "USD", 3, "962", "0", ("79",), 7, "11###",
         (("عمّان", "Amman"), ("إربد", "Irbid"), ("الزرقاء", "Zarqa")),
     ),
     Country(
@@ -79,7 +79,7 @@ COUNTRIES = (
         (("New York", "New York"), ("Houston", "Houston"), ("San Francisco", "San Francisco")),
     ),
     Country(
-        "GB", 1.5, "EUR", 0, "44", "0", ("7400", "7700", "7911"), 6, "SW#A #AA",
+        "GB", 1.5, "EUR", 0, "44", "0", ("7400", "7402", "7410"), 6, "SW#A #AA",
         (("London", "London"), ("Manchester", "Manchester"), ("Leeds", "Leeds")),
     ),
     Country(

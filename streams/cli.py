@@ -1,34 +1,52 @@
-"""The `amana` command: the rooms' own sub-commands, and the workers."""
+"""The `amana` command: the rooms' own sub-commands, and the workers. Each is imported when it is asked for."""
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-# Scoring is one small batch at a time: threads inside it cost more than they give, and set before anything loads OpenMP.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
-import events.cli
-import history.cli
-import models.cli
-import review.cli
-import simulator.cli
-import vault.cli
 from events.errors import AmanaError
-from simulator.settings import Settings as StoreSettings
-from streams import bootstrap, demo, logs, runs
 from streams.settings import Settings
-from streams.worker import Worker, run
 from vault.errors import VaultError
+
+if TYPE_CHECKING:
+    from streams.worker import Worker
+
+# Scoring is one small batch at a time: threads inside it cost more than they give. Read when OpenMP is first loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 Command = Callable[..., Any]
 
+ROOMS = {
+    "cases": "review.cli:cases",
+    "history": "history.cli:history",
+    "keys": "vault.cli:keys",
+    "models": "models.cli:models",
+    "publish": "events.cli:publish",
+    "schemas": "events.cli:schemas",
+    "simulate": "simulator.cli:simulate",
+    "topics": "events.cli:topics",
+    "train": "history.cli:train_command",
+}
+
 
 class Amana(click.Group):
-    """A stated failure is one line on stderr and exit code 1."""
+    """Sub-commands from their rooms; a stated failure is one line on stderr and exit code 1."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*super().list_commands(context), *ROOMS})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in ROOMS:
+            return super().get_command(context, name)
+        module, _, attribute = ROOMS[name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        if isinstance(command, click.Group) and name == "history":
+            command.add_command(serve)
+        return command
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -115,8 +133,13 @@ def main() -> None:
     """
 
 
-def work(make: Callable[[Settings], Worker], settings: dict[str, Any]) -> None:
+def work(stage: str, settings: dict[str, Any]) -> None:
+    """Run a stage's worker until a signal stops it."""
+    from streams import logs
+    from streams.worker import run
+
     logs.configure(os.environ.get("AMANA_LOG_LEVEL", "INFO"))
+    make: Callable[[Settings], Worker] = getattr(import_module(f"streams.bootstrap.{stage}"), f"{stage}_worker")
     run(lambda: make(Settings(**settings)))
 
 
@@ -129,7 +152,7 @@ def intake(**settings: Any) -> None:
     Example:
       amana intake --brokers 127.0.0.1:9092 --keyring var/keyring.json --metrics-port 9101
     """
-    work(bootstrap.intake_worker, settings)
+    work("intake", settings)
 
 
 @main.command()
@@ -142,7 +165,7 @@ def screen(**settings: Any) -> None:
       amana screen --brokers 127.0.0.1:9092 --redis redis://127.0.0.1:6379/0 --models var/models
       amana screen --instance 1 --metrics-port 9103        a second one, beside instance 0
     """
-    work(bootstrap.screen_worker, settings)
+    work("screen", settings)
 
 
 @main.command()
@@ -154,10 +177,10 @@ def opener(**settings: Any) -> None:
     Example:
       amana opener --database postgresql+psycopg://amana@127.0.0.1/amana --keyring var/keyring.json
     """
-    work(bootstrap.opener_worker, settings)
+    work("opener", settings)
 
 
-@history.cli.history.command()
+@click.command()
 @options(*WORKER, "database")
 def serve(**settings: Any) -> None:
     """Keep the index of decisions, and turn labels into facts.
@@ -166,7 +189,7 @@ def serve(**settings: Any) -> None:
     Example:
       amana history serve --brokers 127.0.0.1:9092 --database postgresql+psycopg://amana@127.0.0.1/amana
     """
-    work(bootstrap.history_worker, settings)
+    work("history", settings)
 
 
 @main.command("run")
@@ -188,8 +211,13 @@ def run_command(paths: tuple[Path, ...], folder: Path, models: Path) -> None:
       amana run --events orders.jsonl --events visits.jsonl --out var/mine
       amana cases list --database sqlite:///var/mine/amana.db
     """
+    from rich.console import Console
+
+    from streams import logs, runs
+    from streams.bootstrap import now_ms
+
     logs.configure("WARNING")
-    summary = runs.run_files(paths, folder, models, bootstrap.now_ms(), Console(stderr=True))
+    summary = runs.run_files(paths, folder, models, now_ms(), Console(stderr=True))
     Console().print(runs.table_of(summary, folder, "Screened"))
 
 
@@ -206,6 +234,11 @@ def demo_command(folder: Path, seed: int, days: int, orders_per_day: float) -> N
       amana demo
       amana demo --days 56 --orders-per-day 1000 --seed 3 --out var/larger
     """
+    from rich.console import Console
+
+    from simulator.settings import Settings as StoreSettings
+    from streams import demo, logs
+
     logs.configure("WARNING")
     store = StoreSettings(seed=seed, days=days, orders_per_day=orders_per_day)
     summary = demo.demo(folder, store, Console(stderr=True))
@@ -222,21 +255,10 @@ def migrate(database: str) -> None:
     Example:
       amana migrate --database sqlite:///var/amana.db
     """
-    bootstrap.engine(Settings(database=database)).dispose()
+    from streams.bootstrap.database import engine
 
+    engine(Settings(database=database)).dispose()
 
-for group in (
-    events.cli.topics,
-    events.cli.publish,
-    events.cli.schemas,
-    history.cli.history,
-    history.cli.train_command,
-    models.cli.models,
-    review.cli.cases,
-    simulator.cli.simulate,
-    vault.cli.keys,
-):
-    main.add_command(group)
 
 if __name__ == "__main__":
     main()

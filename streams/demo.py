@@ -1,7 +1,7 @@
 """`amana demo`: a made-up store, from its events to cases and partner messages, on one machine with Python alone.
 
-The first weeks are screened by rules alone, so that their vectors are logged; a model is trained on them with the labels
-known by then; the later weeks are screened with it, in small chunks, as they would come live.
+The first weeks are screened by rules alone, so that their vectors are logged; a model is trained on them with the
+labels known by then; the later weeks are screened with it, in small chunks, as they would come live.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from models.training import train
 from simulator.journal import Simulated
 from simulator.settings import Settings as StoreSettings
 from simulator.store import simulate
-from streams import bootstrap
+from streams.bootstrap.screen import concluder
 from streams.embedded import Embedded
 from streams.files import Line, place
 from streams.runs import CHUNK, Summary, figures, opened, progress, settings_for, summarise, write_summary
@@ -66,7 +66,7 @@ def demo(folder: Path, store: StoreSettings, console: Console) -> DemoSummary:
                 await runner.feed(lines(early, advance), end_ms, CHUNK)
             with console.status("training on the first weeks"):
                 trained_on = learn(runner, settings.models, split_ms)
-            runner.begin(bootstrap.concluder(settings))
+            runner.begin(concluder(settings))
             truth: list[Simulated] = []
             with progress(console, "later weeks, live", end_ms - split_ms) as advance:
                 await runner.feed(lines(kept(late, truth), advance), end_ms, LIVE_CHUNK)
@@ -158,7 +158,9 @@ def tables_of(summary: DemoSummary, folder: Path) -> Iterator[Table]:
     for row in figures(summary):
         what.add_row(*row)
     what.add_row("model", f"{summary.model}, trained on {summary.trained_on_orders:,} orders")
-    what.add_row("precision", "no order flagged" if summary.precision is None else f"{summary.precision:.0%} of flagged")
+    what.add_row(
+        "precision", "no order flagged" if summary.precision is None else f"{summary.precision:.0%} of flagged"
+    )
     what.add_row("files", str(folder))
     yield what
     fraud = Table("fraud", "orders", "caught", "value", "caught", title="What was caught", title_justify="left")

@@ -17,7 +17,7 @@ from events import topics
 from events.facts import AnyFact, Coordinates
 from events.facts import encode as encode_fact
 from events.guard import Refusal, admit
-from events.types import OrderPlaced
+from events.types import Label, OrderPlaced
 from history.index import Index
 from history.labels import resolve
 from models.decisions import FLAGGED, Decision
@@ -27,7 +27,8 @@ from streams.files import Line, Numbering
 from streams.intake import Intake, Quarantined, RawRecord
 from streams.log import FileLog, batched
 from streams.screening import Conclude, Screening
-from streams.stages import LABELS, encode_quarantined
+from streams.stages import encode_quarantined
+
 
 class Tally(msgspec.Struct):
     """What a run has done since it began; `decide_ms` has each decision's time from its chunk's start."""
@@ -62,7 +63,7 @@ class Lines:
 
 
 class Embedded:
-    """One run: `feed` takes lines in time order; `tally` says what came of them, `flagged` the ids of flagged orders."""
+    """One run: `feed` takes lines in time order; `tally` says what came of them, `flagged` flagged order ids."""
 
     def __init__(
         self, intake: Intake, facts: FileLog, screening: Screening, index: Index, opener: Opener, out: Lines
@@ -90,8 +91,9 @@ class Embedded:
     async def feed(self, lines: Iterable[Line], now_ms: int, chunk: int) -> None:
         for part in batched(lines, chunk):
             records = [self._numbering.record(line, now_ms) for line in part]
-            for is_label, piece in groupby(records, key=lambda record: record.coordinates.topic == topics.LABELS):
-                await (self._labels(list(piece)) if is_label else self._events(list(piece)))
+            for is_label, grouped in groupby(records, key=lambda record: record.coordinates.topic == topics.LABELS):
+                piece = list(grouped)
+                await (self._labels(piece) if is_label else self._events(piece))
             self.tally.events += len(records)
 
     async def _events(self, records: Sequence[RawRecord]) -> None:
@@ -113,7 +115,7 @@ class Embedded:
         event = admit(topics.LABELS, record.body, record.recorded_at_ms)
         if isinstance(event, Refusal):
             return Quarantined(record.coordinates, event.reason, event.field)
-        assert isinstance(event, LABELS)
+        assert isinstance(event, Label)
         fact = resolve(event, record.coordinates, record.recorded_at_ms, self.index)
         if fact is None:
             return Quarantined(record.coordinates, "label.unknown_order", "order_id")

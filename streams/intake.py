@@ -34,11 +34,10 @@ class Quarantined(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """At most one fact a record, in the records' order; `alarms` are the records with a card number in them."""
+    """At most one fact a record, in the records' order; a refused order whose id can be read is in both."""
 
     facts: list[AnyFact]
     quarantined: list[Quarantined]
-    alarms: list[Coordinates]
 
 
 class Intake:
@@ -50,7 +49,7 @@ class Intake:
 
     def take(self, records: Sequence[RawRecord]) -> Taken:
         """Facts of the records of `orders`, `visits` and `activity`. Pure: the same records give the same facts."""
-        taken = Taken([], [], [])
+        taken = Taken([], [])
         for record in records:
             source = record.coordinates
             event = admit(source.topic, record.body, record.recorded_at_ms)
@@ -69,8 +68,6 @@ class Intake:
     def _refused(self, record: RawRecord, refusal: Refusal, taken: Taken) -> None:
         source = record.coordinates
         taken.quarantined.append(Quarantined(source, refusal.reason, refusal.field))
-        if refusal.alarm:
-            taken.alarms.append(source)
         if refusal.order_id is not None:
             taken.facts.append(
                 RefusedOrder(

@@ -138,5 +138,5 @@ def reader(brokers: str) -> AIOKafkaConsumer:
 
 
 async def partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - partitions_for_topic alone does not fetch
+    await consumer._client._wait_on_metadata(topic)
     return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]

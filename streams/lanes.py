@@ -1,7 +1,7 @@
 """One task per partition, so that while one partition's chunk waits for a server another's can use the processor.
 
-A lane handles its chunks one after another and acknowledges each before it takes the next. A revoked partition's lane is
-cancelled and its queue emptied: what it had not acknowledged comes again, to whoever owns the partition then. A lane
+A lane handles its chunks one after another and acknowledges each before it takes the next. A revoked partition's lane
+is cancelled and its queue emptied: what it had not acknowledged comes again, to whoever owns the partition then. A lane
 that fails ends the process through `fail`, so that nothing after the failed chunk can be acknowledged.
 """
 
@@ -32,7 +32,11 @@ class Chunk(Protocol):
 
 
 class Lanes:
-    def __init__(self, stage: Stage, fail: Callable[[BaseException], None], depth: int = 2, idle_s: float = 1.0) -> None:
+    """`depth` chunks wait in a lane; after `idle_s` without one the stage's `idle` is called."""
+
+    def __init__(
+        self, stage: Stage, fail: Callable[[BaseException], None], depth: int = 2, idle_s: float = 1.0
+    ) -> None:
         self._stage = stage
         self._fail = fail
         self._depth = depth
@@ -64,7 +68,7 @@ class Lanes:
                     queue.get_nowait()
 
     async def put(self, tp: TP, chunk: Chunk) -> None:
-        """Queue a chunk; waits while the lane is full. A chunk of a partition that is not ours is dropped: it comes again."""
+        """Queue a chunk; waits while the lane is full. One for a partition not ours is dropped: it comes again."""
         if (lane := self._lanes.get(tp)) is not None:
             await lane[0].put(chunk)
 

@@ -6,12 +6,21 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 CHUNK = 500
 T = TypeVar("T")
+
+
+class Valued(Protocol):
+    """A record with its offset: ours, or Kafka's client's."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def value(self) -> Any: ...
 
 
 class LogRecord(msgspec.Struct, frozen=True):
@@ -61,7 +70,7 @@ class FileLog:
     async def bounds(self) -> Mapping[int, Bounds]:
         return {0: Bounds(0, self._end)}
 
-    async def read(self, partition: int, first: int, until: int) -> AsyncIterator[Sequence[LogRecord]]:
+    async def read(self, partition: int, first: int, until: int) -> AsyncIterator[Sequence[LogRecord]]:  # noqa: ARG002
         self._file.flush()
         with self._path.open("rb") as lines:
             for numbered in batched(islice(enumerate(lines), first, until), CHUNK):

@@ -9,11 +9,12 @@ import traceback
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 QUIET = ("faust", "mode", "aiokafka", "kafka", "aiohttp.access")
 
 
-def without_values(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def without_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Replace exception information by the exception's type and where it was raised."""
     error = event.pop("exc_info", None)
     if error is True:
@@ -27,7 +28,7 @@ def without_values(_logger: Any, _method: str, event: dict[str, Any]) -> dict[st
     return event
 
 
-def library_template(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def library_template(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Keep a library's message template and drop its arguments."""
     record: logging.LogRecord = event["_record"]
     if not record.name.startswith("amana"):

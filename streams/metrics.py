@@ -9,7 +9,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 class Metrics:
-    """One registry a process. Labels are topics, stages, reasons and outcomes: closed sets, never a value from an event."""
+    """One registry a process. Labels are topics, stages, reasons, outcomes: never a value from an event."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -24,7 +24,9 @@ class Metrics:
         self.chunk_s = Histogram(
             "amana_chunk_seconds", "Time to handle a chunk", ["stage"], registry=self.registry, buckets=SECONDS
         )
-        self.lag = Gauge("amana_lag", "Records behind the end of the log", ["topic", "partition"], registry=self.registry)
+        self.lag = Gauge(
+            "amana_lag", "Records behind the end of the log", ["topic", "partition"], registry=self.registry
+        )
 
 
 async def serve(metrics: Metrics, ready: Callable[[], bool], host: str, port: int) -> web.AppRunner:

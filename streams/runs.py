@@ -15,7 +15,7 @@ from rich.table import Table
 from events import topics
 from events.errors import AmanaError
 from features.server import embedded as store_server
-from streams import bootstrap
+from streams.bootstrap.embedded import embedded as embedded_runner
 from streams.embedded import Embedded, Tally
 from streams.files import merged
 from streams.settings import Settings
@@ -56,7 +56,7 @@ def settings_for(folder: Path, models: Path, **more: object) -> Settings:
 async def opened(settings: Settings, folder: Path, now: Callable[[], int], stack: AsyncExitStack) -> Embedded:
     """The embedded runner with a feature store of its own, both closed with the stack."""
     redis = stack.enter_context(store_server())
-    runner = await bootstrap.embedded(settings, redis, folder, now)
+    runner = await embedded_runner(settings, redis, folder, now)
     stack.push_async_callback(runner.close)
     return runner
 

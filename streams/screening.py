@@ -7,13 +7,13 @@ decides anything - on assignment, after a lost connection to the store, after a 
 2. applies [F + 1, position) from the log without publishing: it was decided before;
 3. waits until every partition's F has reached its C - 1, since entities are shared by partitions.
 
-Then: read and update in the store, score, publish in offset order, await the broker; the caller acknowledges. A chunk lets
-the store forget the rows before its first offset, because they were published before it was begun.
+Then: read and update in the store, score, publish in offset order, await the broker; the caller acknowledges. A chunk
+lets the store forget the rows before its first offset, because they were published before it was begun.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 import structlog
@@ -26,8 +26,9 @@ from features.batches import Floats
 from features.errors import Gap
 from features.store import Applied, Chunk
 from models.decisions import Decision
+from models.screening import Decided
 from streams.errors import AheadOfLog, Unrebuildable
-from streams.log import Log, LogRecord
+from streams.log import Log, Valued
 
 log = structlog.get_logger()
 
@@ -44,7 +45,7 @@ class Features(Protocol):
     async def fences(self) -> dict[int, int]: ...
 
 
-Conclude = Callable[[Sequence[AnyFact], Floats, tuple[str, ...]], list[Decision]]  # decided facts, vectors, flags
+Conclude = Callable[[Sequence[Decided], Floats, tuple[str, ...]], list[Decision]]  # decided facts, vectors, flags
 Publish = Callable[[int, list[Decision]], Awaitable[None]]
 
 
@@ -64,7 +65,7 @@ class Screening:
         self._sound: dict[int, int] = {}  # partition -> the store's connection count when it was last found complete
 
     async def open(self, partition: int) -> None:
-        """Rebuild what the store misses below the committed offset; a later rebuild is noticed by `handle` and `idle`."""
+        """Rebuild what the store misses below the committed offset; `handle` and `idle` notice what it loses later."""
         self._sound.pop(partition, None)
         await self.idle(partition)
 
@@ -77,7 +78,7 @@ class Screening:
         except (*UNREACHABLE, Gap) as error:
             log.warning("store.unreachable", partition=partition, error=type(error).__name__)
 
-    async def handle(self, partition: int, records: Sequence[LogRecord]) -> list[Decision]:
+    async def handle(self, partition: int, records: Sequence[Valued]) -> list[Decision]:
         """Decide a chunk; returns what was published, once the broker has it all."""
         offsets, facts = decode_records(records)
         chunk = Chunk(partition, offsets[0] - 1, offsets[0], offsets, facts)
@@ -96,7 +97,7 @@ class Screening:
                 self.waiting = True
                 self._sound.clear()
                 await asyncio.sleep(RETRY_S)
-        decided = [facts[place] for place in applied.decided]
+        decided = cast("list[Decided]", [facts[place] for place in applied.decided])
         decisions = self.conclude(decided, applied.matrix, self._flags)
         await self._publish(partition, decisions)
         return decisions
@@ -149,7 +150,7 @@ class Screening:
             await asyncio.sleep(GATE_S)
 
 
-def decode_records(records: Sequence[LogRecord]) -> tuple[list[int], list[AnyFact | None]]:
+def decode_records(records: Sequence[Valued]) -> tuple[list[int], list[AnyFact | None]]:
     """Offsets and facts of a chunk; what is not a fact stands as None, so that the fence passes it."""
     offsets, facts = [], []
     for record in records:

@@ -32,8 +32,8 @@ async def watch_topics(brokers: str, expected: Mapping[str, str]) -> None:
         for topic, topic_id in expected.items():
             if found.get(topic) != topic_id:
                 raise Recreated(
-                    f"topic {topic} was {topic_id} and is now {found.get(topic, 'gone')}: offsets and decision ids that "
-                    "were stored belong to the old one; expected the same topic for as long as its state is kept"
+                    f"topic {topic} was {topic_id} and is now {found.get(topic, 'gone')}: offsets and decision ids "
+                    "that were stored belong to the old one; expected the same topic for as long as its state is kept"
                 )
 
 
@@ -52,4 +52,6 @@ async def watch_progress(worker: "Worker", metrics: Metrics) -> None:
             if position != before or position >= end or worker.waiting():
                 moved[tp] = (position, now)
             elif now - since > worker.settings.stall_s:
-                raise Stalled(f"{tp.topic}/{tp.partition} has stood at offset {position} of {end} for {now - since:.0f} s")
+                raise Stalled(
+                    f"{tp.topic}/{tp.partition} has stood at offset {position} of {end} for {now - since:.0f} s"
+                )

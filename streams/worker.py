@@ -1,4 +1,4 @@
-"""A Faust worker that carries one stage: chunked transport, one lane a partition, its own end when something is wrong."""
+"""A Faust worker that carries one stage: chunked transport, a lane a partition, its own end when something is wrong."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ EXIT_STATED, EXIT_FAILED = 1, 70
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`instance` names this member of the group for good (static membership): a restart takes its partitions back at once."""
+    """`instance` names this member of its group for good (static membership): restarted, it has its partitions again."""
 
     group: str
     instance: str
@@ -70,8 +70,8 @@ class Worker(faust.App):
         self.agent(self.topic(*settings.topics, key_serializer="raw", value_serializer="raw", value_type=None))(
             self._dispatch
         )
-        self.on_partitions_assigned.connect(self._assigned)
-        self.on_partitions_revoked.connect(self._revoked)
+        self.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]  # Faust passes more than it says
+        self.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]
 
     def ready(self) -> bool:
         """Whether it has partitions and handles them."""
@@ -112,13 +112,13 @@ class Worker(faust.App):
         async for chunk in stream.noack().events():
             await self.lanes.put(chunk.message.tp, chunk)
 
-    async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
+    async def _assigned(self, _app: Any, assigned: set[TP], *_: Any, **__: Any) -> None:
         assert self.lanes is not None
         ours = [tp for tp in assigned if tp.topic in self.settings.topics]
         log.info("partitions.assigned", partitions=names(ours))
         self.lanes.assign(ours)
 
-    async def _revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
+    async def _revoked(self, _app: Any, revoked: set[TP], *_: Any, **__: Any) -> None:
         if self.lanes is not None:
             log.info("partitions.revoked", partitions=names(revoked))
             self.lanes.revoke(revoked)

@@ -29,7 +29,7 @@ def running(stage: str, environment: dict[str, str]) -> Iterator[None]:
         try:
             yield
         finally:
-            process.terminate()
+            process.kill()
 
 
 def run_example(source: str, kafka: Kafka) -> list[Any]:
@@ -44,10 +44,14 @@ def run_example(source: str, kafka: Kafka) -> list[Any]:
     try:
         exec(source.replace(BROKERS, kafka.brokers), names)
     except Printed:
-        names["decisions"].close()
+        pass
+    finally:
+        if "decisions" in names:
+            names["decisions"].close()
     return printed
 
 
+@pytest.mark.timeout(300)
 def test_the_order_services_examples_publish_an_order_and_read_its_decision(tmp_path: Path) -> None:
     publish, read_back = EXAMPLES
     with Kafka() as kafka, Redis() as redis, ExitStack() as stages:

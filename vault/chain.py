@@ -31,15 +31,18 @@ def named(key: bytes, message: bytes) -> str:
 class Chain(Generic[K]):
     """Names under all versions of one purpose's keys. Give it canonical values: it changes nothing in them."""
 
-    __slots__ = ("_first", "_keys", "_later")
+    __slots__ = ("_first", "_framed_kinds", "_keys", "_later")
 
     def __init__(self, keyring: Keyring, purpose: Purpose) -> None:
         self._keys = keyring.keys(purpose)
         self._first, *self._later = self._keys
+        self._framed_kinds: dict[str, bytes] = {}  # kinds are few, values are not
 
     def __call__(self, kind: K, canonical: str) -> str:
-        """The current name of a value of that kind. About 3 microseconds; one more for each later version."""
-        name = named(self._first, framed(kind, canonical))
+        """The current name of a value of that kind. About 3 microseconds, and 3 more for each later version."""
+        framed_kind = self._framed_kinds.get(kind) or self._framed_kinds.setdefault(kind, framed(kind))
+        value = canonical.encode()
+        name = named(self._first, framed_kind + pack(">I", len(value)) + value)
         for key in self._later:
             name = named(key, name.encode())
         return name

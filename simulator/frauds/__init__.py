@@ -1,7 +1,7 @@
 """The kinds of fraud, one module each: a documented signature, an average size, a story to write.
 
 In: the shop, a seeded source, a moment. Out: one story's events, marked with its kind.
-Never: a tell that difficulty does not weaken.
+Never: a field that tells by itself; habits must.
 """
 
 from collections.abc import Callable

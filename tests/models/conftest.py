@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from models import artifact, training
 
@@ -32,6 +33,13 @@ def make_table(rows=4_000, seed=0):
         currency="SAR",
         label=(pull > 10).astype(int),
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Training on several threads is slower than on one where other work fills the cores."""
+    with threadpool_limits(1, user_api="openmp"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 import math
 import time
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -144,7 +145,7 @@ def test_decisions_have_the_same_bytes_however_the_orders_are_chunked(scorer, de
     bounds = [0, *sorted(cuts), 60]
     parts = [
         encode(decision)
-        for start, end in zip(bounds, bounds[1:], strict=False)
+        for start, end in pairwise(bounds)
         for decision in conclude(facts[start:end], rows[start:end], scorer, scorer.policy, definitions)
     ]
     assert parts == whole

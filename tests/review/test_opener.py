@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -30,7 +31,7 @@ def _order(number: int) -> OrderPlaced:
     return msgspec.structs.replace(ORDER, order_id=f"ord-{number}")
 
 
-def _flagged(number: int, **changes: object) -> Decision:
+def _flagged(number: int, **changes: Any) -> Decision:
     return decision(number, order_id=f"ord-{number}", **changes)
 
 
@@ -99,9 +100,7 @@ def test_another_orders_record_is_refused(vault: Vault) -> None:
         ({"mode": "analyst", "revision": 2}, False),
     ],
 )
-def test_a_case_is_opened_for_what_screening_flagged_and_for_nothing_else(
-    changes: dict[str, object], opens: bool
-) -> None:
+def test_a_case_is_opened_for_what_screening_flagged_and_for_nothing_else(changes: dict[str, Any], opens: bool) -> None:
     assert opens_case(decision(**changes)) is opens
 
 

@@ -42,6 +42,7 @@ ORDER = OrderPlaced(
 )
 
 CANARY = "canary"
+BOUNDS = (datetime(2000, 1, 1), datetime(2100, 1, 1))  # noqa: DTZ001 - hypothesis adds the zone to naive bounds
 
 
 def disclosable(order: OrderPlaced = ORDER, **changes: Any) -> Disclosable:
@@ -71,7 +72,7 @@ PAYMENTS = st.builds(
 SALTED_ORDERS = st.builds(
     OrderPlaced,
     event_id=IDS,
-    occurred_at=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.timezones()),
+    occurred_at=st.datetimes(*BOUNDS, timezones=st.timezones()),
     order_id=IDS,
     customer_id=IDS,
     account_id=MAYBE_IDS,

@@ -11,6 +11,7 @@ from sharing.fields import FIELDS
 from sharing.operators import Band, Derive, Echo, Keep, Last4, Truncate
 from sharing.operators.derive import SAFE
 from sharing.operators.operator import Operator
+from tests.sharing.orders import BOUNDS
 
 WHY = {"reason": "because of the test"}
 KEEP = Keep(name="three_ds", **WHY)
@@ -74,7 +75,7 @@ def test_free_text_fits_no_closed_type(operator: Operator, text: str) -> None:
 
 
 @given(
-    st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.timezones()),
+    st.datetimes(*BOUNDS, timezones=st.timezones()),
     st.sampled_from(["hour", "day", "week"]),
 )
 def test_a_truncated_time_fits_and_is_the_same_in_every_zone(moment: datetime, to: str) -> None:

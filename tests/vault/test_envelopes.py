@@ -115,7 +115,7 @@ def test_of_two_that_give_a_subject_its_key_at_once_both_seal_under_the_one_that
     path: Path, subjects: Subjects
 ) -> None:
     class Late(Subjects):
-        def get(self, subject: str, default: object = None) -> None:  # type: ignore[override]
+        def get(self, *_: object) -> None:  # type: ignore[override]
             return None
 
     late = Late()

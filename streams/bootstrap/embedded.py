@@ -1,0 +1,37 @@
+"""Wires the embedded runner."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from events import topics
+from features.definitions import DEFINITIONS
+from features.store import Store, connect
+from history.index import Index
+from models.decisions import Decision
+from streams.bootstrap.database import engine
+from streams.bootstrap.opener import opener
+from streams.bootstrap.screen import concluder
+from streams.embedded import Embedded, Lines
+from streams.files import FACTS_ID
+from streams.intake import Intake
+from streams.log import FileLog
+from streams.screening import Screening
+from streams.settings import Settings
+from vault.keyring import Keyring
+from vault.pseudonyms import Pseudonymiser
+
+
+async def embedded(settings: Settings, redis: str, folder: Path, now: Callable[[], int]) -> Embedded:
+    """One process over files: the store at `redis`, all else in `folder`."""
+    sql = engine(settings)
+    out = Lines(folder)
+
+    async def publish(_: int, decisions: list[Decision]) -> None:
+        """Nothing to send: the runner writes what `handle` returns."""
+
+    facts = FileLog(folder / f"{topics.FACTS}.jsonl")
+    store = Store(connect(redis), DEFINITIONS, settings.shards)
+    await store.prepare(FACTS_ID)
+    screening = Screening(store, facts, concluder(settings), publish)
+    intake = Intake(Pseudonymiser(Keyring.load(settings.keyring)))
+    return Embedded(intake, facts, screening, Index(sql), opener(settings, sql, now), out)

@@ -1,0 +1,58 @@
+"""Wires `amana screen`."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+
+from events import topics
+from features.batches import Floats
+from features.definitions import DEFINITIONS
+from features.store import Store, connect
+from models import artifact, screening
+from models.decisions import Decision
+from models.policy import Policy
+from models.scoring import HistScorer
+from models.screening import Decided
+from streams.bootstrap import group, sender, started, worker
+from streams.kafka import KafkaLog
+from streams.lanes import Stage
+from streams.metrics import Metrics
+from streams.screening import Conclude, Screening
+from streams.settings import Settings
+from streams.stages.screen import ScreenStage, decision_messages
+from streams.worker import Worker
+
+RULES_POLICY = Policy(0.5, 0.9)  # has no effect without a model: the rules name outcomes themselves
+
+
+def screen_worker(settings: Settings) -> Worker:
+    async def parts(stack: AsyncExitStack, topic_ids: Mapping[str, str], metrics: Metrics) -> Stage:
+        out = await sender(settings, stack, "screen")
+
+        async def publish(partition: int, decisions: list[Decision]) -> None:
+            await out.send(topics.DECISIONS, partition, decision_messages(decisions))
+
+        store = Store(connect(settings.redis), DEFINITIONS, settings.shards)
+        await store.prepare(topic_ids[topics.FACTS])
+        log = KafkaLog(settings.brokers, topics.FACTS, group("screen"))
+        await started(stack, log)
+        return ScreenStage(Screening(store, log, concluder(settings), publish, settings.accept_gap), metrics)
+
+    return worker(settings, "screen", (topics.FACTS,), (topics.FACTS,), parts)
+
+
+def concluder(settings: Settings) -> Conclude:
+    """Scores by the current model where there is one, by the rules where there is none."""
+    scorer = artifact.load(settings.models) if (settings.models / artifact.CURRENT).exists() else None
+    policy = policy_of(settings, scorer)
+
+    def conclude(facts: Sequence[Decided], matrix: Floats, flags: tuple[str, ...]) -> list[Decision]:
+        return screening.conclude(facts, matrix, scorer, policy, DEFINITIONS, flags=flags)
+
+    return conclude
+
+
+def policy_of(settings: Settings, scorer: HistScorer | None) -> Policy:
+    """The thresholds that the model came with, unless the configuration says otherwise."""
+    own = scorer.policy if scorer is not None else RULES_POLICY
+    review_at = own.review_at if settings.review_at is None else settings.review_at
+    return Policy(review_at, own.block_at if settings.block_at is None else settings.block_at)

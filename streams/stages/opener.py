@@ -1,0 +1,41 @@
+"""Flagged decisions to cases and partner messages."""
+
+import asyncio
+from collections.abc import Sequence
+
+from faust.types import TP
+
+from events import topics
+from events.guard import admit
+from events.types import OrderPlaced
+from models.decisions import FLAGGED, Decision
+from models.decisions import decode as decode_decision
+from review.opener import Opener
+from streams.kafka import RawOrders
+from streams.metrics import Metrics
+from streams.stages import Record, Sends, Unhurried
+
+
+class OpenerStage(Unhurried):
+    def __init__(self, opener: Opener, orders: RawOrders, sender: Sends, metrics: Metrics) -> None:
+        self._opener = opener
+        self._orders = orders
+        self._sender = sender
+        self._metrics = metrics
+
+    async def handle(self, tp: TP, records: Sequence[Record]) -> None:
+        decisions = [decode_decision(record.value) for record in records if record.value]
+        flagged = [decision for decision in decisions if decision.outcome in FLAGGED]
+        if not flagged:
+            return
+        orders = {decision.source: await self._order(decision) for decision in flagged}
+        messages = await asyncio.to_thread(self._opener.handle, flagged, orders.get)
+        self._metrics.cases.inc(len(flagged))
+        for partner, key, body in messages:
+            await self._sender.send(topics.share_topic(partner), tp.partition, [(key.encode(), body)])
+            self._metrics.shared.labels(partner).inc()
+
+    async def _order(self, decision: Decision) -> OrderPlaced | None:
+        record = await self._orders.fetch(decision.source)
+        order = admit(topics.ORDERS, record.value, record.timestamp) if record is not None else None
+        return order if isinstance(order, OrderPlaced) else None

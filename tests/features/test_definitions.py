@@ -1,0 +1,69 @@
+import subprocess
+import sys
+
+import pytest
+
+from events.facts import KINDS
+from features import DEFINITIONS
+from features.definitions import WINDOWS, Age, Column, Definitions, Direct, Windowed
+from features.rates import RATES, Rates
+
+ONE = Windowed("card", "orders", "count", "1h")
+
+
+def test_a_features_name_derives_from_its_definition() -> None:
+    features = (ONE, Windowed("ip", "refunds", "sum", "30d"), Age("card"), Direct("amount_usd", 1))
+    names = ("card.orders.count.1h", "ip.refunds.sum.30d", "card.age_s", "order.amount_usd")
+    assert Definitions(features).names == names
+
+
+def test_every_kind_has_its_orders_in_every_window_and_its_age() -> None:
+    for kind in KINDS:
+        assert f"{kind}.age_s" in DEFINITIONS.names
+        for window in WINDOWS:
+            assert {f"{kind}.orders.{a}.{window}" for a in ("count", "sum")} <= set(DEFINITIONS.names)
+
+
+def test_two_features_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="same name"):
+        Definitions((ONE, ONE))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Definitions((Windowed("card", "orders", "count", "24h"),)),
+        Definitions((ONE, Age("card"))),
+        Definitions((ONE,), Rates("other", RATES.usd)),
+    ],
+)
+def test_other_definitions_or_rates_have_another_hash(other: Definitions) -> None:
+    assert other.hash != Definitions((ONE,)).hash
+
+
+def test_the_order_and_a_functions_version_are_part_of_the_hash() -> None:
+    pair = (ONE, Age("card"))
+    assert Definitions(pair).hash != Definitions(pair[::-1]).hash
+    assert Definitions((Direct("lines", 1),)).hash != Definitions((Direct("lines", 2),)).hash
+
+
+def test_the_hash_is_the_same_in_another_process() -> None:
+    code = "from features import DEFINITIONS; print(DEFINITIONS.hash)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == DEFINITIONS.hash
+
+
+def test_tiles_hold_what_the_features_need_and_no_more() -> None:
+    features = (ONE, Windowed("card", "orders", "count", "7d"), Windowed("card", "declines", "count", "1h"), Age("ip"))
+    assert Definitions(features).columns == {
+        "card": (Column("orders", "count"), Column("declines", "count")),
+        "ip": (),
+    }
+
+
+def test_windows_are_made_of_each_others_tiles() -> None:
+    windows = list(WINDOWS.values())
+    for finer, coarser in zip(windows, windows[1:], strict=False):
+        assert coarser.hop_s % finer.hop_s == 0
+        assert coarser.width_s > finer.width_s
+    assert all(window.width_s % window.hop_s == 0 for window in windows)

@@ -1,0 +1,311 @@
+import msgspec
+import numpy as np
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as Unreachable
+
+from events.facts import AnyFact, Coordinates, Entities, OrderFact, RefusedOrder, VisitFact
+from features.definitions import DEFINITIONS, Age, Definitions, Direct, Windowed
+from features.errors import ForeignStore, Gap
+from features.store import Applied, Chunk, Store, connect
+from tests.features.streams import Run
+
+NOON_MS = 1_767_268_800_000  # 2026-01-01 12:00 UTC
+SMALL = Definitions((
+    Windowed("card", "orders", "count", "10m"),
+    Windowed("card", "orders", "sum", "10m"),
+    Windowed("ip", "orders", "count", "10m"),
+    Age("card"),
+    Direct("amount_usd", 1),
+))  # fmt: skip
+
+
+def order(offset: int, minute: float = 0, *, card: str | None = "c", ip: str | None = "i", **more: object) -> OrderFact:
+    return msgspec.structs.replace(
+        OrderFact(
+            source=Coordinates("orders", "orders-id", 0, offset),
+            event_id=f"e{offset}",
+            occurred_at_ms=NOON_MS + int(minute * 60_000),
+            recorded_at_ms=NOON_MS,
+            entities=Entities(card=card, ip=ip),
+            order_id=f"o{offset}",
+            amount_minor=1000,
+            currency="USD",
+            method="card",
+        ),
+        **more,
+    )
+
+
+def refused(offset: int) -> RefusedOrder:
+    return RefusedOrder(
+        source=Coordinates("orders", "orders-id", 0, offset),
+        event_id="e",
+        occurred_at_ms=NOON_MS,
+        recorded_at_ms=NOON_MS,
+        order_id="o",
+        reason="refused.card_number",
+    )
+
+
+def chunk(first: int, *facts: AnyFact | None, committed: int = 0, partition: int = 0) -> Chunk:
+    return Chunk(partition, first - 1, committed, range(first, first + len(facts)), facts)
+
+
+async def opened(client: Redis, shards: int = 1, definitions: Definitions = SMALL) -> Store:
+    store = Store(client, definitions, shards)
+    await store.prepare("facts-id")
+    return store
+
+
+def rows(applied: Applied) -> list[list[float]]:
+    return [row.tolist() for row in applied.matrix]
+
+
+def test_an_order_is_read_before_it_is_counted(run: Run) -> None:
+    async def body(client: Redis) -> Applied:
+        return await (await opened(client)).apply(chunk(0, order(0), order(1, 0.5), order(2, 3)))
+
+    applied = run(body)
+    assert applied.decided == [0, 1, 2]
+    assert rows(applied) == [[0, 0, 0, 0, 10], [1, 1000, 1, 30, 10], [2, 2000, 2, 180, 10]]
+    assert (applied.applied, applied.repeats) == (3, 0)
+
+
+def test_an_entity_that_is_not_named_is_absent_and_one_never_seen_is_zero(run: Run) -> None:
+    async def body(client: Redis) -> Applied:
+        return await (await opened(client)).apply(chunk(0, order(0, card=None)))
+
+    assert np.array_equal(run(body).matrix, [[np.nan, np.nan, 0, np.nan, 10]], equal_nan=True)
+
+
+def test_an_order_in_an_unknown_currency_counts_but_adds_no_amount(run: Run) -> None:
+    async def body(client: Redis) -> Applied:
+        return await (await opened(client)).apply(chunk(0, order(0, currency="XXX"), order(1)))
+
+    assert rows(run(body))[1][:2] == [1, 0]
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_an_order_without_entities_and_a_refused_one_are_decided_too(run: Run, shards: int) -> None:
+    async def body(client: Redis) -> Applied:
+        return await (await opened(client, shards)).apply(chunk(0, order(0, card=None, ip=None), refused(1)))
+
+    applied = run(body)
+    assert applied.decided == [0, 1]
+    absent = [np.nan] * 4
+    assert np.array_equal(applied.matrix, [[*absent, 10], [*absent, np.nan]], equal_nan=True)
+
+
+def test_other_facts_are_counted_and_not_decided(run: Run) -> None:
+    visit = VisitFact(
+        source=Coordinates("visits", "visits-id", 0, 7),
+        event_id="v",
+        occurred_at_ms=NOON_MS,
+        recorded_at_ms=NOON_MS,
+        entities=Entities(session="s", ip="i"),
+    )
+
+    async def body(client: Redis) -> tuple[Applied, float]:
+        store = await opened(client, definitions=DEFINITIONS)
+        applied = await store.apply(chunk(0, visit, order(1, 1)))
+        return applied, applied.matrix[0][DEFINITIONS.names.index("ip.visits.count.10m")]
+
+    applied, visits = run(body)
+    assert (applied.decided, applied.applied, visits) == ([1], 2, 1)
+
+
+def test_a_repeated_chunk_gives_the_kept_rows_whatever_its_borders(run: Run) -> None:
+    facts = [order(n, n) for n in range(4)]
+
+    async def body(client: Redis) -> list[list[list[float]]]:
+        store = await opened(client, shards=2)
+        first = [await store.apply(chunk(0, *facts[:3])), await store.apply(chunk(3, *facts[3:]))]
+        again = [await store.apply(chunk(0, *facts[:1])), await store.apply(chunk(1, *facts[1:]))]
+        assert [a.applied for a in again] == [0, 0]
+        return [rows(first[0]) + rows(first[1]), rows(again[0]) + rows(again[1])]
+
+    first, again = run(body)
+    assert first == again
+
+
+def test_a_fact_at_another_offset_with_a_source_already_seen_is_dropped(run: Run) -> None:
+    async def body(client: Redis) -> list[Applied]:
+        store = await opened(client, shards=2)
+        return [await store.apply(chunk(0, order(5))), await store.apply(chunk(1, order(4), order(5), order(6)))]
+
+    _, second = run(body)
+    assert second.decided == [2]
+    assert (second.applied, second.repeats) == (1, 2)
+    assert rows(second)[0][0] == 1
+
+
+def test_a_source_partition_or_topic_of_its_own_has_a_mark_of_its_own(run: Run) -> None:
+    sources = [("a", 0, 9), ("a", 1, 3), ("b", 0, 3)]
+    facts = [order(0, source=Coordinates("orders", topic_id, part, at)) for topic_id, part, at in sources]
+
+    async def body(client: Redis) -> Applied:
+        return await (await opened(client)).apply(chunk(0, *facts))
+
+    assert run(body).decided == [0, 1, 2]
+
+
+def test_a_chunk_after_a_gap_is_refused_and_nothing_of_it_applied(run: Run) -> None:
+    async def body(client: Redis) -> dict[int, int]:
+        store = await opened(client)
+        await store.apply(chunk(0, order(0)))
+        with pytest.raises(Gap, match=r"partition 0 up to offset 0, but the chunk follows offset 4: .*offset 1") as gap:
+            await store.apply(chunk(5, order(5)))
+        assert (gap.value.shard, gap.value.fence, gap.value.previous) == (0, 0, 4)
+        assert rows(await store.apply(chunk(1, order(1))))[0][0] == 1
+        return await store.fences()
+
+    assert run(body) == {0: 1}
+
+
+def test_every_chunk_moves_the_fence_of_every_shard(run: Run) -> None:
+    async def body(client: Redis) -> dict[int, int]:
+        store = await opened(client, shards=3)
+        await store.apply(chunk(0, order(0, ip=None), None))
+        await store.apply(Chunk(0, 1, 0, [], []))
+        await store.apply(chunk(0, order(0, ip=None), partition=4))
+        return await store.fences()
+
+    assert run(body) == {0: 1, 4: 0}
+
+
+def test_a_partition_that_a_shard_does_not_know_counts_as_not_begun(run: Run) -> None:
+    async def body(client: Redis) -> dict[int, int]:
+        store = await opened(client, shards=2)
+        await store.apply(chunk(0, order(0)))
+        await client.delete("{s01}fences")
+        return await store.fences()
+
+    assert run(body) == {0: -1}
+
+
+def test_rows_below_the_committed_offset_are_forgotten_and_never_made(run: Run) -> None:
+    async def body(client: Redis) -> tuple[list[list[int]], int]:
+        store = await opened(client)
+        await store.apply(chunk(0, order(0), order(1)))
+        await store.apply(chunk(2, order(2)))
+        again = await store.apply(chunk(0, order(0), order(1), order(2), committed=2))
+        rebuilt = await store.apply(chunk(3, order(3), order(4), committed=4))
+        return [again.decided, rebuilt.decided], await client.hlen("{s00}outbox:0")
+
+    assert run(body) == ([[2], [1]], 1)
+
+
+def test_a_trimmed_row_is_not_decided_again(run: Run) -> None:
+    async def body(client: Redis) -> list[int]:
+        store = await opened(client)
+        await store.apply(chunk(0, order(0)))
+        await store.apply(chunk(1, order(1), committed=1))
+        return (await store.apply(chunk(0, order(0), order(1), committed=0))).decided
+
+    assert run(body) == [1]
+
+
+def test_a_crash_between_two_shards_is_made_good_by_the_repeat(run: Run) -> None:
+    class HalfDown:
+        def __init__(self, client: Redis) -> None:
+            self._client = client
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._client, name)
+
+        async def execute_command(self, *arguments: object) -> object:
+            if arguments[3] == "{s01}fences":
+                raise Unreachable("down")
+            return await self._client.execute_command(*arguments)
+
+    facts = [order(n, n, card=f"c{n % 2}", ip=f"i{n % 3}") for n in range(6)]
+
+    async def body(client: Redis) -> list[list[list[float]]]:
+        undisturbed = await (await opened(client, shards=2)).apply(chunk(0, *facts))
+        await client.flushall()
+        store = await opened(client, shards=2)
+        with pytest.raises(Unreachable):
+            await Store(HalfDown(client), SMALL, shards=2).apply(chunk(0, *facts))
+        assert await store.fences() == {0: -1}
+        return [rows(undisturbed), rows(await store.apply(chunk(0, *facts)))]
+
+    undisturbed, repeated = run(body)
+    assert undisturbed == repeated
+
+
+@pytest.mark.parametrize(
+    ("topic_id", "definitions", "shards", "differs"),
+    [
+        ("other-id", SMALL, 1, "facts_topic_id is facts-id there, other-id here"),
+        ("facts-id", DEFINITIONS, 1, f"definitions is {SMALL.hash} there, {DEFINITIONS.hash} here"),
+        ("facts-id", SMALL, 2, "shards is 1 there, 2 here"),
+    ],
+)
+def test_a_store_written_for_something_else_is_refused(
+    run: Run, topic_id: str, definitions: Definitions, shards: int, differs: str
+) -> None:
+    async def body(client: Redis) -> None:
+        await opened(client)
+        with pytest.raises(ForeignStore, match=f"shard 0 was written for something else: {differs}"):
+            await Store(client, definitions, shards).prepare(topic_id)
+
+    run(body)
+
+
+def test_other_definitions_are_refused_at_every_chunk(run: Run) -> None:
+    async def body(client: Redis) -> None:
+        await opened(client)
+        with pytest.raises(ForeignStore, match=f"not prepared for these definitions; it has {SMALL.hash}"):
+            await Store(client, DEFINITIONS).apply(chunk(0, order(0)))
+
+    run(body)
+
+
+def test_a_store_that_was_not_prepared_is_refused_and_one_that_was_emptied_is_a_gap(run: Run) -> None:
+    async def body(client: Redis) -> None:
+        with pytest.raises(ForeignStore, match="it has none"):
+            await Store(client, SMALL).apply(chunk(0, order(0)))
+        store = await opened(client)
+        await store.apply(chunk(0, order(0)))
+        await client.flushall()
+        with pytest.raises(Gap):
+            await store.apply(chunk(1, order(1)))
+
+    run(body)
+
+
+def test_flushed_scripts_are_loaded_again(run: Run) -> None:
+    async def body(client: Redis) -> list[int]:
+        store = await opened(client)
+        await store.apply(chunk(0, order(0)))
+        await client.script_flush()
+        return (await store.apply(chunk(1, order(1)))).decided
+
+    assert run(body) == [0]
+
+
+def test_an_entitys_key_expires_after_every_window_has_passed(run: Run) -> None:
+    async def body(client: Redis) -> list[int]:
+        store, found = await opened(client), []
+        for n in range(2):
+            await store.apply(chunk(n, order(n)))
+            found.append(await client.ttl("{s00}card:c"))
+        return found
+
+    for ttl in run(body):
+        assert 32 * 86_400 < ttl <= 32 * 86_400 + 300
+
+
+def test_a_new_connection_is_noticed(run: Run, url: str) -> None:
+    async def body(_: Redis) -> list[int]:
+        async with connect(url) as client:
+            store = await opened(client)
+            before = store.reconnects
+            await store.apply(chunk(0, order(0)))
+            await client.connection_pool.disconnect()
+            await store.apply(chunk(1, order(1)))
+            return [before, store.reconnects]
+
+    before, after = run(body)
+    assert after == before + 1

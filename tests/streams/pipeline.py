@@ -1,0 +1,148 @@
+"""The full pipeline for tests: every stage a process of its own, on real servers."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from kafka import KafkaConsumer, TopicPartition
+
+from events import admin, topics
+from events.publisher import Publisher
+from events.topics import share_specs
+from events.types import AnyEvent
+from tests.harness import wait_until
+from vault.keyring import Keyring
+
+COMMANDS = {
+    "intake": ["intake"],
+    "screen": ["screen"],
+    "history": ["history", "serve"],
+    "opener": ["opener"],
+}
+ROOT = Path(__file__).parents[2]
+
+
+class Read(NamedTuple):
+    """A record as it was found in a topic."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+
+
+class Pipeline:
+    """Stages as processes on a broker of their own; everything is killed when the context ends."""
+
+    def __init__(
+        self, brokers: str, redis: str, folder: Path, database: str = "", partitions: int = 4, shards: int = 1
+    ) -> None:
+        self.brokers = brokers
+        self.folder = folder
+        self.partitions = partitions
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.keyring = folder / "keyring.json"
+        self.env = os.environ | {
+            "AMANA_BROKERS": brokers,
+            "AMANA_REDIS": redis,
+            "AMANA_SHARDS": str(shards),
+            "AMANA_DATABASE": database or f"sqlite:///{folder}/amana.db",
+            "AMANA_KEYRING": str(self.keyring),
+            "AMANA_MODELS": str(folder / "models"),
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def __enter__(self) -> Self:
+        if not self.keyring.exists():
+            Keyring.create(self.keyring, os.urandom)
+        make_topics(self.brokers, self.partitions)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
+    def start(self, stage: str, instance: str = "0", arguments: Sequence[str] = (), **env: str) -> str:
+        """Start a stage (again); its log is appended to. Returns the process's name."""
+        name = f"{stage}-{instance}"
+        command = [sys.executable, "-m", "streams.cli", *COMMANDS[stage], "--instance", instance, *arguments]
+        self.launch(name, command, env)
+        return name
+
+    def launch(self, name: str, command: Sequence[str], env: dict[str, str]) -> None:
+        with self.log(name).open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, cwd=self.folder, env=self.env | env, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text()}" for path in sorted(self.folder.glob("*.log")))
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        self.processes[name].send_signal(number)
+
+    def stop(self, name: str, timeout_s: float = 15.0) -> int:
+        """Stop a process in order; its exit code."""
+        self.signal(name, signal.SIGTERM)
+        return self.processes[name].wait(timeout_s)
+
+    def publish(self, events: Iterable[AnyEvent]) -> None:
+        with Publisher(self.brokers) as publisher:
+            publisher.publish_many(list(events))
+
+    def read(self, topic: str) -> list[Read]:
+        """All that a topic holds now, by partition and offset."""
+        return sorted(read_topic(self.brokers, topic), key=lambda record: record[:2])
+
+    def wait_for(self, topic: str, count: int, timeout_s: float = 60.0) -> list[Read]:
+        """Wait until a topic holds at least so many records; returns them."""
+        try:
+            wait_until(lambda: self.count(topic) >= count, timeout_s, f"{count} records in {topic}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there are {self.count(topic)}\n{self.logs()}") from None
+        return self.read(topic)
+
+    def count(self, topic: str) -> int:
+        consumer: Any = KafkaConsumer(bootstrap_servers=self.brokers, consumer_timeout_ms=1000)
+        try:
+            return sum(consumer.end_offsets(partitions_of(consumer, topic)).values())
+        finally:
+            consumer.close()
+
+
+def partitions_of(consumer: Any, topic: str) -> list[TopicPartition]:
+    return [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+
+
+def read_topic(brokers: str, topic: str) -> Iterator[Read]:
+    consumer: Any = KafkaConsumer(bootstrap_servers=brokers, auto_offset_reset="earliest", consumer_timeout_ms=2000)
+    try:
+        tps = partitions_of(consumer, topic)
+        consumer.assign(tps)
+        missing = {
+            tp: end for tp, end in consumer.end_offsets(tps).items() if end > consumer.beginning_offsets([tp])[tp]
+        }
+        while missing:
+            for tp, records in consumer.poll(timeout_ms=500).items():
+                for record in records:
+                    yield Read(tp.partition, record.offset, record.key, record.value)
+                if tp in missing and records[-1].offset + 1 >= missing[tp]:
+                    del missing[tp]
+    finally:
+        consumer.close()
+
+
+def make_topics(brokers: str, partitions: int) -> None:
+    client = admin.connect(brokers)
+    try:
+        admin.create_topics(client, partitions, specs=(*topics.SPECS, *share_specs("acquirer")))
+    finally:
+        client.close()

@@ -10,6 +10,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import for_code
 
+from events.clients import made
 from events.errors import TopicMismatch
 from events.topics import SPECS, TopicSpec
 
@@ -37,12 +38,7 @@ def connect(brokers: str, timeout_s: float = 10.0, **security: Any) -> KafkaAdmi
 
     Raises kafka.errors.KafkaError when no broker answers in time.
     """
-    return KafkaAdminClient(
-        bootstrap_servers=brokers.split(","),
-        bootstrap_timeout_ms=round(timeout_s * 1000),
-        request_timeout_ms=round(timeout_s * 1000),
-        **security,
-    )
+    return made(KafkaAdminClient, brokers, timeout_s, request_timeout_ms=round(timeout_s * 1000), **security)
 
 
 def describe(admin: KafkaAdminClient, names: Sequence[str] | None = None) -> list[TopicState]:
@@ -88,11 +84,8 @@ def create_topics(
 
 def topic_ids(brokers: str, names: Sequence[str], **security: Any) -> dict[str, str]:
     """The ids of the topics that exist among `names`: 22 characters, as Kafka's own tools print them."""
-    admin = connect(brokers, **security)
-    try:
+    with connect(brokers, **security) as admin:
         return {state.name: state.topic_id for state in describe(admin, names)}
-    finally:
-        admin.close()
 
 
 def _state(topic: dict[str, Any]) -> TopicState:

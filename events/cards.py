@@ -9,7 +9,7 @@ it, and an expiry after it, are taken off.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 from events.words import WORDS
@@ -132,14 +132,45 @@ def holds_card_number(text: str) -> bool:
 def _has_card(text: str) -> bool:
     if _RUN.search(text) is None:
         return False
-    return any(map(_is_card, _candidates(_without_other_numbers(text))))
+    text = _without_other_numbers(text)
+    return any(_run_has_card(run[0], dialled=text[: run.start()].endswith("+")) for run in _RUN.finditer(text))
+
+
+def _run_has_card(run: str, *, dialled: bool) -> bool:
+    groups = _DIGITS.findall(run)
+    separators = _DIGITS.split(run)[1:-1]
+    return any(
+        _has_card_from(groups, separators, first, international=dialled and first == 0) for first in range(len(groups))
+    )
+
+
+def _has_card_from(groups: Sequence[str], separators: Sequence[str], first: int, *, international: bool) -> bool:
+    """Whether a card number begins with that group and ends with a later one, or in it."""
+    digits = ""
+    for last in range(first, len(groups)):
+        digits += groups[last]
+        bare = digits.lstrip("0")
+        if len(bare) > 19 and last > first:
+            return False
+        if len(digits) < 13 or (international and len(digits) <= 15):  # E.164 allows no more than 15
+            continue
+        if _is_any_card(digits, bare) and _laid_out(groups[first : last + 1], separators[first:last]):
+            return True
+    return False
+
+
+def _is_any_card(digits: str, bare: str) -> bool:
+    """Whether the digits are a card's as they are, after zeros, or before an expiry."""
+    if _is_card(digits) or (13 < len(bare) < len(digits) and _is_card(bare)):
+        return True
+    return any(_EXPIRY.fullmatch(bare, length) is not None and _is_card(bare[:length]) for length in (16, 15))
 
 
 def _without_other_numbers(text: str) -> str:
     """The text without numbers that prove by their own form that they are something else."""
     text = _HEXADECIMAL.sub(lambda found: "x" if len(_LETTERS.findall(found[0])) >= 3 else found[0], text)
     text = _IBAN.sub(_without_iban, text)
-    return _POSTAL.sub(lambda found: "x" if _gs1(_joined(found[0])) else found[0], text)
+    return _POSTAL.sub(lambda found: "x" if _gs1("".join(_DIGITS.findall(found[0]))) else found[0], text)
 
 
 def _without_iban(found: re.Match[str]) -> str:
@@ -150,42 +181,6 @@ def _without_iban(found: re.Match[str]) -> str:
     if len(iban) != length or length == 0 or int("".join(str(int(c, 36)) for c in iban[4:] + iban[:4])) % 97 != 1:
         return text
     return "x" + compact[length:]
-
-
-def _joined(text: str) -> str:
-    return "".join(_DIGITS.findall(text))
-
-
-def _candidates(text: str) -> Iterator[str]:
-    for run in _RUN.finditer(text):
-        groups = _DIGITS.findall(run[0])
-        separators = _DIGITS.split(run[0])[1:-1]
-        dialled = text[run.start() - 1 : run.start()] == "+"
-        for first in range(len(groups)):
-            yield from _from_group(groups, separators, first, international=dialled and first == 0)
-
-
-def _from_group(groups: Sequence[str], separators: Sequence[str], first: int, *, international: bool) -> Iterator[str]:
-    digits = ""
-    for last in range(first, len(groups)):
-        digits += groups[last]
-        if len(digits) > 40:
-            return
-        if len(digits) < 13 or not _laid_out(groups[first : last + 1], separators[first:last]):
-            continue
-        if international and len(digits) <= 15:  # E.164 allows no more
-            continue
-        yield digits
-        yield from _trimmed(digits)
-
-
-def _trimmed(digits: str) -> Iterator[str]:
-    bare = digits.lstrip("0")
-    if len(bare) > 13:
-        yield bare
-    for length in (16, 15):
-        if _EXPIRY.fullmatch(bare, length):
-            yield bare[:length]
 
 
 def _laid_out(groups: Sequence[str], separators: Sequence[str]) -> bool:

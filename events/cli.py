@@ -111,11 +111,8 @@ def create(brokers: str, partitions: int, replication: int, min_isr: int, partne
         specs = [*SPECS, *(spec for partner in partners for spec in share_specs(partner))]
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--partner") from None
-    client = admin.connect(brokers)
-    try:
+    with admin.connect(brokers) as client:
         changes = admin.create_topics(client, partitions, replication, min_isr, specs)
-    finally:
-        client.close()
     for name in changes.created:
         click.echo(f"created {name}")
     for name, settings in changes.updated.items():
@@ -133,11 +130,8 @@ def list_topics(brokers: str) -> None:
     Example:
       amana topics list --brokers kafka:9092
     """
-    client = admin.connect(brokers)
-    try:
+    with admin.connect(brokers) as client:
         states = admin.describe(client)
-    finally:
-        client.close()
     table = Table("topic", "partitions", "copies", "id")
     for state in states:
         table.add_row(state.name, str(state.partitions), str(state.replication), state.topic_id)

@@ -9,10 +9,11 @@ from typing import Any, Self
 
 import msgspec
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata, RecordMetadata
 
 from events import guard, topics
+from events.clients import made
 from events.errors import NotAccepted, RefusedEvent, Unreachable
 from events.types import AnyEvent
 
@@ -23,8 +24,8 @@ logging.getLogger("kafka").setLevel(logging.INFO)
 GRACE_S = 1.0  # for the client to report its own timeouts
 
 
-class BufferFull(Exception):
-    """As many events as allowed are on their way, and none arrived in time."""
+class _Unsent(Exception):
+    """Why an event was not even taken into the buffer."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ class Publisher:
         for event, body in guarded:
             try:
                 sent.append(self._send(event, body))
-            except (KafkaError, BufferFull) as error:
+            except (KafkaError, _Unsent) as error:
                 why = {event.event_id: _why(error) for event, _ in guarded[len(sent) :]}
                 break
         receipts = []
@@ -115,10 +116,13 @@ class Publisher:
 
     def _send(self, event: AnyEvent, body: bytes) -> FutureRecordMetadata:
         if not self._room.acquire(timeout=self._timeout_s):
-            raise BufferFull
+            raise _Unsent("the buffer is full of events that do not arrive")
+        topic = topics.topic_of(type(event).__name__)
         try:
-            topic = topics.topic_of(type(event).__name__)
             future = self._producer.send(topic, body, topics.key_of(event).encode())
+        except KafkaTimeoutError:
+            self._room.release()
+            raise _Unsent(f"no broker knows topic {topic}; `amana topics create` makes it") from None
         except BaseException:
             self._room.release()
             raise
@@ -129,12 +133,13 @@ class Publisher:
 def _producer(brokers: str, timeout_s: float, security: Mapping[str, Any]) -> KafkaProducer:
     timeout_ms = round(timeout_s * 1000)
     try:
-        return KafkaProducer(
-            bootstrap_servers=brokers.split(","),
+        return made(
+            KafkaProducer,
+            brokers,
+            timeout_s,
             enable_idempotence=True,
             acks="all",
             allow_auto_create_topics=False,
-            bootstrap_timeout_ms=timeout_ms,
             max_block_ms=timeout_ms,
             request_timeout_ms=timeout_ms * 2 // 3,
             delivery_timeout_ms=timeout_ms,
@@ -149,10 +154,6 @@ def _receipt(metadata: RecordMetadata) -> Receipt:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, UnknownTopicOrPartitionError):
-        return "the topic does not exist; `amana topics create` makes it"
-    if isinstance(error, KafkaTimeoutError):
-        return "no acknowledgement in time"
-    if isinstance(error, BufferFull):
-        return "the buffer is full of events that do not arrive"
-    return type(error).__name__
+    if isinstance(error, _Unsent):
+        return str(error)
+    return "no acknowledgement in time" if isinstance(error, KafkaTimeoutError) else type(error).__name__

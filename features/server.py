@@ -68,7 +68,7 @@ def _await_answer(process: subprocess.Popen[bytes], path: Path) -> None:
     while not _answers(path):
         if process.poll() is not None or time.monotonic() > deadline:
             log = (path.parent / "log").read_text(errors="replace").strip().splitlines()
-            raise FeatureError(f"the feature store's server did not start: {log[-1] if log else 'it says nothing'}")
+            raise FeatureError(f"the feature store's server did not start: {' '.join(log[-2:]) or 'it says nothing'}")
         time.sleep(0.01)
 
 

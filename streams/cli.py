@@ -110,6 +110,14 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     "accept_gap": click.option(
         "--accept-gap", is_flag=True, help="Go on although the log no longer has all that the store would need."
     ),
+    "purge_after": click.option(
+        "--purge-after",
+        envvar="AMANA_PURGE_AFTER",
+        type=click.FloatRange(0),
+        default=60.0,
+        show_default=True,
+        help="Seconds from a card number's alarm to the deletion of the raw records up to it.",
+    ),
     "review_at": click.option(
         "--review-at", envvar="AMANA_REVIEW_AT", type=click.FloatRange(0, 1), help="Review scores from here on."
     ),
@@ -144,7 +152,7 @@ def work(stage: str, settings: dict[str, Any]) -> None:
 
 
 @main.command()
-@options(*WORKER, "keyring")
+@options(*WORKER, "keyring", "purge_after")
 def intake(**settings: Any) -> None:
     """Turn raw events into facts. The only stage that sees personal data.
 
@@ -181,7 +189,7 @@ def opener(**settings: Any) -> None:
 
 
 @click.command()
-@options(*WORKER, "database")
+@options(*WORKER, "database", "purge_after")
 def serve(**settings: Any) -> None:
     """Keep the index of decisions, and turn labels into facts.
 

@@ -84,10 +84,6 @@ class Embedded:
         self.tally = Tally()
         self.flagged.clear()
 
-    async def close(self) -> None:
-        self._facts.close()
-        self._out.close()
-
     async def feed(self, lines: Iterable[Line], now_ms: int, chunk: int) -> None:
         for part in batched(lines, chunk):
             records = [self._numbering.record(line, now_ms) for line in part]

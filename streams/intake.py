@@ -15,6 +15,7 @@ from events.facts import ActivityFact, AnyFact, Coordinates, Entities, OrderFact
 from events.guard import Refusal, admit
 
 CACHED_PSEUDONYMS = 131_072
+CARD_NUMBER = "refused.card_number"
 
 
 class RawRecord(msgspec.Struct, frozen=True):
@@ -31,6 +32,11 @@ class Quarantined(msgspec.Struct, frozen=True):
     source: Coordinates
     reason: str
     field: str | None
+
+    @property
+    def alarm(self) -> bool:
+        """Whether somebody put a card number into a raw topic."""
+        return self.reason == CARD_NUMBER
 
 
 class Taken(msgspec.Struct, frozen=True):

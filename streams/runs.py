@@ -55,10 +55,7 @@ def settings_for(folder: Path, models: Path, **more: object) -> Settings:
 
 async def opened(settings: Settings, folder: Path, now: Callable[[], int], stack: AsyncExitStack) -> Embedded:
     """The embedded runner with a feature store of its own, both closed with the stack."""
-    redis = stack.enter_context(store_server())
-    runner = await embedded_runner(settings, redis, folder, now)
-    stack.push_async_callback(runner.close)
-    return runner
+    return await embedded_runner(settings, stack.enter_context(store_server()), folder, now, stack)
 
 
 def run_files(paths: Sequence[Path], folder: Path, models: Path, now_ms: int, console: Console) -> Summary:

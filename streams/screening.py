@@ -156,8 +156,8 @@ def decode_records(records: Sequence[Valued]) -> tuple[list[int], list[AnyFact |
     for record in records:
         offsets.append(record.offset)
         try:
-            facts.append(decode_fact(record.value))
-        except msgspec.DecodeError:
+            facts.append(decode_fact(record.value or b""))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             log.error("fact.undecodable", offset=record.offset)
             facts.append(None)
     return offsets, facts

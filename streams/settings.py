@@ -18,5 +18,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
     accept_gap: bool = False
+    purge_after: float = 60.0
     review_at: float | None = None
     block_at: float | None = None

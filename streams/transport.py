@@ -54,6 +54,11 @@ class ChunkConsumer(driver.Consumer):
         self._acked_index[tp].clear()
         return int(highest) + 1
 
+    async def commit_and_end_transactions(self) -> None:
+        """The last commit: Faust leaves it out where one is under way, which knows nothing of the latest chunks."""
+        await self.maybe_wait_for_commit_to_finish()
+        await super().commit_and_end_transactions()
+
     def on_buffer_full(self, tp: TP) -> None:
         """Let the fetcher wait on the full queue: Faust's pause-and-poll back-pressure naps for a second at a time."""
 

@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-from events import admin
+from events import admin, topics
 from streams.errors import Stopped
 from streams.kafka import Sender
 from streams.lanes import Stage
 from streams.metrics import Metrics, serve
+from streams.purge import Purge
 from streams.settings import Settings
 from streams.watch import watch_progress, watch_topics
 from streams.worker import Worker, WorkerSettings
@@ -42,6 +43,8 @@ def worker(settings: Settings, stage: str, read: Sequence[str], watched: Sequenc
             stack.push_async_callback(site.cleanup)
         app.watch(watch_topics(settings.brokers, {topic: topic_ids[topic] for topic in watched}))
         app.watch(watch_progress(app, metrics))
+        if raw := {topic: topic_ids[topic] for topic in read if topic in topics.UNIONS}:
+            app.watch(Purge(settings.brokers, group(stage), raw, settings.purge_after, now_ms).run())
         return await parts(stack, topic_ids, metrics)
 
     member = f"{stage}-{settings.instance}"

@@ -1,6 +1,7 @@
 """Wires the embedded runner."""
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from events import topics
@@ -21,16 +22,21 @@ from vault.keyring import Keyring
 from vault.pseudonyms import Pseudonymiser
 
 
-async def embedded(settings: Settings, redis: str, folder: Path, now: Callable[[], int]) -> Embedded:
-    """One process over files: the store at `redis`, all else in `folder`."""
+async def embedded(
+    settings: Settings, redis: str, folder: Path, now: Callable[[], int], stack: AsyncExitStack
+) -> Embedded:
+    """One process over files: the store at `redis`, all else in `folder`; what it opens is closed with the stack."""
     sql = engine(settings)
+    stack.callback(sql.dispose)
     out = Lines(folder)
+    stack.callback(out.close)
 
     async def publish(_: int, decisions: list[Decision]) -> None:
         """Nothing to send: the runner writes what `handle` returns."""
 
     facts = FileLog(folder / f"{topics.FACTS}.jsonl")
-    store = Store(connect(redis), DEFINITIONS, settings.shards)
+    stack.callback(facts.close)
+    store = Store(await stack.enter_async_context(connect(redis)), DEFINITIONS, settings.shards)
     await store.prepare(FACTS_ID)
     screening = Screening(store, facts, concluder(settings), publish)
     intake = Intake(Pseudonymiser(Keyring.load(settings.keyring)))

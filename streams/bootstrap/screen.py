@@ -31,7 +31,7 @@ def screen_worker(settings: Settings) -> Worker:
         async def publish(partition: int, decisions: list[Decision]) -> None:
             await out.send(topics.DECISIONS, partition, decision_messages(decisions))
 
-        store = Store(connect(settings.redis), DEFINITIONS, settings.shards)
+        store = Store(await stack.enter_async_context(connect(settings.redis)), DEFINITIONS, settings.shards)
         await store.prepare(topic_ids[topics.FACTS])
         log = KafkaLog(settings.brokers, topics.FACTS, group("screen"))
         await started(stack, log)

@@ -4,15 +4,20 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+import structlog
 from faust.types import TP
 
 from events import topics
 from events.facts import AnyFact
 from events.facts import encode as encode_fact
+from models.decisions import Decision
+from models.decisions import decode as decode_decision
 from streams.intake import Quarantined
 from streams.kafka import Message
 from streams.log import Valued
 from streams.metrics import Metrics
+
+log = structlog.get_logger()
 
 encode_quarantined = msgspec.json.Encoder().encode
 
@@ -38,6 +43,17 @@ class Unhurried:
         """Nothing to do."""
 
 
+def decode_decisions(tp: TP, records: Sequence[Record]) -> list[tuple[Decision, int]]:
+    """Decisions with their records' times (ms), in the records' order; what is none is logged by its place and passed."""
+    decisions = []
+    for record in records:
+        try:
+            decisions.append((decode_decision(record.value or b""), record.timestamp))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            log.error("decision.undecodable", partition=tp.partition, offset=record.offset)
+    return decisions
+
+
 async def send_facts(sender: Sends, partition: int, facts: Sequence[AnyFact]) -> None:
     await sender.send(topics.FACTS, partition, [(None, encode_fact(fact)) for fact in facts])
 
@@ -53,3 +69,6 @@ def count_intake(
     metrics.facts.labels("intake").inc(len(facts))
     for entry in quarantined:
         metrics.refused.labels(entry.reason).inc()
+        if entry.alarm:
+            metrics.alarms.inc()
+            log.error("card_number.alarm", topic=topic, partition=entry.source.partition, offset=entry.source.offset)

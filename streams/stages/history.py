@@ -11,10 +11,9 @@ from events.guard import Refusal, admit
 from events.types import Label
 from history.index import Index
 from history.labels import resolve
-from models.decisions import decode as decode_decision
 from streams.intake import Quarantined
 from streams.metrics import Metrics
-from streams.stages import Record, Sends, Unhurried, count_intake, send_facts, send_quarantined
+from streams.stages import Record, Sends, Unhurried, count_intake, decode_decisions, send_facts, send_quarantined
 
 
 class HistoryStage(Unhurried):
@@ -29,8 +28,7 @@ class HistoryStage(Unhurried):
 
     async def handle(self, tp: TP, records: Sequence[Record]) -> None:
         if tp.topic == topics.DECISIONS:
-            decided = [(decode_decision(record.value), record.timestamp) for record in records if record.value]
-            await asyncio.to_thread(self._index.record, decided)
+            await asyncio.to_thread(self._index.record, decode_decisions(tp, records))
         else:
             await self._labels(tp, records)
 

@@ -9,11 +9,10 @@ from events import topics
 from events.guard import admit
 from events.types import OrderPlaced
 from models.decisions import FLAGGED, Decision
-from models.decisions import decode as decode_decision
 from review.opener import Opener
 from streams.kafka import RawOrders
 from streams.metrics import Metrics
-from streams.stages import Record, Sends, Unhurried
+from streams.stages import Record, Sends, Unhurried, decode_decisions
 
 
 class OpenerStage(Unhurried):
@@ -24,8 +23,8 @@ class OpenerStage(Unhurried):
         self._metrics = metrics
 
     async def handle(self, tp: TP, records: Sequence[Record]) -> None:
-        decisions = [decode_decision(record.value) for record in records if record.value]
-        flagged = [decision for decision in decisions if decision.outcome in FLAGGED]
+        decided = decode_decisions(tp, records)
+        flagged = [decision for decision, _ in decided if decision.outcome in FLAGGED]
         if not flagged:
             return
         orders = {decision.source: await self._order(decision) for decision in flagged}

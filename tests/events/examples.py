@@ -29,7 +29,7 @@ _ORDER: dict[str, Any] = {
     "currency": "SAR",
     "items": [
         {"sku": "sku-1", "title": "Phone", "category": "phones", "quantity": 3, "unit_amount_minor": 100_000},
-        {"sku": "sku-2", "title": 'Cover "Sand"', "category": "layla-otaibi", "quantity": 2, "unit_amount_minor": 10_000},
+        {"sku": "sku-2", "title": '15" Cover', "category": "layla-otaibi", "quantity": 2, "unit_amount_minor": 10_000},
     ],
     "contact": {"name": "Layla Al-Otaibi", "email": "Layla.Otaibi+shop@Gmail.com", "phone": "050 123 4567"},
     "billing": _ADDRESS,

@@ -3,6 +3,7 @@
 import random
 import string
 import sys
+import time
 import unicodedata
 import uuid
 from collections.abc import Callable, Iterator
@@ -210,6 +211,11 @@ def test_the_quick_look_never_passes_what_the_close_look_finds(text: str) -> Non
         assert may_hold_card_number(msgspec.json.encode([text]))
 
 
-def test_a_long_text_of_digits_is_searched_in_time_that_grows_with_its_length() -> None:
-    assert not holds_card_number("1 " * 30_000)
-    assert not holds_card_number("9" * 60_000)
+@pytest.mark.parametrize(
+    "text", ["1 " * 32_000, "4 " * 32_000, "9" * 64_000, "0" * 64_000, "4" * 19 + " - " * 20_000, "ab12" * 16_000]
+)
+def test_a_long_text_is_searched_in_time_that_grows_with_its_length(text: str) -> None:
+    started = time.process_time()
+    for _ in range(2):
+        holds_card_number(text)
+    assert time.process_time() - started < 2

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_tiles_hold_what_the_features_need_and_no_more() -> None:
 
 def test_windows_are_made_of_each_others_tiles() -> None:
     windows = list(WINDOWS.values())
-    for finer, coarser in zip(windows, windows[1:], strict=False):
+    for finer, coarser in pairwise(windows):
         assert coarser.hop_s % finer.hop_s == 0
         assert coarser.width_s > finer.width_s
     assert all(window.width_s % window.hop_s == 0 for window in windows)

@@ -309,3 +309,22 @@ def test_a_new_connection_is_noticed(run: Run, url: str) -> None:
 
     before, after = run(body)
     assert after == before + 1
+
+
+def test_an_entity_forgets_what_its_longest_window_has_left(run: Run) -> None:
+    day = 24 * 60
+
+    async def body(client: Redis) -> list[list[int]]:
+        store, found = await opened(client), []
+        for n, minute in enumerate((0, 30 * day, 30 * day + 12 * 60 + 4, 30 * day + 12 * 60 + 5)):
+            await store.apply(chunk(n, order(n, minute)))
+            found.append(msgspec.msgpack.decode(await client.get("{s00}card:c")))
+        return found
+
+    first, second, third, fourth = (NOON_MS // 1000 + s for s in (0, 2_592_000, 2_635_440, 2_635_500))
+    assert run(body) == [
+        [first, 1, 1000],
+        [first, 1, 1000, second, 2, 2000],
+        [first, 1, 1000, second, 2, 2000, third, 3, 3000],
+        [second, 1, 1000, third, 2, 2000, fourth, 3, 3000],
+    ]

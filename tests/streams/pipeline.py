@@ -86,6 +86,9 @@ class Pipeline:
     def logs(self) -> str:
         return "\n".join(f"--- {path.name}\n{path.read_text()}" for path in sorted(self.folder.glob("*.log")))
 
+    def runs(self, name: str) -> bool:
+        return name in self.processes and self.processes[name].poll() is None
+
     def signal(self, name: str, number: signal.Signals) -> None:
         self.processes[name].send_signal(number)
 
@@ -106,7 +109,7 @@ class Pipeline:
         """Wait until a topic holds at least so many records; returns them."""
         try:
             wait_until(lambda: self.count(topic) >= count, timeout_s, f"{count} records in {topic}")
-        except AssertionError as error:
+        except TimeoutError as error:
             raise AssertionError(f"{error}; there are {self.count(topic)}\n{self.logs()}") from None
         return self.read(topic)
 

@@ -1,0 +1,66 @@
+"""`python -m benchmarks`: measure, print, write down."""
+
+import os
+import time
+from importlib import import_module
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from benchmarks.report import DOCUMENT, RESULTS, Plan, document, result_of, tables, write
+
+NAMES = {
+    "transport": "records/s of the chunked agent and of a stock one",
+    "pipeline": "orders/s of the whole path, beside stock Faust and plain loops",
+    "costs": "processor time an order, stage by stage",
+    "latency": "produce-to-decision latency at 200 orders/s",
+    "memory": "resident memory of screening after a million facts",
+}
+QUICK = Path("var/benchmarks")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, type=click.Choice(list(NAMES)))
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Interleaved; medians are taken.")
+@click.option("--quick", is_flag=True, help="A smoke test: one small round, whose figures mean nothing.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the JSON goes.  [default: benchmarks/results, which docs/performance.md shows; with --quick "
+    "var/benchmarks]",
+)
+def main(names: tuple[str, ...], rounds: int, quick: bool, out: Path | None) -> None:
+    """Measure speed and memory on real servers of the run's own: all benchmarks, or those named.
+
+    \b
+    transport  records/s of the chunked agent and of a stock one
+    pipeline   orders/s of the whole path, beside stock Faust and plain loops
+    costs      processor time an order, stage by stage
+    latency    produce-to-decision latency at 200 orders/s
+    memory     resident memory of screening after a million facts
+
+    \b
+    Examples:
+      python -m benchmarks                        all of them, some 15 minutes
+      python -m benchmarks latency --rounds 5
+      python -m benchmarks --quick                does everything still run?
+      make bench ARGS="pipeline --rounds 5"
+    """
+    console = Console()
+    plan = Plan(1 if quick else rounds, quick)
+    folder = out or (QUICK if quick else RESULTS)
+    for name in names or NAMES:
+        load_before, began = os.getloadavg()[0], time.monotonic()
+        with console.status(f"{name}: {NAMES[name]}"):
+            outcome = import_module(f"benchmarks.{name}").measure(plan)
+        result = result_of(name, plan, outcome, load_before)
+        for table in tables(result):
+            console.print(table)
+        console.print(f"{write(result, folder)}, {time.monotonic() - began:.0f} s, load average {load_before:.1f} before\n")
+        if folder == RESULTS:
+            document([result], DOCUMENT)
+
+
+if __name__ == "__main__":
+    main()

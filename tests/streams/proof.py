@@ -1,0 +1,69 @@
+"""What must hold after any crash: one decision an order, equal repeats, the state that the facts alone would give."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from redis import Redis
+
+from events.facts import AnyFact, Coordinates
+from events.facts import decode as decode_fact
+from events.types import AnyEvent, OrderPlaced
+from features.server import embedded
+from features.store import Chunk, Store, connect
+from models.decisions import decode as decode_decision
+from tests.streams.pipeline import Read
+
+
+def orders_in(events: Iterable[AnyEvent]) -> set[str]:
+    return {event.order_id for event in events if isinstance(event, OrderPlaced)}
+
+
+def decisions_of(records: Sequence[Read]) -> dict[str, bytes]:
+    """The bytes of each decision id's decision; fails where a repeat's differ, or where an order has two ids."""
+    by_id: dict[str, bytes] = {}
+    orders: dict[str, str] = {}
+    for record in records:
+        decision = decode_decision(record.value)
+        assert by_id.setdefault(decision.decision_id, record.value) == record.value, "a repeat has other bytes"
+        assert orders.setdefault(decision.order_id, decision.decision_id) == decision.decision_id, "two ids"
+    return by_id
+
+
+def decided_orders(records: Sequence[Read]) -> set[str]:
+    return {decode_decision(record.value).order_id for record in records}
+
+
+def repeated(records: Sequence[Read]) -> int:
+    """How many records repeat an earlier decision."""
+    return len(records) - len(decisions_of(records))
+
+
+def facts_of(records: Sequence[Read]) -> tuple[dict[Coordinates, AnyFact], int]:
+    """Facts by their source, and how many records repeat one."""
+    facts = {fact.source: fact for fact in (decode_fact(record.value) for record in records)}
+    return facts, len(records) - len(facts)
+
+
+def state_of(client: Redis) -> dict[bytes, bytes]:
+    """Every entity's bytes; fences and outboxes left out."""
+    keys = [key for key in client.scan_iter(count=10_000) if client.type(key) == b"string"]
+    return dict(zip(keys, client.mget(keys), strict=True)) if keys else {}
+
+
+def undisturbed_state(facts: Iterable[AnyFact], shards: int) -> dict[bytes, bytes]:
+    """The state that the facts give when each is applied once, in one partition, to a new store."""
+    ordered = list(facts)
+
+    async def build(url: str) -> None:
+        async with connect(url) as client:
+            store = Store(client, shards=shards)
+            await store.prepare("undisturbed")
+            for start in range(0, len(ordered), 500):
+                part = ordered[start : start + 500]
+                offsets = range(start, start + len(part))
+                await store.apply(Chunk(0, start - 1, start, list(offsets), part))
+
+    with embedded() as url:
+        asyncio.run(build(url))
+        with Redis.from_url(url) as client:
+            return state_of(client)

@@ -1,0 +1,141 @@
+"""A process that kills itself at each point where it could leave something half done, and its restart."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis as Client
+
+from events import topics
+from events.facts import OrderFact
+from events.facts import decode as decode_fact
+from events.types import AnyEvent, Label
+from features.batches import tag
+from simulator.settings import Settings
+from simulator.store import simulate
+from tests.harness import Kafka, Redis, wait_until
+from tests.streams import proof
+from tests.streams.pipeline import Pipeline
+
+SHARDS = 2
+CRASHED = -9
+
+
+class Setup:
+    """One pipeline for all points: each test adds a store's events of its own."""
+
+    def __init__(self, pipeline: Pipeline, client: Client) -> None:
+        self.pipeline = pipeline
+        self.client = client
+        self.seed = 0
+
+    def events(self) -> list[AnyEvent]:
+        self.seed += 1
+        store = Settings(seed=self.seed, days=1, customers=200, orders_per_day=150)
+        return [each.event for each in simulate(store) if not isinstance(each.event, Label)]
+
+    def run_until_crash(self, stage: str, point: str, events: list[AnyEvent]) -> None:
+        """Publish, and start the stage that will crash; screening starts with all facts there, so its chunks are full."""
+        facts = self.pipeline.count(topics.FACTS)
+        self.pipeline.publish(events)
+        if stage == "screen":
+            self.pipeline.wait_for(topics.FACTS, facts + len(events))
+        command = [sys.executable, "-m", "tests.streams.crashing", stage, "--instance", "0"]
+        self.pipeline.launch(f"{stage}-0", command, {"AMANA_CRASH_AT": point})
+        process = self.pipeline.processes[f"{stage}-0"]
+        wait_until(lambda: process.poll() is not None, 40, f"the crash {point}")
+        assert process.returncode == CRASHED, self.pipeline.logs()
+
+    def recover(self, events: list[AnyEvent]) -> None:
+        """Start screening where it does not run, wait for every decision, and stop it."""
+        if not self.pipeline.runs("screen-0"):
+            self.pipeline.start("screen")
+        wanted = proof.orders_in(events)
+        wait_until(lambda: wanted <= self.decided_orders(), 40, "every decision")
+        self.pipeline.stop("screen-0")
+
+    def fences(self) -> list[dict[int, int]]:
+        """What each shard has applied, by facts partition."""
+        by_shard = [self.client.hgetall(f"{tag(shard)}fences") for shard in range(SHARDS)]
+        return [{int(p): int(offset) for p, offset in fences.items() if p.isdigit()} for fences in by_shard]
+
+    def applied_orders(self) -> set[str]:
+        """Orders that every shard has applied."""
+        fences = self.fences()
+        facts = [(record, decode_fact(record.value)) for record in self.pipeline.read(topics.FACTS)]
+        return {
+            fact.order_id
+            for record, fact in facts
+            if isinstance(fact, OrderFact) and all(record.offset <= each.get(record.partition, -1) for each in fences)
+        }
+
+    def decided_orders(self) -> set[str]:
+        return proof.decided_orders(self.pipeline.read(topics.DECISIONS))
+
+    def repeats(self) -> int:
+        return proof.repeated(self.pipeline.read(topics.DECISIONS))
+
+    def assert_sound(self) -> None:
+        """One decision an order, equal repeats, and the state that the facts alone give."""
+        proof.decisions_of(self.pipeline.read(topics.DECISIONS))
+        facts, _ = proof.facts_of(self.pipeline.read(topics.FACTS))
+        undisturbed = proof.undisturbed_state(facts.values(), SHARDS)
+        wait_until(lambda: proof.state_of(self.client) == undisturbed, 20, "the state that the facts give")
+
+
+@pytest.fixture(scope="module")
+def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
+    folder: Path = tmp_path_factory.mktemp("crashes")
+    with Kafka() as kafka, Redis() as redis, Pipeline(kafka.brokers, redis.url, folder, shards=SHARDS) as pipeline:
+        with Client.from_url(redis.url) as client:
+            yield Setup(pipeline, client)
+
+
+@pytest.fixture
+def intake(setup: Setup) -> Iterator[None]:
+    setup.pipeline.start("intake")
+    yield
+    setup.pipeline.stop("intake-0")
+
+
+def test_between_two_shards_one_is_behind_and_catches_up(setup: Setup, intake: None) -> None:
+    events = setup.events()
+    setup.run_until_crash("screen", "between-shards", events)
+    first, second = setup.fences()
+    assert first != second
+    setup.recover(events)
+    setup.assert_sound()
+
+
+def test_after_apply_the_kept_rows_are_decided(setup: Setup, intake: None) -> None:
+    events = setup.events()
+    setup.run_until_crash("screen", "after-apply", events)
+    assert setup.applied_orders() - setup.decided_orders()
+    setup.recover(events)
+    setup.assert_sound()
+
+
+@pytest.mark.parametrize("point", ["mid-publish", "after-publish", "after-acknowledge", "mid-commit"])
+def test_what_was_published_and_not_committed_is_published_again_with_the_same_bytes(
+    setup: Setup, intake: None, point: str
+) -> None:
+    events = setup.events()
+    before = setup.repeats()
+    setup.run_until_crash("screen", point, events)
+    setup.recover(events)
+    assert setup.repeats() > before
+    setup.assert_sound()
+
+
+def test_facts_that_intake_wrote_and_did_not_commit_are_repeated_and_count_once(setup: Setup) -> None:
+    events = setup.events()
+    _, before = proof.facts_of(setup.pipeline.read(topics.FACTS))
+    setup.pipeline.start("screen")
+    setup.run_until_crash("intake", "intake-after-facts", events)
+    setup.pipeline.start("intake")
+    setup.recover(events)
+    _, after = proof.facts_of(setup.pipeline.read(topics.FACTS))
+    assert after > before
+    setup.assert_sound()
+    setup.pipeline.stop("intake-0")

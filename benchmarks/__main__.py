@@ -57,7 +57,9 @@ def main(names: tuple[str, ...], rounds: int, quick: bool, out: Path | None) -> 
         result = result_of(name, plan, outcome, load_before)
         for table in tables(result):
             console.print(table)
-        console.print(f"{write(result, folder)}, {time.monotonic() - began:.0f} s, load average {load_before:.1f} before\n")
+        console.print(
+            f"{write(result, folder)}, {time.monotonic() - began:.0f} s, load average {load_before:.1f} before\n"
+        )
         if folder == RESULTS:
             document([result], DOCUMENT)
 

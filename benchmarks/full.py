@@ -2,19 +2,18 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import redis
-from kafka import KafkaConsumer
-
-from events import admin, topics
-from tests.harness import Kafka, Redis, wait_until
-from tests.streams.pipeline import Pipeline, make_topics, partitions_of
+from kafka import KafkaConsumer, TopicPartition
 
 from benchmarks import workload
+from events import admin, topics
+from tests.harness import Kafka, Redis, wait_until
+from tests.streams.pipeline import Pipeline, make_topics
 
 
 class Full:
@@ -40,12 +39,12 @@ class Full:
         self.pipeline.processes.clear()
         with redis.Redis.from_url(self.redis.url) as client:
             client.flushall()
-        client: Any = admin.connect(self.pipeline.brokers)
+        broker: Any = admin.connect(self.pipeline.brokers)
         try:
-            client.delete_topics([name for name in client.list_topics() if not name.startswith("__")])
-            wait_until(lambda: all(name.startswith("__") for name in client.list_topics()), 30, "topics to be gone")
+            broker.delete_topics([name for name in broker.list_topics() if not name.startswith("__")])
+            wait_until(lambda: all(name.startswith("__") for name in broker.list_topics()), 30, "topics to be gone")
         finally:
-            client.close()
+            broker.close()
         make_topics(self.pipeline.brokers, workload.PARTITIONS)
 
     def fill(self, messages: list[workload.Message], topic: str = topics.ORDERS) -> None:
@@ -58,7 +57,7 @@ class Watch:
     def __init__(self, full: Full, topic: str) -> None:
         self._full = full
         self._consumer: Any = KafkaConsumer(bootstrap_servers=full.pipeline.brokers)
-        self._tps = partitions_of(self._consumer, topic)
+        self._tps = [TopicPartition(topic, number) for number in range(workload.PARTITIONS)]
         self._consumer.assign(self._tps)
 
     def count(self) -> int:
@@ -95,11 +94,13 @@ class Watch:
 @contextmanager
 def full() -> Iterator[Full]:
     """Servers, topics, a keyring and a model."""
-    with TemporaryDirectory(prefix="amana-bench-") as folder, Kafka() as kafka, Redis() as store:
-        with Pipeline(kafka.brokers, store.url, Path(folder), partitions=workload.PARTITIONS) as pipeline:
-            made = Full(pipeline, kafka, store)
-            workload.save_model(made.models, pipeline.keyring)
-            yield made
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="amana-bench-")))
+        kafka, store = stack.enter_context(Kafka()), stack.enter_context(Redis())
+        pipeline = Pipeline(kafka.brokers, store.url, folder, partitions=workload.PARTITIONS)
+        made = Full(stack.enter_context(pipeline), kafka, store)
+        workload.save_model(made.models, pipeline.keyring)
+        yield made
 
 
 @contextmanager

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENT = ROOT / "docs" / "performance.md"
 PACKAGES = (
-    "aiokafka", "confluent-kafka", "faust-streaming", "hiredis", "kafka-python", "msgspec", "numpy", "redis", "scikit-learn",
+    "aiokafka", "confluent-kafka", "faust-streaming", "hiredis", "kafka-python", "msgspec", "numpy", "redis",
+    "scikit-learn",
 )  # fmt: skip
 
 

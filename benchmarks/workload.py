@@ -34,11 +34,14 @@ class Message(msgspec.Struct, frozen=True):
     value: bytes
 
 
+class Ordered(msgspec.Struct, frozen=True):
+    order_id: str
+
+
 def store(orders: int, seed: int = 7, browsing: float = 0.6) -> Settings:
     """A store that has at least so many orders in four weeks, a third as many customers as orders."""
-    return Settings(
-        seed=seed, days=DAYS, orders_per_day=orders / DAYS * 1.1 + 20, customers=max(200, orders // 3), browsing=browsing
-    )
+    a_day, customers = orders / DAYS * 1.1 + 20, max(200, orders // 3)
+    return Settings(seed=seed, days=DAYS, orders_per_day=a_day, customers=customers, browsing=browsing)
 
 
 def orders(count: int, seed: int = 7) -> list[Message]:
@@ -50,6 +53,11 @@ def orders(count: int, seed: int = 7) -> list[Message]:
     ]
     assert len(found) >= count, f"expected {count} orders, the store had {len(found)}"
     return found[:count]
+
+
+def order_id(order: Message) -> bytes:
+    """What its decision is keyed by."""
+    return msgspec.json.decode(order.value, type=Ordered).order_id.encode()
 
 
 def intake(keyring: Path) -> Intake:
@@ -69,7 +77,7 @@ def milliseconds(event: AnyEvent) -> int:
 
 def save_model(models: Path, keyring: Path, orders_learned: int = 3_000) -> None:
     """Train on a small store of its own, its truth as labels, with vectors as screening would have logged them."""
-    told = [one for one in simulate(store(orders_learned, seed=3)) if topics.LABELS != _topic(one)]
+    told = [one for one in simulate(store(orders_learned, seed=3)) if topic(one) != topics.LABELS]
     frauds = {one.event.order_id: one.fraud is not None for one in told if isinstance(one.event, OrderPlaced)}
     facts = intake(keyring).take(list(records(told))).facts
     with embedded(None) as url:
@@ -78,7 +86,7 @@ def save_model(models: Path, keyring: Path, orders_learned: int = 3_000) -> None
     artifact.save(models, train(table, DEFINITIONS.names, definitions=DEFINITIONS.hash, seed=0))
 
 
-def _topic(told: Simulated) -> str:
+def topic(told: Simulated) -> str:
     return topics.topic_of(type(told.event).__name__)
 
 

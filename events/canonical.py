@@ -142,9 +142,10 @@ def address(given: Address) -> str | None:
 
 
 def _words(text: str) -> str:
-    # Decomposed first, so that the marks fall away; composed again, so that ligatures and widths do too.
-    text = fold_digits(unicodedata.normalize("NFKD", text)).casefold().translate(_LETTERS)
-    return _APART.sub(" ", unicodedata.normalize("NFKC", text)).strip()
+    if not text.isascii():
+        # Decomposed first, so that the marks fall away; composed again, so that what was one letter is one.
+        text = unicodedata.normalize("NFKC", fold_digits(unicodedata.normalize("NFKD", text)).translate(_LETTERS))
+    return _APART.sub(" ", text.casefold()).strip()
 
 
 @lru_cache(_CACHED)

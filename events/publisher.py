@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Event
 from types import TracebackType
 from typing import Any, Self
 
@@ -75,9 +75,13 @@ class Publisher:
         guarded = [(event, self._guarded(event)) for event in events]
         sent: list[FutureRecordMetadata] = []
         why: dict[str, str] = {}
+        failed = Event()
         for event, body in guarded:
             try:
+                if failed.is_set():
+                    raise _Unsent("an event before it was not accepted")
                 sent.append(self._send(event, body))
+                sent[-1].add_errback(lambda _: failed.set())
             except (KafkaError, _Unsent) as error:
                 why = {event.event_id: _why(error) for event, _ in guarded[len(sent) :]}
                 break

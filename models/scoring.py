@@ -94,13 +94,18 @@ class HistScorer:
             return np.asarray(self._model.decision_function(matrix), dtype=np.float64)
 
     def _moved(self, rows: Matrix) -> Matrix:
-        """How much each feature raised each row's margin, shape (rows, features), by ablation in one call."""
-        width = len(self.names)
-        ablated = np.repeat(rows[:, np.newaxis, :], width + 1, axis=1)
-        each = np.arange(width)
-        ablated[:, each, each] = self._background
-        margins = self._margins(ablated.reshape(-1, width)).reshape(len(rows), width + 1)
-        return margins[:, width:] - margins[:, :width]
+        """How much each feature raised each row's margin, shape (rows, features), by ablation in one call.
+
+        A feature that is as in the background moved nothing and is not tried: that is most of them.
+        """
+        same = (rows == self._background) | (np.isnan(rows) & np.isnan(self._background))
+        row, feature = np.nonzero(~same)
+        ablated = rows[row]
+        ablated[np.arange(len(row)), feature] = self._background[feature]
+        margins = self._margins(np.concatenate([rows, ablated]))
+        moved = np.zeros(rows.shape)
+        moved[row, feature] = margins[row] - margins[len(rows) :]
+        return moved
 
     def _top(self, row: Matrix, moved: Matrix) -> tuple[Reason, ...]:
         chosen: dict[str, Reason] = {}

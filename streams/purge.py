@@ -2,7 +2,7 @@
 
 The quarantine is the list of what is to be done: an entry that is an alarm says that the records of its raw partition,
 up to its own, are to go. It is written after their facts, so a crash forgets none; it is read from its beginning after
-every start, and what is gone already is passed over. Every process of a stage does this; deleting twice is deleting once.
+every start, and what is gone already is passed over. Every process of a stage does this: deleting twice does no harm.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 class Purge:
-    """`topic_ids` are those of the raw topics that `group` takes in; `after_s` is for whoever still fetches from them."""
+    """`topic_ids`: of the raw topics that `group` takes in; `after_s` is for whoever still fetches from them."""
 
     def __init__(
         self, brokers: str, group: str, topic_ids: Mapping[str, str], after_s: float, now_ms: Callable[[], int]
@@ -47,7 +47,7 @@ class Purge:
         self._now_ms = now_ms
 
     async def run(self) -> None:
-        """Follow the quarantine for ever. While the broker does not answer, nothing is deleted and nothing forgotten."""
+        """Follow the quarantine for ever. A broker that does not answer is asked again."""
         while True:
             consumer = reader(self._brokers)
             admin = AIOKafkaAdminClient(bootstrap_servers=self._brokers)

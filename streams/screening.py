@@ -80,7 +80,7 @@ class Screening:
 
     async def handle(self, partition: int, records: Sequence[Valued]) -> list[Decision]:
         """Decide a chunk; returns what was published, once the broker has it all."""
-        offsets, facts = decode_records(records)
+        offsets, facts = decode_records(partition, records)
         chunk = Chunk(partition, offsets[0] - 1, offsets[0], offsets, facts)
         while True:
             try:
@@ -127,7 +127,7 @@ class Screening:
             return
         log.info("store.rebuilding", partition=partition, first=fence + 1, until=position)
         async for records in self._log.read(partition, fence + 1, position):
-            offsets, facts = decode_records(records)
+            offsets, facts = decode_records(partition, records)
             await self._store.apply(Chunk(partition, offsets[0] - 1, position, offsets, facts))
         log.info("store.rebuilt", partition=partition, until=position)
 
@@ -150,7 +150,7 @@ class Screening:
             await asyncio.sleep(GATE_S)
 
 
-def decode_records(records: Sequence[Valued]) -> tuple[list[int], list[AnyFact | None]]:
+def decode_records(partition: int, records: Sequence[Valued]) -> tuple[list[int], list[AnyFact | None]]:
     """Offsets and facts of a chunk; what is not a fact stands as None, so that the fence passes it."""
     offsets, facts = [], []
     for record in records:
@@ -158,6 +158,6 @@ def decode_records(records: Sequence[Valued]) -> tuple[list[int], list[AnyFact |
         try:
             facts.append(decode_fact(record.value or b""))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            log.error("fact.undecodable", offset=record.offset)
+            log.error("fact.undecodable", partition=partition, offset=record.offset)
             facts.append(None)
     return offsets, facts

@@ -158,4 +158,5 @@ def run(make: Callable[[], Worker]) -> None:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     runner = faust.Worker(make(), quiet=True, override_logging=False, redirect_stdouts=False, loop=loop)
+    runner.spinner = None  # it would write terminal controls between the lines of the log
     runner.execute_from_commandline()

@@ -9,7 +9,7 @@ from collections import defaultdict
 
 from confluent_kafka import Consumer, Producer
 
-from benchmarks.peers.parts import ToDecisions, ToFacts, settings
+from benchmarks.peers.parts import Read, ToDecisions, ToFacts, settings
 from events import topics
 from streams.settings import Settings
 
@@ -38,11 +38,13 @@ async def run(stage: str, group: str) -> None:
     )
     consumer.subscribe([source])
     while True:
-        chunks: dict[int, list[tuple[int, int, bytes]]] = defaultdict(list)
+        chunks: dict[int, list[Read]] = defaultdict(list)
         for message in consumer.consume(CHUNK, 0.05):
             if error := message.error():
                 raise RuntimeError(str(error))
-            chunks[message.partition()].append((message.offset(), message.timestamp()[1], message.value()))
+            chunks[message.partition() or 0].append(
+                (message.offset() or 0, message.timestamp()[1], message.value() or b"")
+            )
         if not chunks:
             continue
         for partition, made in zip(chunks, await asyncio.gather(*(handle(*c) for c in chunks.items())), strict=True):

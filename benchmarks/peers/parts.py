@@ -11,9 +11,12 @@ from models.decisions import encode as encode_decision
 from streams.bootstrap import known_topics
 from streams.bootstrap.screen import concluder
 from streams.intake import Intake, RawRecord
+from streams.kafka import Message
 from streams.settings import Settings
 from vault.keyring import Keyring
 from vault.pseudonyms import Pseudonymiser
+
+Read = tuple[int, int, bytes]  # offset, timestamp in ms, body
 
 
 def settings() -> Settings:
@@ -32,8 +35,8 @@ class ToFacts:
         self._intake = Intake(Pseudonymiser(Keyring.load(to.keyring)))
         self._topic_id = known_topics(to.brokers, [topics.ORDERS])[topics.ORDERS]
 
-    async def __call__(self, partition: int, records: Iterable[tuple[int, int, bytes]]) -> list[tuple[bytes | None, bytes]]:
-        """From (offset, timestamp in ms, body) of one partition."""
+    async def __call__(self, partition: int, records: Iterable[Read]) -> list[Message]:
+        """From records of one partition."""
         taken = self._intake.take(
             [
                 RawRecord(Coordinates(topics.ORDERS, self._topic_id, partition, offset), at_ms, body)
@@ -50,12 +53,12 @@ class ToDecisions:
         self._store = Store(connect(to.redis))
         self._conclude = concluder(to)
 
-    async def __call__(self, partition: int, records: Sequence[tuple[int, int, bytes]]) -> list[tuple[bytes | None, bytes]]:
+    async def __call__(self, partition: int, records: Sequence[Read]) -> list[Message]:
         offsets = [offset for offset, _, _ in records]
         facts = [decode(value) for _, _, value in records]
         applied = await self._store.apply(Chunk(partition, offsets[0] - 1, offsets[0], offsets, facts))
         decided = [facts[place] for place in applied.decided]
-        decisions = self._conclude(decided, applied.matrix, ())  # type: ignore[arg-type]  # orders alone are decided
+        decisions = self._conclude(decided, applied.matrix, ())
         return [(decision.order_id.encode(), encode_decision(decision)) for decision in decisions]
 
     async def prepare(self, to: Settings) -> None:

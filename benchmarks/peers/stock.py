@@ -11,7 +11,7 @@ from typing import Any
 import faust
 
 from benchmarks.peers.loop import work
-from benchmarks.peers.parts import settings
+from benchmarks.peers.parts import Read, settings
 
 CHUNK = 500
 
@@ -34,7 +34,7 @@ def app_for(stage: str, group: str) -> faust.App:
 
     async def agent(stream: Any) -> None:
         async for events in stream.take_events(CHUNK, within=0.1):
-            chunks: dict[int, list[tuple[int, int, bytes]]] = defaultdict(list)
+            chunks: dict[int, list[Read]] = defaultdict(list)
             for event in events:
                 message = event.message
                 chunks[message.partition].append((message.offset, round(message.timestamp * 1000), message.value))
@@ -50,5 +50,5 @@ def app_for(stage: str, group: str) -> faust.App:
 if __name__ == "__main__":
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    worker = faust.Worker(app_for(*sys.argv[1:3]), quiet=True, override_logging=False, redirect_stdouts=False, loop=loop)
-    worker.execute_from_commandline()
+    app = app_for(*sys.argv[1:3])
+    faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, loop=loop).execute_from_commandline()

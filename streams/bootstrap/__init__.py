@@ -57,7 +57,9 @@ def known_topics(brokers: str, names: Collection[str]) -> dict[str, str]:
     """The topics' ids. Raises Stopped where one is missing."""
     found = admin.topic_ids(brokers, sorted(names))
     if missing := sorted(set(names) - set(found)):
-        raise Stopped(f"no topic {', '.join(missing)} at {brokers}: `amana topics create` makes them")
+        raise Stopped(
+            f"no topic {', '.join(missing)} at {brokers}: `amana topics create` makes them, a partner's with --partner"
+        )
     return found
 
 

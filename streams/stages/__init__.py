@@ -44,7 +44,7 @@ class Unhurried:
 
 
 def decode_decisions(tp: TP, records: Sequence[Record]) -> list[tuple[Decision, int]]:
-    """Decisions with their records' times (ms), in the records' order; what is none is logged by its place and passed."""
+    """Decisions with their records' times (ms), in order; what is none is logged by its place and skipped."""
     decisions = []
     for record in records:
         try:

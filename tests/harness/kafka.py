@@ -28,7 +28,7 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
-broker.session.timeout.ms=2000
+broker.session.timeout.ms=5000
 group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=16777216
 """

@@ -5,10 +5,11 @@ is read as it is, backwards, as hexadecimal digits and as base64 at each alignme
 URLs' escapes undone and in lower case; what is then looked for is one text a canary.
 """
 
+import json
 import re
 import string
 from binascii import a2b_base64, unhexlify
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -16,7 +17,8 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 
 WINDOW = 8  # bytes, read as one number
-TABLE_BITS = 22
+BLOCK = 1 << 16  # windows at a time: as many as stay in the processor's cache
+TABLE_BITS = 24
 
 _ESCAPED = re.compile(rb"\\+u([0-9A-Fa-f]{4})")
 _PAIR = re.compile(rb"\\+u([Dd][89ABab][0-9A-Fa-f]{2})\\+u([Dd][C-Fc-f][0-9A-Fa-f]{2})")
@@ -45,11 +47,14 @@ class Search:
         if len(form) < WINDOW:
             return
         windows = np.ndarray((len(form) - WINDOW + 1,), "<u8", form, 0, (1,))
-        maybe = np.flatnonzero(self._table[_slots(windows)])
-        for at in maybe[np.isin(windows[maybe], self._windows)].tolist():
-            for needle in self._by_window[int(windows[at])]:
-                if form.startswith(needle, at):
-                    yield needle
+        for start in range(0, len(windows), BLOCK):
+            block = windows[start : start + BLOCK].copy()
+            maybe = np.flatnonzero(self._table[_slots(block)])
+            places = np.minimum(np.searchsorted(self._windows, block[maybe]), len(self._windows) - 1)
+            for at in maybe[self._windows[places] == block[maybe]].tolist():
+                for needle in self._by_window[int(block[at])]:
+                    if form.startswith(needle, start + at):
+                        yield needle
 
 
 def _slots(windows: np.ndarray) -> np.ndarray:
@@ -58,29 +63,32 @@ def _slots(windows: np.ndarray) -> np.ndarray:
 
 def forms(haystack: bytes) -> Iterator[bytes]:
     """The haystack read in each way, one after another."""
-    plain = _fold(haystack)
-    yield plain
-    yield plain[::-1]
+    yield haystack.lower()[::-1]
+    yield from _readings(haystack)
     runs = _HEX.findall(haystack)
     for start in (0, 1):
-        yield _fold(b"\0".join(unhexlify(_filled(run[start:], 2, b"0")) for run in runs))
+        yield from _readings(b"\0".join(unhexlify(_filled(run[start:], 2, b"0")) for run in runs))
     runs = [run.translate(_URL_SAFE) for run in _BASE64.findall(haystack)]
     for start in range(4):
-        yield _fold(b"\0".join(a2b_base64(_filled(run[start:], 4, b"A")) for run in runs))
+        yield from _readings(b"\0".join(a2b_base64(_filled(run[start:], 4, b"A")) for run in runs))
 
 
 def _filled(run: bytes, size: int, filler: bytes) -> bytes:
     return run + filler * (-len(run) % size)
 
 
-def _fold(text: bytes) -> bytes:
-    """Escapes undone and letters lower; text that is no UTF-8 keeps its bytes."""
+def _readings(text: bytes) -> Iterator[bytes]:
+    """In lower case, as it is and with escapes undone; what is no UTF-8 keeps its bytes."""
+    yield text.lower()
     if b"\\u" in text:
-        text = _PAIR.sub(lambda pair: _character(int(pair[1], 16), int(pair[2], 16)), text)
-        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)).encode("utf-8", "surrogatepass"), text)
+        yield _unescaped(text).lower()
     if b"%" in text:
-        text = unquote_to_bytes(text)
-    return text.lower()
+        yield unquote_to_bytes(_unescaped(text)).lower()
+
+
+def _unescaped(text: bytes) -> bytes:
+    text = _PAIR.sub(lambda pair: _character(int(pair[1], 16), int(pair[2], 16)), text)
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)).encode("utf-8", "surrogatepass"), text)
 
 
 def _character(high: int, low: int) -> bytes:
@@ -128,6 +136,11 @@ class Mint:
         self.keep("card", digits[:12], groups[:14])
         return self.random.choice((digits, groups))
 
+    def arabic_card(self) -> str:
+        card = self.card().translate(str.maketrans(string.digits, "٠١٢٣٤٥٦٧٨٩"))
+        self.keep("card", card)
+        return card
+
     def address(self) -> dict[str, Any]:
         return {
             "lines": [f"{self.random.randint(1, 99)} {self.name('address')}", self.name("address")],
@@ -144,7 +157,7 @@ class Mint:
 ARABIC = "بتثجحخدذرزسشصضطظعغفقكلمن"
 
 
-class Store:
+class Salted:
     """Salted events as they are on the wire: a canary in every string field that may hold what is personal.
 
     In clear are only what may be so downstream: `event_id`, `order_id`, countries, closed words.
@@ -189,41 +202,16 @@ class Store:
 
     def activity(self) -> dict[str, Any]:
         mint = self._mint
-        kind = mint.random.choice(sorted(self._own_fields()))
-        return {
-            **self._event(kind),
-            **{field: mint.word(field) for field in ("customer_id", "session_id", "device_id")},
-            "ip": mint.ip(),
-            **self._own_fields()[kind],
-        }
+        kind = mint.random.choice(list(ACTIVITIES))
+        ids = {field: mint.word(field) for field in ("customer_id", "session_id", "device_id")}
+        return {**self._event(kind), **ids, "ip": mint.ip(), **ACTIVITIES[kind](mint)}
 
-    def _own_fields(self) -> dict[str, dict[str, Any]]:
-        mint = Mint(self._mint.random.getrandbits(64))
-        fields: dict[str, dict[str, Any]] = {
-            "AccountRegistered": {"contact": mint.contact()},
-            "AddressAdded": {"address": mint.address()},
-            "PolicyAccepted": {"policy_version": mint.word("policy_version")},
-            "PaymentAttempted": {
-                "approved": False,
-                "decline_code": mint.word("decline_code"),
-                "psp_token": mint.word("psp_token"),
-            },
-            "ReviewSubmitted": {"sku": mint.word("sku")},
-            "ContestEntered": {"contest_id": mint.word("contest_id")},
-            "CallLogged": {
-                "direction": "inbound",
-                "purpose": "verification",
-                "verified": True,
-                "recording_ref": mint.word("recording_ref"),
-            },
-            "IdentityVerified": {
-                "agency": mint.word("agency"),
-                "verification_ref": mint.word("verification_ref"),
-                "checks": [mint.word("checks")],
-                "result": "passed",
-            },
-        }
-        return fields
+    def refused(self) -> bytes:
+        """An order that the guard refuses, in one of many ways, full of canaries all the same."""
+        order = self.order()
+        way = self._mint.random.choice(WAYS)
+        spoilt = way(self._mint, order)
+        return spoilt if isinstance(spoilt, bytes) else written(order)
 
     def _event(self, kind: str) -> dict[str, Any]:
         self._number += 1
@@ -231,3 +219,55 @@ class Store:
 
     def _user_agent(self) -> str:
         return f"Mozilla/5.0 ({self._mint.word('user_agent')}) {self._mint.word('user_agent')}/1.0"
+
+
+def written(event: dict[str, Any], *, escaped: bool = True) -> bytes:
+    return json.dumps(event, ensure_ascii=escaped).encode()
+
+
+ACTIVITIES: dict[str, Callable[[Mint], dict[str, Any]]] = {
+    "AccountRegistered": lambda mint: {"contact": mint.contact()},
+    "AddressAdded": lambda mint: {"address": mint.address()},
+    "PolicyAccepted": lambda mint: {"policy_version": mint.word("policy_version")},
+    "PaymentAttempted": lambda mint: {
+        "approved": False,
+        "decline_code": mint.word("decline_code"),
+        "psp_token": mint.word("psp_token"),
+    },
+    "ReviewSubmitted": lambda mint: {"sku": mint.word("sku")},
+    "ContestEntered": lambda mint: {"contest_id": mint.word("contest_id")},
+    "CallLogged": lambda mint: {
+        "direction": "inbound",
+        "purpose": "verification",
+        "verified": True,
+        "recording_ref": mint.word("recording_ref"),
+    },
+    "IdentityVerified": lambda mint: {
+        "agency": mint.word("agency"),
+        "verification_ref": mint.word("verification_ref"),
+        "checks": [mint.word("checks")],
+        "result": "passed",
+    },
+}
+
+# Each spoils the order in place, or gives the body to send in its stead.
+WAYS: tuple[Callable[[Mint, dict[str, Any]], bytes | None], ...] = (
+    lambda mint, order: order["items"][0].update(title=f"for {mint.name()} {mint.card()}"),
+    lambda mint, order: order.update({mint.word("unknown_name"): {"note": mint.card()}}),
+    lambda mint, order: order.update(gift_note=f"{mint.name()} {mint.arabic_card()}"),
+    lambda mint, order: order.update(gift_note=mint.name()),
+    lambda mint, order: order["payment"].update(cvv="123", holder=mint.name()),
+    lambda mint, order: order["payment"].update(psp_token=mint.card()),
+    lambda mint, order: order.update(amount_minor=mint.word("amount")),
+    lambda mint, order: order.update(ip=mint.word("ip")),
+    lambda mint, order: order.update(customer_id=mint.email()),
+    lambda mint, order: order.update(type=mint.word("type")),
+    lambda mint, order: order.update(order_id=mint.card(), event_id=mint.card()),
+    lambda mint, order: order.update(order_id=mint.email()),
+    lambda mint, order: order["contact"].update(name=f"{mint.name()}\ud800"),
+    lambda _, order: order.update(occurred_at="2099-01-01T00:00:00Z"),
+    lambda _, order: written(order)[:-5],
+    lambda _, order: b"\xff" + written(order, escaped=False),
+    lambda mint, order: written(order).replace(b'"ip"', f'"{mint.word("unknown_name")}": "", "ip": "", "ip"'.encode()),
+    lambda mint, _: f"{mint.name()} paid with {mint.card()}".encode(),
+)

@@ -1,4 +1,4 @@
-"""`amana` with a SIGKILL of itself at a named point: `AMANA_CRASH_AT=mid-commit python -m tests.streams.crashing screen`.
+"""`amana`, killing itself at a named point: `AMANA_CRASH_AT=mid-commit python -m tests.streams.crashing screen`.
 
 Each point wraps one seam of the product and leaves the rest as it is.
 """
@@ -91,15 +91,22 @@ def after_acknowledge() -> None:
 
 
 def mid_commit() -> None:
-    """Of the partitions to be committed, the broker has committed all but the one with the most to repeat."""
+    """Of the partitions to be committed, the broker has committed one; nothing came after what they stand for."""
     original = ChunkConsumer._commit
+    held: dict[Any, int] = {}
+    quiet: list[asyncio.Task[None]] = []
+
+    async def commit_one_and_die(self: ChunkConsumer) -> None:
+        await asyncio.sleep(1)
+        await original(self, dict(list(held.items())[:1]))
+        die()
 
     async def commit(self: ChunkConsumer, offsets: Any) -> bool:
-        last = max(offsets, key=offsets.__getitem__)
-        if others := {tp: offset for tp, offset in offsets.items() if tp != last}:
-            await original(self, others)
-        die()
-        return False
+        held.update(offsets)
+        for task in quiet:
+            task.cancel()
+        quiet.append(asyncio.ensure_future(commit_one_and_die(self)))
+        return True
 
     ChunkConsumer._commit = commit
 

@@ -1,4 +1,7 @@
-"""A worker whose stage writes down what it does, for the transport's tests: `python -m tests.streams.recording_worker JSON`."""
+"""A worker whose stage writes down what it does, for the transport's tests.
+
+    python -m tests.streams.recording_worker PLAN      with the plan as JSON
+"""
 
 import asyncio
 import sys
@@ -44,7 +47,7 @@ class Recording:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._hold = Path(plan.hold)
-        self._file = Path(plan.record).open("ab", buffering=0)
+        self._record = Path(plan.record)
 
     async def open(self, tp: TP) -> None:
         self._write("opened", tp, -1, -1)
@@ -59,13 +62,14 @@ class Recording:
         if self._plan.fail_at is not None and tp.partition == 0 and first <= self._plan.fail_at <= last:
             raise AmanaError("offset 0 is not there") if self._plan.stated else ValueError("layla@example.com")
         await asyncio.sleep(self._plan.chunk_s)
-        while self._hold.exists():
+        while self._hold.exists():  # noqa: ASYNC110 - the test is another process
             await asyncio.sleep(0.02)
         self._write("done", tp, first, last)
 
     def _write(self, kind: Kind, tp: TP, first: int, last: int) -> None:
         entry = Entry(kind, tp.partition, first, last, time.time_ns())
-        self._file.write(msgspec.json.encode(entry) + b"\n")
+        with self._record.open("ab", buffering=0) as file:
+            file.write(msgspec.json.encode(entry) + b"\n")
 
 
 def main() -> None:

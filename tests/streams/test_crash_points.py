@@ -36,7 +36,7 @@ class Setup:
         return [each.event for each in simulate(store) if not isinstance(each.event, Label)]
 
     def run_until_crash(self, stage: str, point: str, events: list[AnyEvent]) -> None:
-        """Publish, and start the stage that will crash; screening starts with all facts there, so its chunks are full."""
+        """Publish, start the stage that will crash; screening starts with all facts there, so that its chunks are full."""
         facts = self.pipeline.count(topics.FACTS)
         self.pipeline.publish(events)
         if stage == "screen":
@@ -47,12 +47,18 @@ class Setup:
         wait_until(lambda: process.poll() is not None, 40, f"the crash {point}")
         assert process.returncode == CRASHED, self.pipeline.logs()
 
+    def wait_for_intake(self) -> None:
+        raw = (topics.ORDERS, topics.VISITS, topics.ACTIVITY)
+        wait_until(
+            lambda: all(self.pipeline.caught_up("intake", topic) for topic in raw), 60, "intake to have caught up"
+        )
+
     def recover(self, events: list[AnyEvent]) -> None:
         """Start screening where it does not run, wait for every decision, and stop it."""
         if not self.pipeline.runs("screen-0"):
             self.pipeline.start("screen")
-        wanted = proof.orders_in(events)
-        wait_until(lambda: wanted <= self.decided_orders(), 40, "every decision")
+        wait_until(lambda: self.pipeline.caught_up("screen", topics.FACTS), 60, "screening to have caught up")
+        assert proof.orders_in(events) <= self.decided_orders()
         self.pipeline.stop("screen-0")
 
     def fences(self) -> list[dict[int, int]]:
@@ -87,9 +93,13 @@ class Setup:
 @pytest.fixture(scope="module")
 def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
     folder: Path = tmp_path_factory.mktemp("crashes")
-    with Kafka() as kafka, Redis() as redis, Pipeline(kafka.brokers, redis.url, folder, shards=SHARDS) as pipeline:
-        with Client.from_url(redis.url) as client:
-            yield Setup(pipeline, client)
+    with (
+        Kafka() as kafka,
+        Redis() as redis,
+        Pipeline(kafka.brokers, redis.url, folder, shards=SHARDS) as pipeline,
+        Client.from_url(redis.url) as client,
+    ):
+        yield Setup(pipeline, client)
 
 
 @pytest.fixture
@@ -134,6 +144,7 @@ def test_facts_that_intake_wrote_and_did_not_commit_are_repeated_and_count_once(
     setup.pipeline.start("screen")
     setup.run_until_crash("intake", "intake-after-facts", events)
     setup.pipeline.start("intake")
+    setup.wait_for_intake()
     setup.recover(events)
     _, after = proof.facts_of(setup.pipeline.read(topics.FACTS))
     assert after > before

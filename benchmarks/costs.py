@@ -171,7 +171,7 @@ async def screens(path: Full, sender: Sender, watch: Stopwatch) -> AsyncIterator
         with watch.measure("screen: send"):
             await sender.send(topics.DECISIONS, partition, messages)
 
-    stage = ScreenStage(Screening(store, Uncommitted(), conclude, publish), Metrics())
+    stage = ScreenStage(Screening(store, Uncommitted(), "facts-id", conclude, publish), Metrics())
     with measuring(
         watch,
         (stage, "handle", "screen: around"),

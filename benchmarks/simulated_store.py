@@ -159,7 +159,7 @@ def _asked(order: OrderPlaced) -> list[tuple[str, str | None]]:
 
 def _dollars(order: OrderPlaced) -> float:
     rate, decimals = CURRENCIES[order.currency]
-    return order.amount_minor / 10**decimals / rate
+    return float(order.amount_minor / 10**decimals / rate)
 
 
 def held_out(features: pd.DataFrame, fraud: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

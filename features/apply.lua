@@ -2,7 +2,7 @@
 -- docs/features-semantics.md defines the numbers. The constants in capitals are written before this text.
 --
 -- KEYS: the fences, the outbox of the facts partition, then one entity's tiles each.
--- ARGV[1]: {partition, previous offset, committed offset, last offset, fields of the sources' fences,
+-- ARGV[1]: {the only server that may apply it, or '', partition, previous offset, committed offset, last offset, fields of the sources' fences,
 --   the kind of each entity key, {offset, source, source's offset, class, second, amount, at home?, touches, key...}...}
 -- Answer: {rows of the facts that asked for one, false where there is none; facts applied here; repeats dropped here}.
 --
@@ -11,7 +11,11 @@
 -- of two tiles. The newest tile's second is the entity's clock.
 
 local call, pack, unpack_, pack_row = redis.call, cmsgpack.pack, cmsgpack.unpack, struct.pack
-local partition, previous, committed, last, sources, kinds, facts = unpack(unpack_(ARGV[1]))
+local server, partition, previous, committed, last, sources, kinds, facts = unpack(unpack_(ARGV[1]))
+
+if server ~= '' and server ~= string.match(call('INFO', 'server'), 'run_id:(%x+)') then
+  return redis.error_reply('RESTARTED')
+end
 
 local head = call('HMGET', KEYS[1], 'definitions', partition)
 local fence = tonumber(head[2] or -1)

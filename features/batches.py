@@ -21,7 +21,8 @@ class Chunk(msgspec.Struct, frozen=True):
     """Consecutive facts of one facts partition; None where a record holds none (erased).
 
     `previous` is the offset of the fact before the first (-1 at the start); `committed` the next offset that the
-    consumer group will read (Kafka's meaning): rows below it are neither made nor kept.
+    consumer group will read (Kafka's meaning): rows below it are neither made nor kept. `servers`, from `Store.look`,
+    are the only ones that may apply it; empty, any may.
     """
 
     partition: int
@@ -29,6 +30,7 @@ class Chunk(msgspec.Struct, frozen=True):
     committed: int
     offsets: Sequence[int]
     facts: Sequence[AnyFact | None]
+    servers: tuple[str, ...] = ()
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 AmanaError
 └── FeatureError
     ├── Gap            the store has not yet applied what comes before this chunk
+    ├── Restarted      a shard's server is another than the one that was looked at
     └── ForeignStore   the store was written for another facts topic, other definitions or another number of shards
 """
 
@@ -22,6 +23,10 @@ class Gap(FeatureError):
             f"but the chunk follows offset {previous}: read again from offset {fence + 1}"
         )
         self.shard, self.partition, self.fence, self.previous = shard, partition, fence, previous
+
+
+class Restarted(FeatureError):
+    """A shard's server is another than the one that was looked at, and may have lost something: look again."""
 
 
 class ForeignStore(FeatureError):

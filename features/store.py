@@ -18,11 +18,12 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from features.batches import Batch, Chunk, Encoder, Floats, Reply, tag
 from features.definitions import DEFINITIONS, Definitions
-from features.errors import ForeignStore, Gap
+from features.errors import ForeignStore, Gap, Restarted
 from features.script import lua
 
-__all__ = ["Applied", "Chunk", "Store", "connect"]
+__all__ = ["Applied", "Chunk", "Seen", "Store", "connect"]
 
+_RUN_ID = "return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')"
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -40,6 +41,13 @@ class Applied(msgspec.Struct, frozen=True):
     repeats: int
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """The run id of each shard's server, and for each facts partition the offset that every shard has applied."""
+
+    servers: tuple[str, ...]
+    fences: dict[int, int]
+
+
 def connect(url: str, timeout_s: float = 10.0) -> Redis:
     """A client that never retries by itself: whoever repeats a chunk must look at the fences first.
 
@@ -53,18 +61,16 @@ def connect(url: str, timeout_s: float = 10.0) -> Redis:
 class Store:
     """The feature store of one set of definitions, in `shards` parts, through a client from `connect`.
 
-    `reconnects` counts the connections opened so far. If it rose during `apply`, the server may be another one
-    than before (restarted, restored): look at `fences` before going on. Connections opened early, or for more
-    lanes, count too, so a rise is a reason to look, not a fault.
+    A client reconnects silently, and the server behind it may then have been restarted empty or from an older copy.
+    Whoever must know looks first, and sends chunks that only the servers then seen apply.
     """
 
     def __init__(self, client: Redis, definitions: Definitions = DEFINITIONS, shards: int = 1) -> None:
-        self.definitions, self.shards, self.reconnects = definitions, shards, 0
+        self.definitions, self.shards = definitions, shards
         self._client = client
         self._encoder = Encoder(definitions, shards)
         self._source = lua(definitions)
         self._sha = sha1(self._source.encode(), usedforsecurity=False).hexdigest()
-        client.connection_pool.connection_kwargs["redis_connect_func"] = self._on_connect
 
     async def prepare(self, facts_topic_id: str) -> None:
         """Write what an empty store is for, or check what this one was written for.
@@ -79,6 +85,11 @@ class Store:
             found: Any = await self._client.hmget(fences, list(wanted))
             _check(shard, wanted, [value.decode() for value in found])
 
+    async def look(self) -> Seen:
+        """Which server each shard is on now, and what it has applied."""
+        servers = [await self._client.eval(_RUN_ID, 1, _fences_key(shard)) for shard in range(self.shards)]
+        return Seen(tuple(server.decode() for server in servers), await self.fences())
+
     async def fences(self) -> dict[int, int]:
         """For each facts partition that any shard knows, the highest offset that every shard has applied, else -1."""
         by_shard = [await self._fences_of(shard) for shard in range(self.shards)]
@@ -91,9 +102,9 @@ class Store:
         An order is decided if every shard that it touches has a row for it: a fresh one, or the one that an
         earlier attempt left in the outbox. Repeats have none, nor have orders below `chunk.committed`.
 
-        Raises Gap if a shard has not applied all up to `chunk.previous`, ForeignStore if a shard is not this
-        store's; other shards may then have applied the chunk, which repeating it allows for. Errors of the
-        connection pass through as the client's.
+        Raises Gap if a shard has not applied all up to `chunk.previous`, Restarted if it is on another server than
+        `chunk.servers` says, ForeignStore if it is not this store's; other shards may then have applied the chunk,
+        which repeating it allows for. Errors of the connection pass through as the client's.
         """
         batches, sources = self._encoder.batches(chunk)
         calls = [self._call(shard, batch, chunk, sources) for shard, batch in enumerate(batches)]
@@ -107,7 +118,8 @@ class Store:
 
     async def _call(self, shard: int, batch: Batch, chunk: Chunk, sources: Sequence[str]) -> Reply:
         partition, last = str(chunk.partition), chunk.offsets[-1] if chunk.offsets else chunk.previous
-        blob = _pack((partition, chunk.previous, chunk.committed, last, sources, batch.kinds, batch.numbers))
+        server = chunk.servers[shard] if chunk.servers else ""
+        blob = _pack((server, partition, chunk.previous, chunk.committed, last, sources, batch.kinds, batch.numbers))
         keys = (_fences_key(shard), f"{tag(shard)}outbox:{partition}", *batch.keys)
         try:
             rows, applied, repeats = await self._evaluate(keys, blob)
@@ -125,10 +137,6 @@ class Store:
     async def _fences_of(self, shard: int) -> dict[int, int]:
         fields: Any = await self._client.hgetall(_fences_key(shard))
         return {int(name): int(value) for name, value in fields.items() if name.isdigit()}
-
-    async def _on_connect(self, connection: Any) -> None:
-        self.reconnects += 1
-        await connection.on_connect()
 
 
 def _fences_key(shard: int) -> str:
@@ -149,6 +157,8 @@ def _stated(error: ResponseError, shard: int, chunk: Chunk) -> Exception:
     word, _, detail = str(error).partition(" ")
     if word == "GAP":
         return Gap(shard, chunk.partition, int(detail.split()[0]), chunk.previous)
+    if word == "RESTARTED":
+        return Restarted(f"feature store shard {shard} is on another server than was looked at: look again")
     if word == "FOREIGN":
         return ForeignStore(f"feature store shard {shard} was not prepared for these definitions; it has {detail}")
     return error

@@ -67,6 +67,7 @@ def options(*names: str) -> Callable[[Command], Command]:
 
 
 PATH = click.Path(path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 OPTIONS: dict[str, Callable[[Command], Command]] = {
     "brokers": click.option(
         "--brokers", envvar="AMANA_BROKERS", default="127.0.0.1:9092", show_default=True, help="Kafka's addresses."
@@ -209,7 +210,7 @@ def serve(**settings: Any) -> None:
     required=True,
     help="JSON lines, one event a line; may be given several times.",
 )
-@click.option("--out", "folder", type=PATH, required=True, help="A new folder for all that comes of it.")
+@click.option("--out", "folder", type=FOLDER, required=True, help="A new folder for all that comes of it.")
 @options("models")
 def run_command(paths: tuple[Path, ...], folder: Path, models: Path) -> None:
     """Screen events from files, in one process: no servers.
@@ -230,7 +231,7 @@ def run_command(paths: tuple[Path, ...], folder: Path, models: Path) -> None:
 
 
 @main.command("demo")
-@click.option("--out", "folder", type=PATH, default="var/demo", show_default=True, help="Made anew each time.")
+@click.option("--out", "folder", type=FOLDER, default="var/demo", show_default=True, help="Made anew each time.")
 @click.option("--seed", type=int, default=7, show_default=True)
 @click.option("--days", type=click.IntRange(14), default=28, show_default=True)
 @click.option("--orders-per-day", type=click.FloatRange(50), default=400, show_default=True)

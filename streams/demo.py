@@ -16,6 +16,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from events import topics
 from events.types import AnyEvent, OrderPlaced
 from features.definitions import DEFINITIONS
 from features.rates import RATES
@@ -27,7 +28,7 @@ from simulator.store import simulate
 from streams.bootstrap.screen import concluder
 from streams.embedded import Embedded
 from streams.files import Line, place
-from streams.runs import CHUNK, Summary, figures, opened, progress, settings_for, summarise, write_summary
+from streams.runs import CHUNK, Occupied, Summary, figures, opened, progress, settings_for, summarise, write_summary
 
 LIVE_CHUNK = 20
 TRAINING_SHARE = 0.75
@@ -53,7 +54,7 @@ class DemoSummary(Summary, frozen=True, kw_only=True):
 
 def demo(folder: Path, store: StoreSettings, console: Console) -> DemoSummary:
     """Run it, write everything into the folder (what an earlier demo left there is removed), return the figures."""
-    shutil.rmtree(folder, ignore_errors=True)
+    clear(folder)
     settings = settings_for(folder, folder / "models")
     split_ms = milliseconds(store, round(store.days * TRAINING_SHARE))
     end_ms = milliseconds(store, store.days)
@@ -75,6 +76,14 @@ def demo(folder: Path, store: StoreSettings, console: Console) -> DemoSummary:
     summary = asyncio.run(run())
     write_summary(folder, summary)
     return summary
+
+
+def clear(folder: Path) -> None:
+    """Remove an earlier demo. Raises Occupied where the folder holds something, but no run of ours."""
+    if folder.exists():
+        if any(folder.iterdir()) and not (folder / f"{topics.FACTS}.jsonl").exists():
+            raise Occupied(f"{folder} holds something else; give a new folder, or an earlier demo's")
+        shutil.rmtree(folder)
 
 
 def learn(runner: Embedded, models: Path, known_at_ms: int) -> int:

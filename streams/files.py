@@ -47,7 +47,7 @@ def place(body: bytes, before_ms: int) -> Line:
     try:
         head = decode_head(body)
         return Line(round(head.occurred_at.timestamp() * 1000), topics.topic_of(head.type), body)
-    except (msgspec.DecodeError, KeyError, OverflowError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, OverflowError):
         return Line(before_ms, UNKNOWN, body)
 
 

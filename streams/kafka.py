@@ -1,16 +1,23 @@
 """The workers' Kafka clients: sending a chunk's output as one batch, reading the facts log apart from the group."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from events.facts import Coordinates
 from streams.log import Bounds, LogRecord
 
 Message = tuple[bytes | None, bytes]  # key, value
 
+T = TypeVar("T")
+log = structlog.get_logger()
+
+RETRY_S = 0.5
 FETCH_BYTES = 4 * 1024 * 1024
 FETCH_WAIT_MS = 1000
 
@@ -37,15 +44,15 @@ class Sender:
     async def send(self, topic: str, partition: int, messages: Iterable[Message]) -> None:
         """Append messages to one partition, in order; returns when the broker has all of them.
 
-        Batches go one after another: the order holds even where a batch is retried.
+        Batches go one after another: the order holds even where a batch is retried. Raises the client's errors: what
+        the broker will not take, or could not take in time.
         """
         batch, count = self._producer.create_batch(), 0
         for key, value in messages:
             if batch.append(key=key, value=value, timestamp=None) is None:
                 await self._deliver(batch, topic, partition)
                 batch = self._producer.create_batch()
-                if batch.append(key=key, value=value, timestamp=None) is None:
-                    raise ValueError(f"a message for {topic} of {len(value)} bytes is larger than a batch may be")
+                batch.append(key=key, value=value, timestamp=None)  # an empty batch takes a message of any size
             count += 1
         if count:
             await self._deliver(batch, topic, partition)
@@ -73,13 +80,13 @@ class KafkaLog:
         await self._admin.close()
 
     async def committed(self) -> Mapping[int, int]:
-        offsets = await self._admin.list_consumer_group_offsets(self._group)
+        offsets = await patiently(lambda: self._admin.list_consumer_group_offsets(self._group))
         return {tp.partition: at.offset for tp, at in offsets.items() if tp.topic == self._topic and at.offset >= 0}
 
     async def bounds(self) -> Mapping[int, Bounds]:
-        tps = await partitions(self._reader, self._topic)
-        starts = await self._reader.beginning_offsets(tps)
-        ends = await self._reader.end_offsets(tps)
+        tps = await patiently(lambda: partitions(self._reader, self._topic))
+        starts = await patiently(lambda: self._reader.beginning_offsets(tps))
+        ends = await patiently(lambda: self._reader.end_offsets(tps))
         return {tp.partition: Bounds(starts[tp], ends[tp]) for tp in tps}
 
     async def read(self, partition: int, first: int, until: int) -> AsyncIterator[Sequence[LogRecord]]:
@@ -125,6 +132,18 @@ class RawOrders:
             self._consumer.seek(tp, at.offset)
             record = await self._consumer.getone(tp)
         return record if record.offset == at.offset else None
+
+
+async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask the brokers again while none can answer: screening waits and loses nothing."""
+    while True:
+        try:
+            return await ask()
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            log.warning("broker.unreachable", error=type(error).__name__)
+            await asyncio.sleep(RETRY_S)
 
 
 def reader(brokers: str) -> AIOKafkaConsumer:

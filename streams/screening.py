@@ -23,8 +23,8 @@ from redis.exceptions import TimeoutError as StoreTimeout
 from events.facts import AnyFact
 from events.facts import decode as decode_fact
 from features.batches import Floats
-from features.errors import Gap
-from features.store import Applied, Chunk
+from features.errors import Gap, Restarted
+from features.store import Applied, Chunk, Seen
 from models.decisions import Decision
 from models.screening import Decided
 from streams.errors import AheadOfLog, Unrebuildable
@@ -34,15 +34,15 @@ log = structlog.get_logger()
 
 RETRY_S = 0.25
 GATE_S = 0.1
-UNREACHABLE = (StoreUnreachable, StoreTimeout, ConnectionError)
+TROUBLES = (StoreUnreachable, StoreTimeout, ConnectionError, Gap, Restarted)  # a look at the store will show
 
 
 class Features(Protocol):
-    reconnects: int
+    async def prepare(self, facts_topic_id: str) -> None: ...
+
+    async def look(self) -> Seen: ...
 
     async def apply(self, chunk: Chunk) -> Applied: ...
-
-    async def fences(self) -> dict[int, int]: ...
 
 
 Conclude = Callable[[Sequence[Decided], Floats, tuple[str, ...]], list[Decision]]  # decided facts, vectors, flags
@@ -50,70 +50,80 @@ Publish = Callable[[int, list[Decision]], Awaitable[None]]
 
 
 class Screening:
-    """One instance a process; partitions are handled side by side, each partition's chunks one after another."""
+    """One instance a process; partitions are handled side by side, each partition's chunks one after another.
+
+    `topic_id` is the facts topic's: a store that was written for another is refused (ForeignStore).
+    """
 
     def __init__(
-        self, store: Features, facts: Log, conclude: Conclude, publish: Publish, accept_gap: bool = False
+        self, store: Features, facts: Log, topic_id: str, conclude: Conclude, publish: Publish, accept_gap: bool = False
     ) -> None:
         self._store = store
+        self._topic_id = topic_id
         self._log = facts
         self.conclude = conclude  # may be exchanged between chunks
         self._publish = publish
         self._accept_gap = accept_gap
-        self.waiting = False  # for a store that does not answer
+        self.waiting = False  # for the store
         self._flags: tuple[str, ...] = ()
-        self._sound: dict[int, int] = {}  # partition -> the store's connection count when it was last found complete
+        self._sound: dict[int, tuple[str, ...]] = {}  # partition -> the store's servers that were found complete
 
     async def open(self, partition: int) -> None:
         """Rebuild what the store misses below the committed offset; `handle` and `idle` notice what it loses later."""
         self._sound.pop(partition, None)
-        await self.idle(partition)
+        while True:
+            try:
+                await self._catch_up(partition, (await self._log.committed()).get(partition, 0))
+                return
+            except TROUBLES as error:
+                await self._wait_for_store(partition, error)
 
     async def idle(self, partition: int) -> None:
         """Bring a partition without traffic up to date too: the others wait for it."""
         try:
             committed = (await self._log.committed()).get(partition, 0)
-            if (await self._store.fences()).get(partition, -1) < committed - 1:
+            if (await self._store.look()).fences.get(partition, -1) < committed - 1:
                 await self._catch_up(partition, committed)
-        except (*UNREACHABLE, Gap) as error:
-            log.warning("store.unreachable", partition=partition, error=type(error).__name__)
+        except TROUBLES as error:
+            await self._wait_for_store(partition, error)
 
     async def handle(self, partition: int, records: Sequence[Valued]) -> list[Decision]:
         """Decide a chunk; returns what was published, once the broker has it all."""
         offsets, facts = decode_records(partition, records)
-        chunk = Chunk(partition, offsets[0] - 1, offsets[0], offsets, facts)
         while True:
             try:
-                await self._make_sound(partition, offsets[0])
+                servers = self._sound.get(partition) or await self._make_sound(partition, offsets[0])
+                chunk = Chunk(partition, offsets[0] - 1, offsets[0], offsets, facts, servers)
                 applied = await self._store.apply(chunk)
                 self.waiting = False
                 break
-            except Gap as gap:
-                log.warning("store.behind", partition=partition, fence=gap.fence, previous=gap.previous)
-                self._sound.clear()
-            except UNREACHABLE as error:
-                if not self.waiting:
-                    log.warning("store.unreachable", partition=partition, error=type(error).__name__)
-                self.waiting = True
-                self._sound.clear()
-                await asyncio.sleep(RETRY_S)
+            except TROUBLES as error:
+                await self._wait_for_store(partition, error)
         decided = cast("list[Decided]", [facts[place] for place in applied.decided])
         decisions = self.conclude(decided, applied.matrix, self._flags)
         await self._publish(partition, decisions)
         return decisions
 
-    async def _make_sound(self, partition: int, position: int) -> None:
-        """Let no decision be made from a store that may have lost something."""
-        connections = self._store.reconnects
-        if self._sound.get(partition) == connections:
-            return
-        await self._catch_up(partition, position)
-        await self._gate()
-        if self._store.reconnects == connections:
-            self._sound[partition] = connections
+    async def _wait_for_store(self, partition: int, error: Exception) -> None:
+        """Trust nobody's look at the store any more, and give it a moment."""
+        if not self.waiting:
+            log.warning("store.trouble", partition=partition, error=type(error).__name__)
+        self.waiting = True
+        self._sound.clear()
+        await asyncio.sleep(RETRY_S)
 
-    async def _catch_up(self, partition: int, position: int) -> None:
-        fence = (await self._store.fences()).get(partition, -1)
+    async def _make_sound(self, partition: int, position: int) -> tuple[str, ...]:
+        """The store's servers, once they hold all that they should: no other may take part in a decision."""
+        servers = await self._catch_up(partition, position)
+        await self._gate(servers)
+        self._sound[partition] = servers
+        return servers
+
+    async def _catch_up(self, partition: int, position: int) -> tuple[str, ...]:
+        """Apply what the store misses before a position; the servers that then have it."""
+        await self._store.prepare(self._topic_id)
+        seen = await self._store.look()
+        fence = seen.fences.get(partition, -1)
         bounds = (await self._log.bounds())[partition]
         if fence >= bounds.end:
             raise AheadOfLog(
@@ -124,12 +134,13 @@ class Screening:
             await self._cross_gap(partition, fence, bounds.start)
             fence = bounds.start - 1
         if fence + 1 >= position:
-            return
+            return seen.servers
         log.info("store.rebuilding", partition=partition, first=fence + 1, until=position)
         async for records in self._log.read(partition, fence + 1, position):
             offsets, facts = decode_records(partition, records)
-            await self._store.apply(Chunk(partition, offsets[0] - 1, position, offsets, facts))
+            await self._store.apply(Chunk(partition, offsets[0] - 1, position, offsets, facts, seen.servers))
         log.info("store.rebuilt", partition=partition, until=position)
+        return seen.servers
 
     async def _cross_gap(self, partition: int, fence: int, start: int) -> None:
         if not self._accept_gap:
@@ -141,10 +152,13 @@ class Screening:
         await self._store.apply(Chunk(partition, fence, 0, [start - 1], [None]))
         self._flags = ("history.gap",)
 
-    async def _gate(self) -> None:
-        """Wait until every partition's lowest fence has reached its committed offset."""
+    async def _gate(self, servers: tuple[str, ...]) -> None:
+        """Wait until every partition's lowest fence has reached its committed offset, on the same servers."""
         while True:
-            fences, committed = await self._store.fences(), await self._log.committed()
+            seen, committed = await self._store.look(), await self._log.committed()
+            if seen.servers != servers:
+                raise Restarted("the feature store was restarted while it was rebuilt: look again")
+            fences = seen.fences
             if all(fences.get(partition, -1) >= offset - 1 for partition, offset in committed.items()):
                 return
             await asyncio.sleep(GATE_S)

@@ -1,6 +1,7 @@
 """A Faust worker that carries one stage: chunked transport, a lane a partition, its own end when something is wrong."""
 
 import asyncio
+import gc
 import os
 import sys
 import traceback
@@ -23,7 +24,7 @@ EXIT_STATED, EXIT_FAILED = 1, 70
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`instance` names this member of its group for good (static membership): restarted, it has its partitions again."""
+    """`instance` names this member of its group for good (static membership): a restart has its partitions."""
 
     group: str
     instance: str
@@ -99,6 +100,7 @@ class Worker(faust.App):
             fail(error)
             raise
         self.lanes = Lanes(self._stage, fail)
+        spare_the_collector()
         await super().on_first_start()
 
     async def on_stop(self) -> None:
@@ -122,6 +124,17 @@ class Worker(faust.App):
         if self.lanes is not None:
             log.info("partitions.revoked", partitions=names(revoked))
             self.lanes.revoke(revoked)
+
+
+def spare_the_collector() -> None:
+    """Leave what is loaded by now out of garbage collection, and look for cycles less often.
+
+    Facts and records make none, yet each chunk of them set off collections over all modules: a sixth of intake's
+    processor time, and pauses of tens of milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def names(tps: Sequence[TP] | set[TP]) -> list[str]:

@@ -37,7 +37,6 @@ async def embedded(
     facts = FileLog(folder / f"{topics.FACTS}.jsonl")
     stack.callback(facts.close)
     store = Store(await stack.enter_async_context(connect(redis)), DEFINITIONS, settings.shards)
-    await store.prepare(FACTS_ID)
-    screening = Screening(store, facts, concluder(settings), publish)
+    screening = Screening(store, facts, FACTS_ID, concluder(settings), publish)
     intake = Intake(Pseudonymiser(Keyring.load(settings.keyring)))
     return Embedded(intake, facts, screening, Index(sql), opener(settings, sql, now), out)

@@ -32,10 +32,10 @@ def screen_worker(settings: Settings) -> Worker:
             await out.send(topics.DECISIONS, partition, decision_messages(decisions))
 
         store = Store(await stack.enter_async_context(connect(settings.redis)), DEFINITIONS, settings.shards)
-        await store.prepare(topic_ids[topics.FACTS])
+        topic_id = topic_ids[topics.FACTS]
         log = KafkaLog(settings.brokers, topics.FACTS, group("screen"))
         await started(stack, log)
-        return ScreenStage(Screening(store, log, concluder(settings), publish, settings.accept_gap), metrics)
+        return ScreenStage(Screening(store, log, topic_id, concluder(settings), publish, settings.accept_gap), metrics)
 
     return worker(settings, "screen", (topics.FACTS,), (topics.FACTS,), parts)
 

@@ -6,8 +6,8 @@ from redis.exceptions import ConnectionError as Unreachable
 
 from events.facts import AnyFact, Coordinates, Entities, OrderFact, RefusedOrder, VisitFact
 from features.definitions import DEFINITIONS, Age, Definitions, Direct, Windowed
-from features.errors import ForeignStore, Gap
-from features.store import Applied, Chunk, Store, connect
+from features.errors import ForeignStore, Gap, Restarted
+from features.store import Applied, Chunk, Store
 from tests.features.streams import Run
 
 NOON_MS = 1_767_268_800_000  # 2026-01-01 12:00 UTC
@@ -297,18 +297,17 @@ def test_an_entitys_key_expires_after_every_window_has_passed(run: Run) -> None:
         assert 32 * 86_400 < ttl <= 32 * 86_400 + 300
 
 
-def test_a_new_connection_is_noticed(run: Run, url: str) -> None:
-    async def body(_: Redis) -> list[int]:
-        async with connect(url) as client:
-            store = await opened(client)
-            before = store.reconnects
-            await store.apply(chunk(0, order(0)))
-            await client.connection_pool.disconnect()
-            await store.apply(chunk(1, order(1)))
-            return [before, store.reconnects]
+def test_a_chunk_for_another_server_than_the_one_seen_is_refused_and_applies_nothing(run: Run) -> None:
+    async def body(client: Redis) -> tuple[int, dict[int, int]]:
+        store = await opened(client)
+        seen = await store.look()
+        applied = await store.apply(msgspec.structs.replace(chunk(0, order(0)), servers=seen.servers))
+        elsewhere = msgspec.structs.replace(chunk(1, order(1)), servers=("0" * 40,))
+        with pytest.raises(Restarted, match="shard 0 is on another server"):
+            await store.apply(elsewhere)
+        return applied.applied, (await store.look()).fences
 
-    before, after = run(body)
-    assert after == before + 1
+    assert run(body) == (1, {0: 0})
 
 
 def test_an_entity_forgets_what_its_longest_window_has_left(run: Run) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 
 from events.facts import AnyFact, Coordinates, OrderFact, encode
 from features.batches import Floats
-from features.errors import Gap
-from features.store import Applied, Chunk
+from features.errors import Gap, Restarted
+from features.store import Applied, Chunk, Seen
 from models.decisions import Decision
 from models.screening import Decided
 from streams.log import Bounds, LogRecord
@@ -58,7 +58,7 @@ class FakeStore:
     """
 
     def __init__(self, fences: Mapping[int, int] | None = None) -> None:
-        self.reconnects = 1
+        self.server = 1
         self.fence = dict(fences or {})
         self.applied: dict[int, list[int]] = {}
         self.holes: list[int] = []
@@ -66,18 +66,24 @@ class FakeStore:
         self.down = False
         self._outbox: dict[tuple[int, int], float] = {}
 
-    async def fences(self) -> dict[int, int]:
+    async def prepare(self, facts_topic_id: str) -> None:  # noqa: ARG002
+        await self._answer()
+
+    async def look(self) -> Seen:
+        await self._answer()
+        return Seen((str(self.server),), dict(self.fence))
+
+    async def _answer(self) -> None:
         await asyncio.sleep(0)
         if self.down:
             raise ConnectionError("down")
-        return dict(self.fence)
 
     async def apply(self, chunk: Chunk) -> Applied:
-        await asyncio.sleep(0)
+        await self._answer()
         if self.troubles:
             raise self.troubles.pop(0)
-        if self.down:
-            raise ConnectionError("down")
+        if chunk.servers not in {(), (str(self.server),)}:
+            raise Restarted("another server")
         fence = self.fence.get(chunk.partition, -1)
         if fence < chunk.previous:
             raise Gap(0, chunk.partition, fence, chunk.previous)
@@ -91,8 +97,8 @@ class FakeStore:
         return Applied(decided, np.array(rows, dtype=np.float64).reshape(len(rows), 1), len(rows), 0)
 
     def lose(self, partition: int, down_to: int) -> None:
-        """Come back on a new connection from an older copy."""
-        self.reconnects += 1
+        """Come back as a new server, from an older copy."""
+        self.server += 1
         self.fence[partition] = down_to
         self.applied[partition] = [offset for offset in self.applied.get(partition, []) if offset <= down_to]
 

@@ -66,9 +66,8 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         self.reader.close()
-        for process in self.processes.values():
-            process.kill()
-            process.wait()
+        for name in self.processes:
+            self.kill(name)
 
     def start(self, stage: str, instance: str = "0", arguments: Sequence[str] = (), **env: str) -> str:
         """Start a stage (again); its log is appended to. Returns the process's name."""
@@ -94,6 +93,12 @@ class Pipeline:
 
     def signal(self, name: str, number: signal.Signals) -> None:
         self.processes[name].send_signal(number)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, if it was ever started; returns when it is gone."""
+        if name in self.processes:
+            self.processes[name].kill()
+            self.processes[name].wait()
 
     def stop(self, name: str, timeout_s: float = 15.0) -> int:
         """Stop a process in order; its exit code."""
@@ -157,8 +162,9 @@ def read_topic(reader: Consumer, topic: str) -> Iterator[Read]:
             for record in reader.consume(500, timeout=1):
                 if record.error() is not None:
                     raise AssertionError(str(record.error()))
-                position = record.offset() + 1
-                yield Read(number, record.offset(), record.key(), record.value())
+                offset = int(record.offset() or 0)
+                position = offset + 1
+                yield Read(number, offset, record.key(), record.value() or b"")
     reader.unassign()
 
 

@@ -1,6 +1,6 @@
 """A worker whose stage writes down what it does, for the transport's tests.
 
-    python -m tests.streams.recording_worker PLAN      with the plan as JSON
+python -m tests.streams.recording_worker PLAN      with the plan as JSON
 """
 
 import asyncio

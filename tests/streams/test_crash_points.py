@@ -36,7 +36,7 @@ class Setup:
         return [each.event for each in simulate(store) if not isinstance(each.event, Label)]
 
     def run_until_crash(self, stage: str, point: str, events: list[AnyEvent]) -> None:
-        """Publish, start the stage that will crash; screening starts with all facts there, so that its chunks are full."""
+        """Publish, and start the stage that will crash: screening with all facts there, so that its chunks are full."""
         facts = self.pipeline.count(topics.FACTS)
         self.pipeline.publish(events)
         if stage == "screen":
@@ -54,12 +54,12 @@ class Setup:
         )
 
     def recover(self, events: list[AnyEvent]) -> None:
-        """Start screening where it does not run, wait for every decision, and stop it."""
+        """Start screening where it does not run, wait until it has caught up, and end it."""
         if not self.pipeline.runs("screen-0"):
             self.pipeline.start("screen")
         wait_until(lambda: self.pipeline.caught_up("screen", topics.FACTS), 60, "screening to have caught up")
         assert proof.orders_in(events) <= self.decided_orders()
-        self.pipeline.stop("screen-0")
+        self.pipeline.kill("screen-0")
 
     def fences(self) -> list[dict[int, int]]:
         """What each shard has applied, by facts partition."""
@@ -103,10 +103,9 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
 
 
 @pytest.fixture
-def intake(setup: Setup) -> Iterator[None]:
-    setup.pipeline.start("intake")
-    yield
-    setup.pipeline.stop("intake-0")
+def intake(setup: Setup) -> None:
+    if not setup.pipeline.runs("intake-0"):
+        setup.pipeline.start("intake")
 
 
 def test_between_two_shards_one_is_behind_and_catches_up(setup: Setup, intake: None) -> None:
@@ -141,7 +140,7 @@ def test_what_was_published_and_not_committed_is_published_again_with_the_same_b
 def test_facts_that_intake_wrote_and_did_not_commit_are_repeated_and_count_once(setup: Setup) -> None:
     events = setup.events()
     _, before = proof.facts_of(setup.pipeline.read(topics.FACTS))
-    setup.pipeline.start("screen")
+    setup.pipeline.kill("intake-0")
     setup.run_until_crash("intake", "intake-after-facts", events)
     setup.pipeline.start("intake")
     setup.wait_for_intake()
@@ -149,4 +148,3 @@ def test_facts_that_intake_wrote_and_did_not_commit_are_repeated_and_count_once(
     _, after = proof.facts_of(setup.pipeline.read(topics.FACTS))
     assert after > before
     setup.assert_sound()
-    setup.pipeline.stop("intake-0")

@@ -63,9 +63,8 @@ def screened(facts: Sequence[bytes], folder: Path, models: Path, chunk: int) -> 
     async def screen(url: str) -> list[Decision]:
         async with connect(url) as client:
             store = Store(client)
-            await store.prepare("facts")
             log = FileLog(folder / f"facts-{chunk}.jsonl")
-            screening = Screening(store, log, concluder(Settings(models=models)), nowhere)
+            screening = Screening(store, log, "facts", concluder(Settings(models=models)), nowhere)
             decisions = []
             for part in batched(facts, chunk):
                 decisions += await screening.handle(0, log.append(part))

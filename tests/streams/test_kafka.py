@@ -6,13 +6,15 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, MessageSizeTooLargeError
 from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from events import admin
 from events.facts import Coordinates
 from events.topics import TopicSpec
-from streams.kafka import KafkaLog, RawOrders, Sender
+from streams import kafka as kafka_clients
+from streams.kafka import KafkaLog, RawOrders, Sender, patiently
 from streams.log import Bounds
 from tests.harness import Kafka
 
@@ -101,9 +103,16 @@ def test_nothing_to_send_is_no_request(broker: Broker) -> None:
     assert broker.held(0) == []
 
 
-def test_a_message_that_no_batch_can_hold_is_named_by_topic_and_size(broker: Broker) -> None:
-    with pytest.raises(ValueError, match=rf"a message for {broker.topic} of 600000 bytes is larger than a batch may be"):
-        run(broker.send(0, b"x" * 600_000))
+def test_a_message_larger_than_a_batch_keeps_its_place(broker: Broker) -> None:
+    values = [b"before", b"x" * 900_000, b"after"]
+    run(broker.send(0, *values))
+    assert broker.held(0) == values
+
+
+def test_a_message_that_the_broker_refuses_is_an_error_and_nothing_after_it_is_sent(broker: Broker) -> None:
+    with pytest.raises(MessageSizeTooLargeError):
+        run(broker.send(0, b"before", b"x" * 2_000_000, b"after"))
+    assert broker.held(0) == [b"before"]
 
 
 def with_log(broker: Broker, work: Callable[[KafkaLog], Coroutine[Any, Any, Any]]) -> Any:
@@ -165,3 +174,19 @@ def test_a_raw_record_is_fetched_while_the_log_has_it(broker: Broker) -> None:
         return [record and record.value for record in found]
 
     assert run(work()) == [b"two", b"one", None, None]
+
+
+def test_a_broker_that_cannot_answer_yet_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_clients, "RETRY_S", 0.001)
+    answers: list[Any] = [GroupCoordinatorNotAvailableError(), GroupCoordinatorNotAvailableError(), 7]
+
+    async def ask() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, KafkaError):
+            raise answer
+        return int(answer)
+
+    assert run(patiently(ask)) == 7
+    answers[:] = [MessageSizeTooLargeError()]
+    with pytest.raises(MessageSizeTooLargeError):
+        run(patiently(ask))

@@ -27,7 +27,7 @@ class Stage:
 
     def __init__(self, store: FakeStore, log: FakeLog, accept_gap: bool = False) -> None:
         self.published: list[tuple[int, str, float | None]] = []
-        self.screening = Screening(store, log, conclude, self._publish, accept_gap)
+        self.screening = Screening(store, log, "facts-id", conclude, self._publish, accept_gap)
 
     async def _publish(self, partition: int, decisions: list[Decision]) -> None:
         self.published += [(partition, decision.order_id, decision.score) for decision in decisions]
@@ -162,11 +162,12 @@ def test_while_the_store_is_down_the_stage_says_that_it_waits_and_stays_open() -
     store.down = True
 
     async def work() -> list[Decision]:
-        await stage.screening.open(0)
+        opening = asyncio.ensure_future(stage.screening.open(0))
         await stage.screening.idle(0)
         deciding = asyncio.ensure_future(stage.handle(records(1, 2)))
         await asyncio.sleep(0.02)
         assert stage.screening.waiting
+        assert not opening.done()
         store.down = False
         return await deciding
 
@@ -237,7 +238,7 @@ def test_what_the_broker_refused_is_not_reported_as_decided() -> None:
     async def refuse(_: int, __: list[Decision]) -> None:
         raise TimeoutError
 
-    broken = Screening(FakeStore(), FakeLog({0: records(0, 2)}), conclude, refuse)
+    broken = Screening(FakeStore(), FakeLog({0: records(0, 2)}), "facts-id", conclude, refuse)
     with pytest.raises(TimeoutError):
         run(broken.handle(0, records(0, 2)))
 

@@ -1,6 +1,5 @@
 import math
 import struct
-import time
 
 import numpy as np
 import pandas as pd
@@ -211,13 +210,3 @@ def test_a_long_history_is_read_in_parts(index):
     table = index.training_table("hash", ("x", "y", "z"), **ALWAYS)
     assert table[["x", "y", "z"]].to_numpy().tobytes() == vectors.tobytes()
     assert table["occurred_at_ms"].tolist() == list(range(12_345))
-
-
-def test_five_thousand_decisions_a_second_are_recorded(index):
-    batches = [[(decision(batch * 500 + i, vector=tuple(range(207))), 0) for i in range(500)] for batch in range(10)]
-    taken = []
-    for batch in batches:
-        started = time.perf_counter()
-        index.record(batch)
-        taken.append(time.perf_counter() - started)
-    assert min(taken) < 0.1

@@ -1,19 +1,14 @@
 import math
-import time
 
 import msgspec
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.definitions import DEFINITIONS
-from models import artifact
 from models.decisions import Reason
 from models.errors import ForeignVectors
 from models.scoring import COMBINED, REASONS, HistScorer, code_of
-from models.training import train
 
 
 @settings(deadline=None, max_examples=50)
@@ -76,26 +71,6 @@ def test_reasons_hold_no_number_that_json_has_not(scorer, matrix):
     text = msgspec.json.encode(scorer.reasons(rows))
     assert b"null" not in text
     assert msgspec.json.decode(text, type=list[tuple[Reason, ...]]) == scorer.reasons(rows)
-
-
-def test_the_reasons_of_a_flagged_order_take_under_five_milliseconds_each(tmp_path):
-    random = np.random.default_rng(0)
-    names = DEFINITIONS.names
-    orders = pd.DataFrame(np.floor(random.exponential(2.0, size=(4_000, len(names)))), columns=list(names))
-    labelled = orders.assign(
-        decision_id=orders.index.astype(str),
-        occurred_at_ms=orders.index,
-        label=(orders[names[0]] + orders[names[12]] > 9).astype(int),
-    )
-    artifact.save(tmp_path, train(labelled, names, definitions=DEFINITIONS.hash, seed=0))
-    scorer = artifact.load(tmp_path)
-    flagged = orders.to_numpy()[:20]
-    taken = []
-    for _ in range(5):
-        started = time.process_time()
-        assert len(scorer.reasons(flagged)) == 20
-        taken.append((time.process_time() - started) / 20)
-    assert min(taken) < 0.005
 
 
 @pytest.mark.parametrize(

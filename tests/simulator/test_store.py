@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -162,12 +161,3 @@ def test_a_setting_outside_its_range_is_named(setting: str, value: float) -> Non
 def test_a_start_inside_a_day_is_refused() -> None:
     with pytest.raises(BadSettings, match="midnight"):
         Settings(start=datetime(2026, 1, 1, 12, tzinfo=UTC))
-
-
-def test_twenty_thousand_events_a_second_are_generated_on_one_core() -> None:
-    simulate_s = []
-    for seed in range(3):
-        started = time.process_time()
-        count = sum(1 for _ in simulate(Settings(seed=seed, days=5)))
-        simulate_s.append((time.process_time() - started) / count)
-    assert 1 / min(simulate_s) > 20_000

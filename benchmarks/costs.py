@@ -160,7 +160,8 @@ async def screens(path: Full, sender: Sender, watch: Stopwatch) -> AsyncIterator
     brokers = path.pipeline.brokers
     scorer = artifact.load(path.models)
     store = Store(connect(path.redis.url))
-    await store.prepare(known_topics(brokers, [topics.FACTS])[topics.FACTS])
+    topic_id = known_topics(brokers, [topics.FACTS])[topics.FACTS]
+    await store.prepare(topic_id)
 
     def conclude(facts: Any, matrix: Any, flags: tuple[str, ...]) -> list[Decision]:
         return screening.conclude(facts, matrix, scorer, scorer.policy, DEFINITIONS, flags=flags)
@@ -171,7 +172,7 @@ async def screens(path: Full, sender: Sender, watch: Stopwatch) -> AsyncIterator
         with watch.measure("screen: send"):
             await sender.send(topics.DECISIONS, partition, messages)
 
-    stage = ScreenStage(Screening(store, Uncommitted(), "facts-id", conclude, publish), Metrics())
+    stage = ScreenStage(Screening(store, Uncommitted(), topic_id, conclude, publish), Metrics())
     with measuring(
         watch,
         (stage, "handle", "screen: around"),

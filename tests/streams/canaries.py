@@ -1,7 +1,7 @@
 """Made-up personal values, and a search that finds them in bytes however they were written there.
 
-A canary is at least eight bytes that occur nowhere by chance. The haystack is undone rather than the canary encoded: it
-is read as it is, backwards, as hexadecimal digits and as base64 at each alignment, in each of these with JSON's and
+A canary is at least twelve bytes that occur nowhere by chance. The haystack is undone rather than the canary encoded:
+it is read as it is, backwards, as hexadecimal digits and as base64 at each alignment, in each of these with JSON's and
 URLs' escapes undone and in lower case; what is then looked for is one text a canary.
 """
 
@@ -16,14 +16,15 @@ from urllib.parse import unquote_to_bytes
 
 import numpy as np
 
-WINDOW = 8  # bytes, read as one number
+LEAST = 12  # bytes of a canary
+WINDOW = 8  # of them, read as one number
 BLOCK = 1 << 16  # windows at a time: as many as stay in the processor's cache
 TABLE_BITS = 24
 
 _ESCAPED = re.compile(rb"\\+u([0-9A-Fa-f]{4})")
 _PAIR = re.compile(rb"\\+u([Dd][89ABab][0-9A-Fa-f]{2})\\+u([Dd][C-Fc-f][0-9A-Fa-f]{2})")
-_HEX = re.compile(rb"[0-9A-Fa-f]{%d,}" % (2 * WINDOW))
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % (WINDOW * 4 // 3))
+_HEX = re.compile(rb"[0-9A-Fa-f]{%d,}" % (2 * LEAST))
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % (LEAST * 4 // 3))
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -33,7 +34,7 @@ class Search:
     def __init__(self, canaries: Iterable[str]) -> None:
         self._by_window: dict[int, list[bytes]] = {}
         for needle in {canary.lower().encode() for canary in canaries}:
-            assert len(needle) >= WINDOW, "a canary has at least eight bytes"
+            assert len(needle) >= LEAST, "a canary has at least twelve bytes"
             self._by_window.setdefault(int.from_bytes(needle[:WINDOW], "little"), []).append(needle)
         self._windows = np.array(sorted(self._by_window), dtype=np.uint64)
         self._table = np.zeros(1 << TABLE_BITS, dtype=bool)

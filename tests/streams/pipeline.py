@@ -159,7 +159,8 @@ def read_topic(reader: Consumer, topic: str) -> Iterator[Read]:
         reader.assign([TopicPartition(topic, number, start)])
         position = start
         while position < end:
-            for record in reader.consume(500, timeout=1):
+            # It waits for as many as it was asked for.
+            for record in reader.consume(min(500, end - position), timeout=1):
                 if record.error() is not None:
                     raise AssertionError(str(record.error()))
                 offset = int(record.offset() or 0)

@@ -12,7 +12,7 @@ from events.admin import Changes
 from events.errors import TopicMismatch
 from events.topics import TopicSpec
 from tests.harness import Kafka
-from tests.harness.waiting import free_port
+from tests.harness.waiting import free_port, wait_until
 
 
 def settings(client: KafkaAdminClient, name: str) -> dict[str, str]:
@@ -35,8 +35,8 @@ def test_changed_settings_are_corrected_and_others_left_alone(client: KafkaAdmin
     client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": "200000"})])
     changes = admin.create_topics(client, 1, specs=[TopicSpec(name, 3_600_000, 600_000)])
     assert changes == Changes((), {name: ("retention.ms", "segment.ms")})
-    found = settings(client, name)
-    assert (found["retention.ms"], found["segment.ms"], found["max.message.bytes"]) == ("3600000", "600000", "200000")
+    wanted = {"retention.ms": "3600000", "segment.ms": "600000", "max.message.bytes": "200000"}
+    wait_until(lambda: wanted.items() <= settings(client, name).items(), 10, "the broker to know its new settings")
 
 
 def test_another_number_of_partitions_is_refused_before_anything_is_done(client: KafkaAdminClient, name: str) -> None:

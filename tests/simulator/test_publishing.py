@@ -1,6 +1,8 @@
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from kafka import KafkaConsumer
 
@@ -8,9 +10,16 @@ from events import admin, topics
 from simulator.cli import simulate
 from simulator.settings import Settings
 from simulator.store import simulate as simulated
-from tests.harness.kafka import Kafka
+from tests.harness import Kafka
 
 TINY = ["--seed", "4", "--days", "1", "--customers", "40", "--orders-per-day", "8"]
+
+
+@pytest.fixture
+def kafka() -> Iterator[Kafka]:
+    """A broker of our own: the topics' names are the store's."""
+    with Kafka() as server:
+        yield server
 
 
 def test_publishing_puts_every_event_on_the_topic_of_its_type(kafka: Kafka, tmp_path: Path) -> None:

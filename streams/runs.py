@@ -37,7 +37,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int
     flagged: int
     outcomes: dict[str, int]
-    refused: dict[str, int]
+    refused: int
+    refused_by_reason: dict[str, int]
     partners: dict[str, int]
     latency_ms: dict[str, float]
 
@@ -81,7 +82,8 @@ def summarise(tally: Tally) -> Summary:
         decisions=tally.decisions,
         flagged=sum(count for outcome, count in tally.outcomes.items() if outcome != "approve"),
         outcomes=tally.outcomes,
-        refused=tally.refused,
+        refused=sum(tally.refused.values()),
+        refused_by_reason=tally.refused,
         partners=tally.partners,
         latency_ms=latency(tally.decide_ms),
     )
@@ -111,7 +113,7 @@ def figures(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "events", f"{summary.events:,}"
     yield "orders", f"{summary.orders:,}"
     yield "decisions", listed(summary.outcomes)
-    yield "refused events", listed(summary.refused) or "none"
+    yield "refused events", listed(summary.refused_by_reason) or "none"
     yield "partner messages", listed(summary.partners) or "none"
     if summary.latency_ms:
         yield "time to decide", f"median {summary.latency_ms['p50']:.1f} ms, p99 {summary.latency_ms['p99']:.1f} ms"

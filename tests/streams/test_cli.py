@@ -78,7 +78,7 @@ def test_a_file_with_broken_lines_is_screened_as_far_as_it_can_be(tmp_path: Path
     assert result.exit_code == 0, result.stderr
     assert "Screened" in result.stdout
     summary = json.loads((tmp_path / "out" / "summary.json").read_bytes())
-    assert (summary["events"], summary["decisions"], sum(summary["refused"].values())) == (5, 2, 3)
+    assert (summary["events"], summary["decisions"], summary["refused"]) == (5, 2, 3)
 
 
 def test_an_empty_file_is_no_failure(tmp_path: Path) -> None:

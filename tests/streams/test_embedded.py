@@ -96,7 +96,12 @@ def test_the_summary_counts_what_the_folder_holds_and_the_table_shows_the_same(r
     assert summary["decisions"] == summary["orders"] == outcomes.total()
     assert summary["flagged"] == outcomes["review"] + outcomes["block"]
     assert summary["events"] == len(ran.events) + 3
-    assert summary["refused"] == {"refused.card_number": 1, "label.unknown_order": 1, "refused.undecodable": 1}
+    assert summary["refused"] == 3
+    assert summary["refused_by_reason"] == {
+        "refused.card_number": 1,
+        "label.unknown_order": 1,
+        "refused.undecodable": 1,
+    }
     console = Console(file=io.StringIO(), width=200)
     console.print(table_of(ran.summary, ran.folder, "Screened"))
     shown = console.file.getvalue()  # type: ignore[attr-defined]

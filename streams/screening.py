@@ -68,6 +68,15 @@ class Screening:
         self._flags: tuple[str, ...] = ()
         self._sound: dict[int, tuple[str, ...]] = {}  # partition -> the store's servers that were found complete
 
+    async def begin(self) -> None:
+        """Wait for the store, and see that it belongs to the log; before the first partition is assigned."""
+        while True:
+            try:
+                await self._store.prepare(self._topic_id)
+                return
+            except TROUBLES as error:
+                await self._wait_for_store(error)
+
     async def open(self, partition: int) -> None:
         """Rebuild what the store misses below the committed offset; `handle` and `idle` notice what it loses later."""
         self._sound.pop(partition, None)
@@ -76,7 +85,7 @@ class Screening:
                 await self._catch_up(partition, (await self._log.committed()).get(partition, 0))
                 return
             except TROUBLES as error:
-                await self._wait_for_store(partition, error)
+                await self._wait_for_store(error)
 
     async def idle(self, partition: int) -> None:
         """Bring a partition without traffic up to date too: the others wait for it."""
@@ -85,7 +94,7 @@ class Screening:
             if (await self._store.look()).fences.get(partition, -1) < committed - 1:
                 await self._catch_up(partition, committed)
         except TROUBLES as error:
-            await self._wait_for_store(partition, error)
+            await self._wait_for_store(error)
 
     async def handle(self, partition: int, records: Sequence[Valued]) -> list[Decision]:
         """Decide a chunk; returns what was published, once the broker has it all."""
@@ -98,16 +107,16 @@ class Screening:
                 self.waiting = False
                 break
             except TROUBLES as error:
-                await self._wait_for_store(partition, error)
+                await self._wait_for_store(error)
         decided = cast("list[Decided]", [facts[place] for place in applied.decided])
         decisions = self.conclude(decided, applied.matrix, self._flags)
         await self._publish(partition, decisions)
         return decisions
 
-    async def _wait_for_store(self, partition: int, error: Exception) -> None:
+    async def _wait_for_store(self, error: Exception) -> None:
         """Trust nobody's look at the store any more, and give it a moment."""
         if not self.waiting:
-            log.warning("store.trouble", partition=partition, error=type(error).__name__)
+            log.warning("store.trouble", error=type(error).__name__)
         self.waiting = True
         self._sound.clear()
         await asyncio.sleep(RETRY_S)

@@ -87,6 +87,11 @@ class Worker(faust.App):
         positions = self.lanes.positions if self.lanes is not None else {}
         return [(tp, position, self.consumer.highwater(tp) or 0) for tp, position in positions.items()]
 
+    def committed(self, tp: TP) -> int | None:
+        """The offset that the partition is read from after its assignment, as far as this worker knows."""
+        offset = getattr(self.consumer, "_committed_offset", {}).get(tp)  # Faust has no public way
+        return offset if offset is not None and offset >= 0 else None
+
     def watch(self, endless: Coroutine[Any, Any, None]) -> None:
         """Run a task beside the lanes that ends the process if it fails."""
         task = asyncio.ensure_future(endless)
@@ -99,7 +104,7 @@ class Worker(faust.App):
         except Exception as error:  # whatever it was: a worker that can't be wired must not look alive
             fail(error)
             raise
-        self.lanes = Lanes(self._stage, fail)
+        self.lanes = Lanes(self._stage, fail, self.committed)
         spare_the_collector()
         await super().on_first_start()
 

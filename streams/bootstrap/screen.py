@@ -35,7 +35,9 @@ def screen_worker(settings: Settings) -> Worker:
         topic_id = topic_ids[topics.FACTS]
         log = KafkaLog(settings.brokers, topics.FACTS, group("screen"))
         await started(stack, log)
-        return ScreenStage(Screening(store, log, topic_id, concluder(settings), publish, settings.accept_gap), metrics)
+        screening = Screening(store, log, topic_id, concluder(settings), publish, settings.accept_gap)
+        await screening.begin()
+        return ScreenStage(screening, metrics)
 
     return worker(settings, "screen", (topics.FACTS,), (topics.FACTS,), parts)
 

@@ -58,7 +58,8 @@ class Bench:
     def __init__(self, idle_s: float = 60.0) -> None:
         self.stage = Stage()
         self.failures: list[BaseException] = []
-        self.lanes = Lanes(self.stage, self.failures.append, idle_s=idle_s)
+        self.committed: dict[TP, int] = {}
+        self.lanes = Lanes(self.stage, self.failures.append, self.committed.get, idle_s=idle_s)
 
     async def put(self, tp: TP, *bounds: tuple[int, int]) -> None:
         for first, until in bounds:
@@ -204,13 +205,40 @@ def test_a_partition_assigned_again_starts_anew_from_what_comes_again() -> None:
     assert stage.of("acked") == [(0, 1)]
 
 
-def test_a_chunk_of_a_partition_that_is_not_ours_is_dropped() -> None:
+def test_a_chunk_that_comes_before_its_partition_is_assigned_is_handled_then() -> None:
+    async def work(bench: Bench) -> None:
+        bench.committed[A] = 4
+        await bench.put(A, (4, 6), (6, 7))
+        await settled()
+        assert bench.stage.journal == []
+        bench.lanes.assign([A])
+        await settled()
+        assert bench.stage.of("acked") == [(0, 5), (0, 6)]
+
+    run(work)
+
+
+def test_a_chunk_left_over_from_an_earlier_assignment_is_not_handled_since_what_is_before_it_comes_again() -> None:
+    async def work(bench: Bench) -> None:
+        bench.committed[A] = 4
+        await bench.put(A, (6, 7))
+        bench.lanes.assign([A])
+        await bench.put(A, (4, 6))
+        await settled()
+        assert bench.stage.of("acked") == [(0, 5)]
+
+    run(work)
+
+
+def test_a_chunk_that_leaves_some_out_is_not_handled_and_fails_the_lane() -> None:
     async def work(bench: Bench) -> None:
         bench.lanes.assign([A])
-        await bench.put(B, (0, 1))
+        await bench.put(A, (0, 2), (3, 4))
         await settled()
+        assert bench.stage.of("acked") == [(0, 1)]
+        assert [str(failure) for failure in bench.failures] == [f"{A.topic}/0: expected offset 2, got 3"]
 
-    assert run(work).stage.journal == [("opened", 0)]
+    run(work)
 
 
 def test_a_lane_without_chunks_is_idle_again_and_again_and_then_goes_on() -> None:

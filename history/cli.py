@@ -57,7 +57,7 @@ def train_command(
     block_share: float,
     seed: int,
 ) -> None:
-    r"""Train a model on logged vectors and make it the current version.
+    """Train a model on logged vectors and make it the current version.
 
     Learns from the earlier orders; the later quarter sets the thresholds, by the shares of orders to review and block.
 
@@ -81,7 +81,7 @@ def train_command(
 
 @click.group()
 def history() -> None:
-    r"""Use the index of orders and decisions.
+    """Use the index of orders and decisions.
 
     \b
     Example:
@@ -98,7 +98,7 @@ def history() -> None:
 def export(
     database: str, since: datetime | None, until: datetime | None, labels_until: datetime | None, out: Path
 ) -> None:
-    r"""Write the training table as Parquet: a row an order, pseudonymous, with its vector and label.
+    """Write the training table as Parquet: a row an order, pseudonymous, with its vector and label.
 
     \b
     Example:

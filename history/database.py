@@ -19,7 +19,7 @@ def make_engine(url: str) -> sa.Engine:
     Raises DatabaseUnusable for an address that is none or whose driver is missing.
     """
     try:
-        engine = sa.create_engine(url, pool_pre_ping=True)
+        engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
         raise DatabaseUnusable("expected a database like sqlite:///var/amana.db or postgresql+psycopg://...") from None
     if engine.dialect.name == "sqlite":

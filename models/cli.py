@@ -21,7 +21,7 @@ models_option = click.option(
 
 @click.group()
 def models() -> None:
-    r"""List and show model versions.
+    """List and show model versions.
 
     \b
     Examples:
@@ -33,7 +33,7 @@ def models() -> None:
 @models.command("list")
 @models_option
 def list_versions(folder: Path) -> None:
-    r"""List the versions, the one in use marked with a star.
+    """List the versions, the one in use marked with a star.
 
     \b
     Example:
@@ -64,7 +64,7 @@ def list_versions(folder: Path) -> None:
 @click.argument("version", required=False)
 @models_option
 def show(version: str | None, folder: Path) -> None:
-    r"""Print the model card of VERSION, by default of the one in use; checks the artifact first.
+    """Print the model card of VERSION, by default of the one in use; checks the artifact first.
 
     \b
     Example:

@@ -1,6 +1,7 @@
 """The `amana` command: the rooms' own sub-commands, and the workers. Each is imported when it is asked for."""
 
 import os
+import signal
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -53,6 +54,19 @@ class Amana(click.Group):
             return super().invoke(context)
         except (AmanaError, VaultError) as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            raise click.ClickException(f"{error.filename or 'the system'}: {error.strerror}") from None
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "sqlalchemy":
+                raise
+            # An operational error's words (disk full, no connection) are about the database; others' may quote values.
+            words = f": {getattr(error, 'orig', '')}" if type(error).__name__ == "OperationalError" else ""
+            raise click.ClickException(f"the database failed: {type(error).__name__}{words}") from None
+
+
+def stop_in_order(_number: int, _frame: object) -> None:
+    """SIGTERM as an exit, so that what was opened is closed."""
+    raise SystemExit(143)
 
 
 def options(*names: str) -> Callable[[Command], Command]:
@@ -225,6 +239,7 @@ def run_command(paths: tuple[Path, ...], folder: Path, models: Path) -> None:
     from streams import logs, runs
     from streams.bootstrap import now_ms
 
+    signal.signal(signal.SIGTERM, stop_in_order)
     logs.configure("WARNING")
     summary = runs.run_files(paths, folder, models, now_ms(), Console(stderr=True))
     Console().print(runs.table_of(summary, folder, "Screened"))
@@ -248,6 +263,7 @@ def demo_command(folder: Path, seed: int, days: int, orders_per_day: float) -> N
     from simulator.settings import Settings as StoreSettings
     from streams import demo, logs
 
+    signal.signal(signal.SIGTERM, stop_in_order)
     logs.configure("WARNING")
     store = StoreSettings(seed=seed, days=days, orders_per_day=orders_per_day)
     summary = demo.demo(folder, store, Console(stderr=True))

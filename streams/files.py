@@ -1,6 +1,8 @@
 """Events from files of JSON lines, merged by time: what the embedded runner reads."""
 
+import codecs
 import heapq
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ class Head(msgspec.Struct, frozen=True):
     occurred_at: datetime
 
 
+TYPE = re.compile(rb'"type"\s*:\s*"(\w+)"')
 decode_head = msgspec.json.Decoder(Head).decode
 
 
@@ -37,7 +40,7 @@ def read_lines(path: Path, on_bytes: Callable[[int], None]) -> Iterator[Line]:
     with path.open("rb") as lines:
         for body in lines:
             on_bytes(len(body))
-            if stripped := body.strip():
+            if stripped := body.removeprefix(codecs.BOM_UTF8).strip():
                 line = place(stripped, before_ms)
                 before_ms = line.occurred_at_ms
                 yield line
@@ -48,7 +51,16 @@ def place(body: bytes, before_ms: int) -> Line:
         head = decode_head(body)
         return Line(round(head.occurred_at.timestamp() * 1000), topics.topic_of(head.type), body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, OverflowError):
-        return Line(before_ms, UNKNOWN, body)
+        return Line(before_ms, topic_in(body), body)
+
+
+def topic_in(body: bytes) -> str:
+    """The topic of a body that is no JSON or has no time, so that the guard refuses it as what it was meant to be."""
+    named = TYPE.search(body)
+    try:
+        return topics.topic_of(named[1].decode("ascii")) if named else UNKNOWN
+    except KeyError:
+        return UNKNOWN
 
 
 def merged(paths: Sequence[Path], on_bytes: Callable[[int], None]) -> Iterator[Line]:

@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from sqlalchemy import URL
 
 from events import topics
 from events.errors import AmanaError
@@ -48,10 +49,12 @@ def settings_for(folder: Path, models: Path, **more: object) -> Settings:
     if (folder / f"{topics.FACTS}.jsonl").exists():
         raise Occupied(f"{folder} holds another run; give a new folder, or remove it")
     folder.mkdir(parents=True, exist_ok=True)
+    # A URL of its parts: a folder's name may hold what a URL's text gives a meaning to.
+    database = URL.create("sqlite", database=str(folder / "amana.db")).render_as_string()
     keyring = folder / "keyring.json"
     if not keyring.exists():
         Keyring.create(keyring, os.urandom)
-    return Settings(database=f"sqlite:///{folder}/amana.db", keyring=keyring, models=models, **more)  # type: ignore[arg-type]
+    return Settings(database=database, keyring=keyring, models=models, **more)  # type: ignore[arg-type]
 
 
 async def opened(settings: Settings, folder: Path, now: Callable[[], int], stack: AsyncExitStack) -> Embedded:

@@ -11,12 +11,9 @@ from functools import cached_property
 
 import msgspec
 
-SCALE = 10**9  # rates are billionths of a US cent per minor unit
+from events.money import EXPONENTS
 
-# ISO 4217 minor units where they are not two.
-EXPONENTS: Mapping[str, int] = {
-    "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3, "ISK": 0, "JPY": 0, "KRW": 0, "VND": 0,
-}  # fmt: skip
+SCALE = 10**9  # rates are billionths of a US cent per minor unit
 
 
 class Rates(msgspec.Struct, frozen=True, dict=True):

@@ -34,23 +34,24 @@ def upgrade(engine: sa.Engine) -> None:
 
     Raises DatabaseUnusable when the database can't be reached; the message has no credentials.
     """
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
-        with engine.connect() as connection:
-            _lock(connection)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
+        migrate(engine, _MIGRATIONS, _LOCK)
     except sa.exc.OperationalError as error:
         raise DatabaseUnusable(f"{engine.url.render_as_string()}: {type(error.orig).__name__}") from None
 
 
-def _lock(connection: sa.Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+def migrate(engine: sa.Engine, migrations: Path, lock: int) -> None:
+    """Runs a folder of Alembic migrations up to its head; those with the same lock run one after another."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

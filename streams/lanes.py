@@ -71,7 +71,7 @@ class Lanes:
             for chunk in early:
                 queue.put_nowait(chunk)
             task = asyncio.ensure_future(self._run(tp, queue))
-            task.add_done_callback(self._ended)
+            task.add_done_callback(heard_by(self._fail))
             self._lanes[tp] = (queue, task)
 
     def revoke(self, tps: Iterable[TP]) -> None:
@@ -112,6 +112,12 @@ class Lanes:
             chunk.ack()
             expected = self.positions[tp] = chunk.value[-1].offset + 1
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+
+def heard_by(fail: Callable[[BaseException], None]) -> Callable[[asyncio.Task[None]], None]:
+    """For a task's end: tell `fail` of its error, unless it was cancelled."""
+
+    def hear(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(error)
+            fail(error)
+
+    return hear

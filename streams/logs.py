@@ -22,10 +22,14 @@ def without_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
     if isinstance(error, tuple):
         error = error[1]
     if isinstance(error, BaseException):
-        frames = traceback.extract_tb(error.__traceback__)[-5:]
-        event["error"] = type(error).__name__
-        event["at"] = [f"{frame.filename}:{frame.lineno}" for frame in frames]
+        event.update(type_and_place(error))
     return event
+
+
+def type_and_place(error: BaseException) -> dict[str, Any]:
+    """What may be told of an error whose text may quote a value: its type, and the last places it came through."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    return {"error": type(error).__name__, "at": [f"{frame.filename}:{frame.lineno}" for frame in frames]}
 
 
 def library_template(_logger: Any, _method: str, event: EventDict) -> EventDict:

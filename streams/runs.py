@@ -44,7 +44,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: dict[str, float]
 
 
-def settings_for(folder: Path, models: Path, **more: object) -> Settings:
+def settings_for(folder: Path, models: Path) -> Settings:
     """All that a run keeps is in its folder; a keyring is made where there is none."""
     if (folder / f"{topics.FACTS}.jsonl").exists():
         raise Occupied(f"{folder} holds another run; give a new folder, or remove it")
@@ -54,7 +54,7 @@ def settings_for(folder: Path, models: Path, **more: object) -> Settings:
     keyring = folder / "keyring.json"
     if not keyring.exists():
         Keyring.create(keyring, os.urandom)
-    return Settings(database=database, keyring=keyring, models=models, **more)  # type: ignore[arg-type]
+    return Settings(database=database, keyring=keyring, models=models)
 
 
 async def opened(settings: Settings, folder: Path, now: Callable[[], int], stack: AsyncExitStack) -> Embedded:

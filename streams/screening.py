@@ -13,7 +13,7 @@ lets the store forget the rows before its first offset, because they were publis
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import msgspec
 import structlog
@@ -31,6 +31,7 @@ from streams.errors import AheadOfLog, Unrebuildable
 from streams.log import Log, Valued
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 RETRY_S = 0.25
 GATE_S = 0.1
@@ -70,22 +71,16 @@ class Screening:
 
     async def begin(self) -> None:
         """Wait for the store, and see that it belongs to the log; before the first partition is assigned."""
-        while True:
-            try:
-                await self._store.prepare(self._topic_id)
-                return
-            except TROUBLES as error:
-                await self._wait_for_store(error)
+        await self._insist(lambda: self._store.prepare(self._topic_id))
 
     async def open(self, partition: int) -> None:
         """Rebuild what the store misses below the committed offset; `handle` and `idle` notice what it loses later."""
         self._sound.pop(partition, None)
-        while True:
-            try:
-                await self._catch_up(partition, (await self._log.committed()).get(partition, 0))
-                return
-            except TROUBLES as error:
-                await self._wait_for_store(error)
+
+        async def catch_up() -> None:
+            await self._catch_up(partition, (await self._log.committed()).get(partition, 0))
+
+        await self._insist(catch_up)
 
     async def idle(self, partition: int) -> None:
         """Bring a partition without traffic up to date too: the others wait for it."""
@@ -99,19 +94,27 @@ class Screening:
     async def handle(self, partition: int, records: Sequence[Valued]) -> list[Decision]:
         """Decide a chunk; returns what was published, once the broker has it all."""
         offsets, facts = decode_records(partition, records)
-        while True:
-            try:
-                servers = self._sound.get(partition) or await self._make_sound(partition, offsets[0])
-                chunk = Chunk(partition, offsets[0] - 1, offsets[0], offsets, facts, servers)
-                applied = await self._store.apply(chunk)
-                self.waiting = False
-                break
-            except TROUBLES as error:
-                await self._wait_for_store(error)
+
+        async def apply() -> Applied:
+            servers = self._sound.get(partition) or await self._make_sound(partition, offsets[0])
+            return await self._store.apply(Chunk(partition, offsets[0] - 1, offsets[0], offsets, facts, servers))
+
+        applied = await self._insist(apply)
         decided = cast("list[Decided]", [facts[place] for place in applied.decided])
         decisions = self.conclude(decided, applied.matrix, self._flags)
         await self._publish(partition, decisions)
         return decisions
+
+    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the store until it answers."""
+        while True:
+            try:
+                answer = await ask()
+            except TROUBLES as error:
+                await self._wait_for_store(error)
+            else:
+                self.waiting = False
+                return answer
 
     async def _wait_for_store(self, error: Exception) -> None:
         """Trust nobody's look at the store any more, and give it a moment."""

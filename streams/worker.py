@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import sys
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -15,7 +14,8 @@ import structlog
 from faust.types import TP
 
 from events.errors import AmanaError
-from streams.lanes import Lanes, Stage
+from streams.lanes import Lanes, Stage, heard_by
+from streams.logs import type_and_place
 from streams.transport import ChunkTransport
 
 log = structlog.get_logger()
@@ -95,7 +95,7 @@ class Worker(faust.App):
     def watch(self, endless: Coroutine[Any, Any, None]) -> None:
         """Run a task beside the lanes that ends the process if it fails."""
         task = asyncio.ensure_future(endless)
-        task.add_done_callback(fail_with)
+        task.add_done_callback(heard_by(fail))
         self._stack.callback(task.cancel)
 
     async def on_first_start(self) -> None:
@@ -146,12 +146,6 @@ def names(tps: Sequence[TP] | set[TP]) -> list[str]:
     return sorted(f"{tp.topic}/{tp.partition}" for tp in tps)
 
 
-def fail_with(task: asyncio.Task[None]) -> None:
-    """Fail with the error of a task that ended, unless it was cancelled."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        fail(error)
-
-
 def fail(error: BaseException) -> None:
     """End the process: what was not acknowledged comes again, to this process's successor.
 
@@ -167,8 +161,7 @@ def describe(error: BaseException) -> dict[str, Any]:
     """An error for a log: its type and place, and its text only where the text is ours."""
     if isinstance(error, AmanaError):
         return {"error": type(error).__name__, "message": str(error)}
-    frames = traceback.extract_tb(error.__traceback__)[-5:]
-    return {"error": type(error).__name__, "at": [f"{frame.filename}:{frame.lineno}" for frame in frames]}
+    return type_and_place(error)
 
 
 def run(make: Callable[[], Worker]) -> None:

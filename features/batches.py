@@ -101,7 +101,7 @@ class Encoder:
         self._definitions, self._shards = definitions, shards
         self._kinds = tuple(definitions.columns)
         self._readers = {name: _reader(definitions, name, number) for name, number in CLASSES.items()}
-        self._layout = [_layout(definitions, kind) for kind in self._kinds]
+        self._take, self._put = _layouts(definitions)
         # In numbers, by the kind's number from 1.
         self._widths = np.array([0] + [len(c) * len(WINDOWS) + 1 for c in definitions.columns.values()], dtype=np.intp)
 
@@ -146,7 +146,8 @@ class Encoder:
 
         The matrix is (facts, features); NaN where an entity or a value is absent, and all through for a refused order.
         """
-        rows = np.full((len(chunk.facts), len(self._definitions.names)), np.nan)
+        width = len(self._definitions.names)
+        rows = np.full((len(chunk.facts), width + 1), np.nan)  # the last column takes what nothing asks for
         answers = np.zeros(len(chunk.facts), dtype=np.intp)  # shards that answered, less those that were asked
         asked = np.zeros(len(chunk.facts), dtype=bool)
         for batch, reply in zip(batches, replies, strict=True):
@@ -156,7 +157,7 @@ class Encoder:
             answers[places[~present]] -= 1
             self._scatter(rows, batch, places, present, b"".join(row for row in reply.rows if row))
         decided = np.flatnonzero(asked & (answers == 0))
-        return decided.tolist(), self._with_direct(chunk, decided, rows[decided])
+        return decided.tolist(), self._with_direct(chunk, decided, rows[decided, :width])
 
     def _scatter(self, rows: Floats, batch: Batch, places: Indexes, present: NDArray[np.bool_], answer: bytes) -> None:
         touches = np.array(batch.touches, dtype=np.intp)
@@ -165,9 +166,8 @@ class Encoder:
         kinds = np.array([0, *batch.kinds], dtype=np.intp)[np.array(batch.touched, dtype=np.intp)[there]]
         starts = np.cumsum(self._widths[kinds]) - self._widths[kinds]
         values = np.frombuffer(answer, dtype="<f8")
-        for kind, (take, put) in enumerate(self._layout, 1):
-            of_kind = np.flatnonzero(kinds == kind)
-            rows[place[of_kind, None], put] = values[starts[of_kind, None] + take]
+        if len(values):
+            rows[place[:, None], self._put[kinds]] = values[starts[:, None] + self._take[kinds]]
 
     def _with_direct(self, chunk: Chunk, decided: Indexes, matrix: Floats) -> Floats:
         facts = [chunk.facts[place] for place in decided]
@@ -203,8 +203,20 @@ def _getter(names: Sequence[str]) -> Callable[[Entities], tuple[str | None, ...]
     return lambda entities: tuple(getattr(entities, name) for name in names)
 
 
-def _layout(definitions: Definitions, kind: str) -> tuple[Indexes, Indexes]:
-    """Which numbers of an entity's row to take, and where in the vector to put them."""
+def _layouts(definitions: Definitions) -> tuple[Indexes, Indexes]:
+    """For each kind's number, from 1: which numbers of an entity's row to take, and where in the vector to put them.
+
+    Kinds with fewer features put their row's first number behind the vector's end.
+    """
+    layouts = [([], []), *(_layout(definitions, kind) for kind in definitions.columns)]
+    shape = (len(layouts), max(len(put) for _, put in layouts))
+    takes, puts = np.zeros(shape, dtype=np.intp), np.full(shape, len(definitions.names), dtype=np.intp)
+    for number, (take, put) in enumerate(layouts):
+        takes[number, : len(take)], puts[number, : len(put)] = take, put
+    return takes, puts
+
+
+def _layout(definitions: Definitions, kind: str) -> tuple[list[int], list[int]]:
     columns, windows = definitions.columns[kind], list(WINDOWS)
     taken: dict[int, int] = {}
     for place, feature in enumerate(definitions.features):
@@ -213,4 +225,4 @@ def _layout(definitions: Definitions, kind: str) -> tuple[Indexes, Indexes]:
             taken[place] = windows.index(feature.window) * len(columns) + column
         elif isinstance(feature, Age) and feature.kind == kind:
             taken[place] = len(windows) * len(columns)
-    return np.array(list(taken.values()), dtype=np.intp), np.array(list(taken), dtype=np.intp)
+    return list(taken.values()), list(taken)

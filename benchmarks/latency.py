@@ -1,14 +1,14 @@
 """From an order sent to its decision received, at a steady rate through the whole path."""
 
-import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from statistics import median, quantiles
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from benchmarks import workload
 from benchmarks.full import Full, full, watching
@@ -16,7 +16,6 @@ from benchmarks.processes import cpu_s
 from benchmarks.report import Outcome, Plan, Run, medians_of, ranges
 from events import topics
 from events.facts import OrderFact, decode
-from streams.bootstrap import started
 
 ORDERS_PER_S = 200
 SHOWN = dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "highest_ms", "intake_p50_ms", "screen_p50_ms"), ".1f") | {
@@ -49,7 +48,7 @@ def measure(plan: Plan) -> Outcome:
         for number in range(plan.rounds):
             part = orders[number * each : (number + 1) * each]
             used_s, began = total_cpu_s(path), time.monotonic()
-            latencies_ms, hops_ms = asyncio.run(decided_ms(path, part, random.Random(number)))
+            latencies_ms, hops_ms = decided_ms(path, part, random.Random(number))
             lasted_s = time.monotonic() - began
             busy = {f"{name}_cores": (now - used_s[name]) / lasted_s for name, now in total_cpu_s(path).items()}
             runs.append(Run("amana", number, summary(latencies_ms[warm_s * ORDERS_PER_S :]) | hops_ms | busy))
@@ -78,76 +77,86 @@ def total_cpu_s(path: Full) -> dict[str, float]:
     return {name: cpu_s(pid) for name, pid in path.pids().items()}
 
 
-async def decided_ms(
+def decided_ms(
     path: Full, orders: Sequence[workload.Message], rng: random.Random
 ) -> tuple[list[float], dict[str, float]]:
     """Each order's latency, in the order of sending; the medians of its parts."""
     brokers = path.pipeline.brokers
-    async with AsyncExitStack() as stack:
-        producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all")
-        await started(stack, producer)
-        consumers = [await at_end(stack, brokers, topic) for topic in (topics.DECISIONS, topics.FACTS)]
-        expected = [workload.order_id(order) for order in orders]
-        receiving = asyncio.ensure_future(receive(consumers[0], set(expected)))
-        due = await send(producer, orders, rng)
-        received = await asyncio.wait_for(receiving, 60)
-        facts = await facts_of(consumers[1], set(expected))
+    expected = [workload.order_id(order) for order in orders]
+    with at_end(brokers, topics.DECISIONS) as decisions, at_end(brokers, topics.FACTS) as facts_read_later:
+        with ThreadPoolExecutor(1) as threads:
+            receiving = threads.submit(receive, decisions, set(expected))
+            due = send(brokers, orders, rng)
+            received = receiving.result()
+        facts = facts_of(facts_read_later, set(expected))
     latencies_ms = [1000 * (received[order_id].at - due[order_id]) for order_id in expected]
     intake_ms = [facts[order_id].appended_ms - facts[order_id].recorded_ms for order_id in expected]
     screen_ms = [received[order_id].appended_ms - facts[order_id].appended_ms for order_id in expected]
     return latencies_ms, {"intake_p50_ms": median(intake_ms), "screen_p50_ms": median(screen_ms)}
 
 
-async def at_end(stack: AsyncExitStack, brokers: str, topic: str) -> AIOKafkaConsumer:
-    """A consumer of what will be in a topic."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=brokers, group_id=None, enable_auto_commit=False)
-    await started(stack, consumer)
-    tps = [TopicPartition(topic, number) for number in range(workload.PARTITIONS)]
-    consumer.assign(tps)
-    await consumer.seek_to_end(*tps)
-    for tp in tps:
-        await consumer.position(tp)
-    return consumer
+class Reading:
+    """What will be in a topic from now on; nothing is fetched before the first `read`."""
+
+    def __init__(self, brokers: str, topic: str) -> None:
+        self._consumer = Consumer(
+            {"bootstrap.servers": brokers, "group.id": "bench", "enable.auto.commit": False, "fetch.wait.max.ms": 100}
+        )
+        tps = [TopicPartition(topic, number) for number in range(workload.PARTITIONS)]
+        self._from = [TopicPartition(tp.topic, tp.partition, self._consumer.get_watermark_offsets(tp)[1]) for tp in tps]
+        self._reading = False
+
+    def read(self) -> Message:
+        if not self._reading:
+            self._consumer.assign(self._from)
+            self._reading = True
+        message = self._consumer.poll(60)
+        if message is None or message.error():
+            raise RuntimeError(f"expected another record of {self._from[0].topic}: {message and message.error()}")
+        return message
+
+    def close(self) -> None:
+        self._consumer.close()
 
 
-async def send(
-    producer: AIOKafkaProducer, orders: Sequence[workload.Message], rng: random.Random
-) -> Mapping[bytes, float]:
+def at_end(brokers: str, topic: str) -> closing[Reading]:
+    return closing(Reading(brokers, topic))
+
+
+def send(brokers: str, orders: Sequence[workload.Message], rng: random.Random) -> Mapping[bytes, float]:
     """Send each order when it is due, whether or not earlier ones were late; returns when each was due."""
+    producer = Producer({"bootstrap.servers": brokers, "partitioner": "murmur2_random", "linger.ms": 0})
     due: dict[bytes, float] = {}
-    sent = []
     at = time.perf_counter()
     for order in orders:
         at += rng.expovariate(ORDERS_PER_S)
         if (wait_s := at - time.perf_counter()) > 0:
-            await asyncio.sleep(wait_s)
+            time.sleep(wait_s)
         due[workload.order_id(order)] = at
-        sent.append(await producer.send(topics.ORDERS, order.value, order.key))
-    await asyncio.gather(*sent)
+        producer.produce(topics.ORDERS, order.value, order.key)
+        producer.poll(0)
+    producer.flush()
     return due
 
 
-async def receive(consumer: AIOKafkaConsumer, waiting: set[bytes]) -> Mapping[bytes, Received]:
+def receive(decisions: Reading, waiting: set[bytes]) -> Mapping[bytes, Received]:
     """When each order's first decision was received, and when it was written."""
     received: dict[bytes, Received] = {}
     while waiting:
-        for records in (await consumer.getmany(timeout_ms=500)).values():
-            now = time.perf_counter()
-            for record in records:
-                if record.key in waiting:
-                    waiting.remove(record.key)
-                    received[record.key] = Received(now, record.timestamp)
+        message = decisions.read()
+        if (order_id := message.key()) in waiting:
+            waiting.remove(order_id)
+            received[order_id] = Received(time.perf_counter(), message.timestamp()[1])
     return received
 
 
-async def facts_of(consumer: AIOKafkaConsumer, waiting: set[bytes]) -> Mapping[bytes, Fact]:
+def facts_of(facts: Reading, waiting: set[bytes]) -> Mapping[bytes, Fact]:
     """When each order's fact was written, and when its order was."""
     found: dict[bytes, Fact] = {}
     while waiting:
-        for records in (await consumer.getmany(timeout_ms=500)).values():
-            for record in records:
-                fact = decode(record.value)
-                assert isinstance(fact, OrderFact)
-                waiting.discard(fact.order_id.encode())
-                found[fact.order_id.encode()] = Fact(record.timestamp, fact.recorded_at_ms)
+        message = facts.read()
+        fact = decode(message.value() or b"")
+        assert isinstance(fact, OrderFact)
+        waiting.discard(fact.order_id.encode())
+        found[fact.order_id.encode()] = Fact(message.timestamp()[1], fact.recorded_at_ms)
     return found

@@ -104,7 +104,7 @@ class Worker(faust.App):
         except Exception as error:  # whatever it was: a worker that can't be wired must not look alive
             fail(error)
             raise
-        self.lanes = Lanes(self._stage, fail, self.committed)
+        self.lanes = Lanes(self._stage, fail, self.committed, self.settings.chunk_records)
         spare_the_collector()
         await super().on_first_start()
 

@@ -55,11 +55,11 @@ class Stage:
 
 
 class Bench:
-    def __init__(self, idle_s: float = 60.0) -> None:
+    def __init__(self, idle_s: float = 60.0, records: int = 1) -> None:
         self.stage = Stage()
         self.failures: list[BaseException] = []
         self.committed: dict[TP, int] = {}
-        self.lanes = Lanes(self.stage, self.failures.append, self.committed.get, idle_s=idle_s)
+        self.lanes = Lanes(self.stage, self.failures.append, self.committed.get, records, idle_s)
 
     async def put(self, tp: TP, *bounds: tuple[int, int]) -> None:
         for first, until in bounds:
@@ -69,9 +69,9 @@ class Bench:
         self.lanes.revoke(self.lanes.partitions)
 
 
-def run(work: Callable[[Bench], Coroutine[Any, Any, None]], idle_s: float = 60.0) -> Bench:
+def run(work: Callable[[Bench], Coroutine[Any, Any, None]], idle_s: float = 60.0, records: int = 1) -> Bench:
     async def bounded() -> Bench:
-        bench = Bench(idle_s)
+        bench = Bench(idle_s, records)
         try:
             await asyncio.wait_for(work(bench), 5)
         finally:
@@ -90,7 +90,9 @@ async def settled() -> None:
 def test_a_partition_is_opened_and_its_chunks_handled_and_acknowledged_one_after_another() -> None:
     async def work(bench: Bench) -> None:
         bench.lanes.assign([A])
-        await bench.put(A, (0, 3), (3, 5))
+        await bench.put(A, (0, 3))
+        await settled()
+        await bench.put(A, (3, 5))
         await settled()
         assert bench.lanes.positions == {A: 5}
 
@@ -98,6 +100,24 @@ def test_a_partition_is_opened_and_its_chunks_handled_and_acknowledged_one_after
         ("opened", 0),
         ("began", 0, 0), ("handled", 0, 2), ("acked", 0, 2),
         ("began", 0, 3), ("handled", 0, 4), ("acked", 0, 4),
+    ]  # fmt: skip
+
+
+def test_what_came_while_a_lane_was_busy_is_handled_together_up_to_a_chunk() -> None:
+    async def work(bench: Bench) -> None:
+        bench.stage.gate.clear()
+        bench.lanes.assign([A])
+        await bench.put(A, (0, 1))
+        await settled()
+        await bench.put(A, (1, 2), (2, 4), (4, 5), (5, 6))
+        bench.stage.gate.set()
+        await settled()
+
+    assert run(work, records=4).stage.journal == [
+        ("opened", 0),
+        ("began", 0, 0), ("handled", 0, 0), ("acked", 0, 0),
+        ("began", 0, 1), ("handled", 0, 4), ("acked", 0, 1), ("acked", 0, 3), ("acked", 0, 4),
+        ("began", 0, 5), ("handled", 0, 5), ("acked", 0, 5),
     ]  # fmt: skip
 
 
@@ -233,12 +253,14 @@ def test_a_chunk_left_over_from_an_earlier_assignment_is_not_handled_since_what_
 def test_a_chunk_that_leaves_some_out_is_not_handled_and_fails_the_lane() -> None:
     async def work(bench: Bench) -> None:
         bench.lanes.assign([A])
-        await bench.put(A, (0, 2), (3, 4))
+        await bench.put(A, (0, 2))
+        await settled()
+        await bench.put(A, (2, 3), (4, 5))
         await settled()
         assert bench.stage.of("acked") == [(0, 1)]
-        assert [str(failure) for failure in bench.failures] == [f"{A.topic}/0: expected offset 2, got 3"]
+        assert [str(failure) for failure in bench.failures] == [f"{A.topic}/0: expected offset 3, got 4"]
 
-    run(work)
+    run(work, records=2)
 
 
 def test_a_lane_without_chunks_is_idle_again_and_again_and_then_goes_on() -> None:

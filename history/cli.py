@@ -45,7 +45,7 @@ def _window_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_window_options
 @click.option("--review-share", default=DEFAULTS.review_share, show_default=True, help="Reviewed or blocked at most.")
 @click.option("--block-share", default=DEFAULTS.block_share, show_default=True, help="Blocked at most.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="The same seed and history, the same model.")
 def train_command(
     *,
     database: str,

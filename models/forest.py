@@ -35,6 +35,8 @@ class Forest:
         self._baseline = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
         leaf = nodes["is_leaf"].astype(bool)
         to_left = nodes["missing_go_to_left"].astype(bool)
+        self.used = np.zeros(self._width, dtype=bool)  # whether any tree looks at a feature
+        self.used[nodes["feature_idx"][~leaf]] = True
         self._column = np.where(leaf, 0, nodes["feature_idx"] + self._width * to_left)
         self._threshold = nodes["num_threshold"].copy()
         own, first = np.arange(len(nodes)), np.repeat(self._roots, sizes)

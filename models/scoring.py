@@ -101,10 +101,10 @@ class HistScorer:
     def _moved(self, rows: Matrix) -> Matrix:
         """How much each feature raised each row's margin, shape (rows, features), by ablation in one call.
 
-        A feature that is as in the background moved nothing and is not tried: that is most of them.
+        A feature that is as in the background, or that no tree looks at, moved nothing and is not tried: most are so.
         """
         same = (rows == self._background) | (np.isnan(rows) & np.isnan(self._background))
-        row, feature = np.nonzero(~same)
+        row, feature = np.nonzero(~same & self._forest.used)
         ablated = rows[row]
         ablated[np.arange(len(row)), feature] = self._background[feature]
         margins = self._margins(np.concatenate([rows, ablated]))

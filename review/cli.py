@@ -75,8 +75,8 @@ def cases() -> None:
 
 @cases.command("list")
 @database_option
-@click.option("--status", type=click.Choice(list(_STATUSES)), default="open", show_default=True)
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--status", type=click.Choice(list(_STATUSES)), default="open", show_default=True, help="Of which cases.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many.")
 @json_option
 @_stated
 def list_command(database: str, status: str, limit: int, as_json: bool) -> None:
@@ -164,8 +164,8 @@ def decide(
     case = store.get(case_id)
     sealed = _envelopes(engine, keyring).seal(case.subject, case.order_id, "reason", reason.encode())
     decided = store.decide(case, action, reason=sealed, actor=actor, now_ms=time.time_ns() // 1_000_000)
-    click.echo(f"order {decided.order_id}: {decided.verdict}")
     _publish_pending(store, brokers, labels_file)
+    click.echo(f"order {decided.order_id}: {decided.verdict}")
 
 
 def _check_words(reason: str, actor: str) -> None:
@@ -198,6 +198,9 @@ def _append(path: Path, labels: tuple[LabelEvent, ...]) -> None:
 
 def _engine(database: str) -> sa.Engine:
     engine = make_engine(database)
+    file = engine.url.database
+    if engine.dialect.name == "sqlite" and file not in {None, "", ":memory:"} and not Path(str(file)).is_file():
+        raise click.ClickException(f"{file}: no such database")
     upgrade(engine)
     return engine
 

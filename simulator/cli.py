@@ -40,9 +40,15 @@ class Truth(msgspec.Struct, frozen=True):
 
 @click.command(epilog=EXAMPLES)
 @click.option("--seed", default=DEFAULT.seed, show_default=True, help="The same seed gives the same events.")
-@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), default=f"{DEFAULT.start:%Y-%m-%d}", show_default=True)
-@click.option("--days", default=DEFAULT.days, show_default=True)
-@click.option("--customers", default=DEFAULT.customers, show_default=True)
+@click.option(
+    "--start",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default=f"{DEFAULT.start:%Y-%m-%d}",
+    show_default=True,
+    help="The first day.",
+)
+@click.option("--days", default=DEFAULT.days, show_default=True, help="How long to tell of.")
+@click.option("--customers", default=DEFAULT.customers, show_default=True, help="How many there are.")
 @click.option("--orders-per-day", default=DEFAULT.orders_per_day, show_default=True, help="Frauds included.")
 @click.option("--browsing", default=DEFAULT.browsing, show_default=True, help="Visits without an order, per order.")
 @click.option("--refusing-cookies", default=DEFAULT.refusing_cookies, show_default=True, help="Share, 0 to 1.")

@@ -247,9 +247,15 @@ def run_command(paths: tuple[Path, ...], folder: Path, models: Path) -> None:
 
 @main.command("demo")
 @click.option("--out", "folder", type=FOLDER, default="var/demo", show_default=True, help="Made anew each time.")
-@click.option("--seed", type=int, default=7, show_default=True)
-@click.option("--days", type=click.IntRange(14), default=28, show_default=True)
-@click.option("--orders-per-day", type=click.FloatRange(50), default=400, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True, help="The same seed, the same store.")
+@click.option(
+    "--days",
+    type=click.IntRange(14),
+    default=28,
+    show_default=True,
+    help="Three quarters to learn from, then one live.",
+)
+@click.option("--orders-per-day", type=click.FloatRange(50), default=400, show_default=True, help="Frauds included.")
 def demo_command(folder: Path, seed: int, days: int, orders_per_day: float) -> None:
     """Show the whole path on a made-up store: train on its first weeks, screen its later ones live.
 

@@ -193,3 +193,9 @@ def test_a_second_verdict_is_refused_with_one_line(run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [[], ["list"], ["show"], ["decide"]])
 def test_help_has_examples_on_lines_of_their_own(run, arguments: list[str]) -> None:  # type: ignore[no-untyped-def]
     assert any(line.strip().startswith("amana cases ") for line in run(*arguments, "--help").output.splitlines())
+
+
+def test_a_database_that_is_not_there_is_said_so_and_not_made(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli.cases, ["list", "--database", f"sqlite:///{tmp_path}/mistyped.db"])
+    assert (result.exit_code, result.stderr) == (1, f"Error: {tmp_path}/mistyped.db: no such database\n")
+    assert list(tmp_path.iterdir()) == []

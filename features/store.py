@@ -23,6 +23,9 @@ from features.script import lua
 
 __all__ = ["Applied", "Chunk", "Seen", "Store", "connect"]
 
+# Chunks that a server has before it at a time. It answers all that it finds waiting together, after one fsync: with more
+# than one in work and one ready, it and we took turns (3,600 orders/s); with one alone it waits for us (4,100); 5,000.
+_IN_FLIGHT = 2
 _RUN_ID = "return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')"
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -69,6 +72,7 @@ class Store:
         self.definitions, self.shards = definitions, shards
         self._client = client
         self._encoder = Encoder(definitions, shards)
+        self._turns = [asyncio.Semaphore(_IN_FLIGHT) for _ in range(shards)]
         self._source = lua(definitions)
         self._sha = sha1(self._source.encode(), usedforsecurity=False).hexdigest()
 
@@ -122,7 +126,8 @@ class Store:
         blob = _pack((server, partition, chunk.previous, chunk.committed, last, sources, batch.kinds, batch.numbers))
         keys = (_fences_key(shard), f"{tag(shard)}outbox:{partition}", *batch.keys)
         try:
-            rows, applied, repeats = await self._evaluate(keys, blob)
+            async with self._turns[shard]:
+                rows, applied, repeats = await self._evaluate(keys, blob)
         except ResponseError as error:
             raise _stated(error, shard, chunk) from error
         return Reply(rows, applied, repeats)

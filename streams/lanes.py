@@ -48,6 +48,10 @@ class Waiting:
         self._some, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
 
+    @property
+    def has_room(self) -> bool:
+        return self._room.is_set()
+
     async def put(self, chunk: Chunk) -> None:
         """Waits while it is full."""
         await self._room.wait()
@@ -104,6 +108,9 @@ class Lanes:
     @property
     def partitions(self) -> set[TP]:
         return set(self._lanes)
+
+    def has_room(self, tp: TP) -> bool:
+        return tp not in self._lanes or self._lanes[tp][0].has_room
 
     def assign(self, tps: Iterable[TP]) -> None:
         """Start a lane for each partition; a lane that runs already is replaced, since its chunks come again."""

@@ -8,11 +8,14 @@ record's, and acknowledging the event commits all of them. Chunks of a partition
 they came, so the highest acknowledged offset is the one to commit.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+
+FULL_S = 0.01  # until a full partition is looked at again
 
 
 class ChunkConsumer(driver.Consumer):
@@ -21,6 +24,15 @@ class ChunkConsumer(driver.Consumer):
         active_partitions: set[TP] | None,
         timeout: float,  # noqa: ASYNC109 - Faust's own signature
     ) -> Mapping[TP, list[Any]]:
+        """Only of partitions whose records somebody has room for, so that a slow one does not hold up the others."""
+        if active_partitions is not None:
+            with_room = set(filter(cast("ChunkTransport", self.transport).has_room, active_partitions))
+            if with_room < active_partitions:
+                timeout = FULL_S
+            active_partitions = with_room
+            if not with_room:  # to Faust an empty set means all
+                await asyncio.sleep(FULL_S)
+                return {}
         fetched = await super()._getmany(active_partitions, timeout)
         return {tp: [records] for tp, records in fetched.items() if records}
 
@@ -68,3 +80,4 @@ class ChunkConsumer(driver.Consumer):
 
 class ChunkTransport(driver.Transport):
     Consumer = ChunkConsumer
+    has_room: Callable[[TP], bool] = staticmethod(lambda _: True)

@@ -69,7 +69,7 @@ class Worker(faust.App):
             consumer_auto_offset_reset="earliest",
             producer_request_timeout=20.0,
         )
-        self.transport = ChunkTransport(self.conf.broker, self, loop=self.loop)
+        self.transport = self._chunks = ChunkTransport(self.conf.broker, self, loop=self.loop)
         self.settings = settings
         self.lanes: Lanes | None = None
         self._wire = wire
@@ -112,6 +112,7 @@ class Worker(faust.App):
             fail(error)
             raise
         self.lanes = Lanes(self._stage, fail, self.committed, self.settings.chunk_records)
+        self._chunks.has_room = self.lanes.has_room
         spare_the_collector()
         await super().on_first_start()
 

@@ -23,8 +23,8 @@ from features.script import lua
 
 __all__ = ["Applied", "Chunk", "Seen", "Store", "connect"]
 
-# Chunks that a server has before it at a time. It answers all that it finds waiting together, after one fsync: with more
-# than one in work and one ready, it and we took turns (3,600 orders/s); with one alone it waits for us (4,100); 5,000.
+# Chunks that a server has before it at a time: one in work and one ready (5,000 orders/s). It answers all that it finds
+# waiting together, after one fsync, so that with four it and we took turns (3,600); with one it waits for us (4,100).
 _IN_FLIGHT = 2
 _RUN_ID = "return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')"
 _pack = msgspec.msgpack.Encoder().encode

@@ -32,12 +32,16 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the stage shall do: take `chunk_s` a chunk, wait while `hold` exists, fail at an offset of partition 0."""
+    """What the stage shall do: take `chunk_s` a chunk, wait while `hold` exists, fail at an offset of partition 0.
+
+    With `held`, that partition alone waits.
+    """
 
     settings: WorkerSettings
     record: str
     hold: str
     chunk_s: float = 0.0
+    held: int | None = None
     fail_at: int | None = None
     stated: bool = False
     fail_to_wire: bool = False
@@ -62,7 +66,7 @@ class Recording:
         if self._plan.fail_at is not None and tp.partition == 0 and first <= self._plan.fail_at <= last:
             raise AmanaError("offset 0 is not there") if self._plan.stated else ValueError("layla@example.com")
         await asyncio.sleep(self._plan.chunk_s)
-        while self._hold.exists():  # noqa: ASYNC110 - the test is another process
+        while self._plan.held in (None, tp.partition) and self._hold.exists():  # noqa: ASYNC110 - the test is another process
             await asyncio.sleep(0.02)
         self._write("done", tp, first, last)
 

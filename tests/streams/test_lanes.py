@@ -167,6 +167,25 @@ def test_a_full_lane_makes_its_sender_wait() -> None:
     run(work)
 
 
+def test_a_lane_has_room_until_twice_a_chunk_waits_in_it() -> None:
+    async def work(bench: Bench) -> None:
+        assert bench.lanes.has_room(A)
+        bench.stage.gate.clear()
+        bench.lanes.assign([A, B])
+        await bench.put(A, (0, 1))
+        await settled()
+        rooms = []
+        for offset in range(1, 5):
+            rooms.append(bench.lanes.has_room(A))
+            await bench.put(A, (offset, offset + 1))
+        assert (rooms, bench.lanes.has_room(A), bench.lanes.has_room(B)) == ([True] * 4, False, True)
+        bench.stage.gate.set()
+        await settled()
+        assert bench.lanes.has_room(A)
+
+    run(work, records=2)
+
+
 def test_a_revoked_lane_stops_in_the_middle_and_acknowledges_nothing_more() -> None:
     async def work(bench: Bench) -> None:
         bench.lanes.assign([A, B])

@@ -197,6 +197,17 @@ def test_a_stage_that_stands_keeps_its_partitions_and_a_bounded_number_of_record
     assert bench.committed() == [5001] * PARTITIONS
 
 
+def test_a_partition_that_stands_does_not_hold_up_the_others(bench: Bench) -> None:
+    bench.hold.touch()
+    bench.start(chunk_records=10, held=0)
+    bench.publish(500)
+    others = {0: set()} | {partition: set(range(500)) for partition in range(1, PARTITIONS)}
+    bench.wait(lambda: bench.handled("a") == others, "all of the others' records")
+    bench.hold.unlink()
+    bench.wait_handled(500, "a")
+    assert in_order(bench.entries())
+
+
 def test_workers_that_join_and_leave_share_the_work_and_lose_nothing(bench: Bench) -> None:
     bench.start("a", chunk_records=10, chunk_s=0.02)
     bench.publish(200)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from kafka import KafkaProducer
 from psycopg import sql
@@ -315,6 +315,7 @@ KINDS: dict[str, Callable[[Mint], object]] = {
 def test_a_canary_is_found_however_it_is_written(
     writing: str, kind: str, seed: int, before: bytes, after: bytes
 ) -> None:
+    assume(b"%" not in before[-2:])  # which would make the first digits part of an escape
     mint = Mint(seed)
     KINDS[kind](mint)
     for canary in mint.made:

@@ -1,20 +1,24 @@
 """A chunk of facts as the script reads it, shard by shard, and the script's rows as a matrix. No I/O."""
 
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from operator import attrgetter
+from typing import Any
 from zlib import crc32
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from events.facts import ActivityFact, AnyFact, Entities, LabelFact, OrderFact, RefusedOrder
-from features.definitions import WINDOWS, Age, Column, Definitions, Windowed
-from features.script import CLASSES, REFUSED, UNCOUNTED
-from features.sources import source_of
+from events.facts import KINDS, ActivityFact, AnyFact, LabelFact, OrderFact, VisitFact
+from features.declared import Definitions
+from features.numbers import WINDOWS, Age, Column, Direct, Distinct, Number, Roll, Since, Windowed
+from features.script import NUMBER_OF, ORDERS
+from features.sources import ORDER_CLASSES, SOURCES, class_of
 
 Floats = NDArray[np.float64]
 Indexes = NDArray[np.intp]
+_NONE = -1.0  # the script's word for a number that there is not
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -50,6 +54,7 @@ class Batch:
         self.numbers: list[int] = []
         self.asking: list[int] = []  # the place in the chunk of each fact that asks for a row
         self.touches: list[int] = []  # how many entities each of those touches here
+        self.newest = 0  # the chunk's latest second
         self.touched: list[int] = []  # and which: numbers of keys, from 1
 
 
@@ -70,6 +75,19 @@ class _Keys(dict[str, int]):
         return code
 
 
+class _Sets(dict[int, int]):
+    """The keys of a shard's sets of event ids, one an hour of events: each one's number."""
+
+    def __init__(self, shard: int, batch: Batch) -> None:
+        self._prefix, self._batch = f"{tag(shard)}events:", batch
+
+    def __missing__(self, hour: int) -> int:
+        self._batch.keys.append(f"{self._prefix}{hour}")
+        self._batch.kinds.append(0)
+        number = self[hour] = len(self._batch.keys)
+        return number
+
+
 def shard_of(pseudonym: str, shards: int) -> int:
     """The shard that an entity lives in: of all its kinds and for ever."""
     return crc32(pseudonym.encode()) % shards if shards > 1 else 0
@@ -86,11 +104,12 @@ def key(shard: int, kind: str, pseudonym: str) -> str:
 
 
 class _Reader(msgspec.Struct, frozen=True):
-    """How facts of one class are applied: which kinds of entities they touch, and whether an amount is summed."""
+    """How facts of one class are applied: which kinds of entities they touch, with which members, what is summed."""
 
     number: int
     kinds: tuple[int, ...]
-    entities: Callable[[Entities], tuple[str | None, ...]]
+    entities: Callable[[Any], tuple[str | None, ...]]
+    members: tuple[Callable[[Any], list[int]] | None, ...]  # of each kind; None for a kind without rolls
     sums: bool
 
 
@@ -100,43 +119,60 @@ class Encoder:
     def __init__(self, definitions: Definitions, shards: int) -> None:
         self._definitions, self._shards = definitions, shards
         self._kinds = tuple(definitions.columns)
-        self._readers = {name: _reader(definitions, name, number) for name, number in CLASSES.items()}
+        self._readers = {name: _reader(definitions, name, number) for name, number in NUMBER_OF.items()}
         self._take, self._put = _layouts(definitions)
         # In numbers, by the kind's number from 1.
-        self._widths = np.array([0] + [len(c) * len(WINDOWS) + 1 for c in definitions.columns.values()], dtype=np.intp)
+        self._widths = np.array([0, *(_width(definitions, kind) for kind in definitions.columns)], dtype=np.intp)
 
     def batches(self, chunk: Chunk) -> tuple[list[Batch], list[str]]:
         """A batch for each shard, and the names of the fences of the facts' sources."""
         shards = self._shards
         batches = [Batch() for _ in range(shards)]
         keys = [_Keys(kind, number, batches) for number, kind in enumerate(self._kinds, 1)]
+        sets = [_Sets(shard, batch) for shard, batch in enumerate(batches)]
         readers = {name: (reader, [keys[kind] for kind in reader.kinds]) for name, reader in self._readers.items()}
         sources: dict[tuple[str, int], int] = {}
+        newest = 0
         for place, (offset, fact) in enumerate(zip(chunk.offsets, chunk.facts, strict=True)):
             if fact is None:
                 continue
-            reader, reader_keys = readers[_class_of(fact)]
-            codes = [k[p] for k, p in zip(reader_keys, reader.entities(fact.entities), strict=True) if p is not None]
+            reader, reader_keys = readers[class_of(fact)]
+            touches: dict[int, tuple[list[int], list[int]]] = {}  # of each shard: keys, and keys with members
+            named = zip(reader_keys, reader.entities(fact.entities), reader.members, strict=True)
+            for keys_of_kind, pseudonym, members in named:
+                if pseudonym is not None:
+                    code = keys_of_kind[pseudonym]
+                    touched, with_members = touches.setdefault(code % shards, ([], []))
+                    touched.append(code // shards)
+                    with_members.append(code // shards)
+                    if members is not None:
+                        with_members += members(fact)
             source = fact.source
             source_number = sources.setdefault((source.topic_id, source.partition), len(sources) + 1)
             second = fact.occurred_at_ms // 1000
-            amount = self._cents(fact) if reader.sums else 0
+            amount = self._amount(fact) if reader.sums else 0
+            newest = max(newest, second)
+            event = _event(fact) if reader.number else 0
             home = 1
-            for shard in {code % shards: None for code in codes} or (0,):
+            for shard, (touched, with_members) in touches.items() or ((0, ([], [])),):
                 batch = batches[shard]
-                mine = [code // shards for code in codes if code % shards == shard]
                 batch.numbers += (
-                    offset, source_number, source.offset, reader.number, second, amount, home, len(mine), *mine
+                    offset, source_number, source.offset, reader.number, second, amount, home,
+                    event, sets[shard][second // 3600] if event else 0, newest, len(touched), *with_members,
                 )  # fmt: skip
                 home = 0
-                if reader.number <= CLASSES["orders"]:
+                if reader.number <= ORDERS:
                     batch.asking.append(place)
-                    batch.touches.append(len(mine))
-                    batch.touched += mine
+                    batch.touches.append(len(touched))
+                    batch.touched += touched
+        for batch in batches:
+            batch.newest = newest
         return batches, [f"{chunk.partition}:{topic_id}:{partition}" for topic_id, partition in sources]
 
-    def _cents(self, fact: AnyFact) -> int:
+    def _amount(self, fact: AnyFact) -> int:
         """What a fact adds to a sum: nothing without an amount, or in a currency that has no rate."""
+        if isinstance(fact, VisitFact):
+            return fact.duration_ms or 0
         if isinstance(fact, OrderFact | LabelFact | ActivityFact) and fact.amount_minor and fact.currency:
             return self._definitions.rates.cents(fact.amount_minor, fact.currency, fact.occurred_at_ms) or 0
         return 0
@@ -146,7 +182,7 @@ class Encoder:
 
         The matrix is (facts, features); NaN where an entity or a value is absent, and all through for a refused order.
         """
-        width = len(self._definitions.names)
+        width = len(self._definitions.numbers)
         rows = np.full((len(chunk.facts), width + 1), np.nan)  # the last column takes what nothing asks for
         answers = np.zeros(len(chunk.facts), dtype=np.intp)  # shards that answered, less those that were asked
         asked = np.zeros(len(chunk.facts), dtype=bool)
@@ -157,7 +193,9 @@ class Encoder:
             answers[places[~present]] -= 1
             self._scatter(rows, batch, places, present, b"".join(row for row in reply.rows if row))
         decided = np.flatnonzero(asked & (answers == 0))
-        return decided.tolist(), self._with_direct(chunk, decided, rows[decided, :width])
+        read = rows[decided, :width]
+        read[read == _NONE] = np.nan
+        return decided.tolist(), self._definitions.vectors(self._with_direct(chunk, decided, read))
 
     def _scatter(self, rows: Floats, batch: Batch, places: Indexes, present: NDArray[np.bool_], answer: bytes) -> None:
         touches = np.array(batch.touches, dtype=np.intp)
@@ -180,24 +218,52 @@ class Encoder:
         return matrix
 
 
-def _class_of(fact: AnyFact) -> str:
-    return source_of(fact) or (REFUSED if isinstance(fact, RefusedOrder) else UNCOUNTED)
+def _event(fact: AnyFact) -> int:
+    """48 bits that tell events apart: the sender's id, and what happened when, should an id be used twice."""
+    text = f"{fact.event_id} {type(fact).__name__} {fact.occurred_at_ms}"
+    return int.from_bytes(blake2b(text.encode(), digest_size=6).digest())
+
+
+def _member(text: str | None) -> int:
+    """48 bits of a pseudonym or a short code, 0 for none: among 65 members two meet once in 30 million rolls."""
+    return 0 if text is None else int.from_bytes(text[:6].encode()[:6])
 
 
 def _reader(definitions: Definitions, name: str, number: int) -> _Reader:
     """An order reads every kind that has a feature; other facts touch only the kinds that count them."""
-    columns = definitions.columns
+    counted = [source for source in SOURCES if name in SOURCES[source].classes]
     kinds = [
         place
-        for place, kind in enumerate(columns)
-        if name == "orders" or any(column.source == name for column in columns[kind])
+        for place, kind in enumerate(definitions.columns)
+        if name in ORDER_CLASSES or definitions.sources(kind).intersection(counted)
     ]
-    names = [list(columns)[place] for place in kinds]
-    sums = any(column == Column(name, "sum") for kind in columns.values() for column in kind)
-    return _Reader(number, tuple(kinds), _getter(names), sums)
+    names = [list(definitions.columns)[place] for place in kinds]
+    sums = any(
+        c.source in counted and c.aggregate not in {"count", "last"}
+        for kind in names
+        for c in definitions.columns[kind]
+    )
+    members = tuple(_members(definitions.rolls[kind], counted) for kind in names)
+    return _Reader(number, tuple(kinds), _getter(names), members, sums)
 
 
-def _getter(names: Sequence[str]) -> Callable[[Entities], tuple[str | None, ...]]:
+def _members(rolls: Sequence[Roll], counted: Sequence[str]) -> Callable[[Any], list[int]] | None:
+    """Gives a number for each roll: the fact's member, 0 where its class does not meet anybody there."""
+    if not rolls:
+        return None
+    getters = [_field(roll.member) if roll.source in counted else _nobody for roll in rolls]
+    return lambda fact: [_member(get(fact)) for get in getters]
+
+
+def _field(member: str) -> Callable[[Any], str | None]:
+    return attrgetter(f"entities.{member}" if member in KINDS else member)
+
+
+def _nobody(_: Any) -> None:
+    return None
+
+
+def _getter(names: Sequence[str]) -> Callable[[Any], tuple[str | None, ...]]:
     if len(names) > 1:
         return attrgetter(*names)
     return lambda entities: tuple(getattr(entities, name) for name in names)
@@ -210,19 +276,36 @@ def _layouts(definitions: Definitions) -> tuple[Indexes, Indexes]:
     """
     layouts = [([], []), *(_layout(definitions, kind) for kind in definitions.columns)]
     shape = (len(layouts), max(len(put) for _, put in layouts))
-    takes, puts = np.zeros(shape, dtype=np.intp), np.full(shape, len(definitions.names), dtype=np.intp)
+    takes, puts = np.zeros(shape, dtype=np.intp), np.full(shape, len(definitions.numbers), dtype=np.intp)
     for number, (take, put) in enumerate(layouts):
         takes[number, : len(take)], puts[number, : len(put)] = take, put
     return takes, puts
 
 
+def _width(definitions: Definitions, kind: str) -> int:
+    return len(WINDOWS) * len(definitions.columns[kind]) + 1 + (len(WINDOWS) + 1) * len(definitions.rolls[kind])
+
+
 def _layout(definitions: Definitions, kind: str) -> tuple[list[int], list[int]]:
-    columns, windows = definitions.columns[kind], list(WINDOWS)
-    taken: dict[int, int] = {}
-    for place, feature in enumerate(definitions.features):
-        if isinstance(feature, Windowed) and feature.kind == kind:
-            column = columns.index(Column(feature.source, feature.aggregate))
-            taken[place] = windows.index(feature.window) * len(columns) + column
-        elif isinstance(feature, Age) and feature.kind == kind:
-            taken[place] = len(windows) * len(columns)
+    """Which numbers of an entity's row to take, and where among the definitions' numbers to put them."""
+    taken = {
+        place: _place(definitions, number)
+        for place, number in enumerate(definitions.numbers)
+        if not isinstance(number, Direct) and number.kind == kind
+    }
     return list(taken.values()), list(taken)
+
+
+def _place(definitions: Definitions, number: Number) -> int:
+    """Where a number is in its entity's row: the columns of each window, the age, then the windows of each roll."""
+    assert not isinstance(number, Direct)
+    columns, rolls, windows = definitions.columns[number.kind], definitions.rolls[number.kind], list(WINDOWS)
+    age = len(windows) * len(columns)
+    if isinstance(number, Windowed):
+        return windows.index(number.window) * len(columns) + columns.index(Column(number.source, number.aggregate))
+    if isinstance(number, Since):
+        return age - len(columns) + columns.index(Column(number.source, "last"))
+    if isinstance(number, Age):
+        return age
+    roll = age + 1 + rolls.index(Roll(number.source, number.member)) * (len(windows) + 1)
+    return roll + (windows.index(number.window) if isinstance(number, Distinct) else len(windows))

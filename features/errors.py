@@ -4,6 +4,7 @@ AmanaError
 └── FeatureError
     ├── Gap            the store has not yet applied what comes before this chunk
     ├── Restarted      a shard's server is another than the one that was looked at
+    ├── StoreFull      a shard's server has no memory left
     └── ForeignStore   the store was written for another facts topic, other definitions or another number of shards
 """
 
@@ -27,6 +28,10 @@ class Gap(FeatureError):
 
 class Restarted(FeatureError):
     """A shard's server is another than the one that was looked at, and may have lost something: look again."""
+
+
+class StoreFull(FeatureError):
+    """A shard's server is at its `maxmemory`, and nothing may be evicted: it needs more."""
 
 
 class ForeignStore(FeatureError):

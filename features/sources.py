@@ -1,44 +1,99 @@
-"""What a fact counts as: the one table from facts to the classes that features aggregate."""
+"""What a fact counts as: the one table from facts to the classes that features aggregate.
+
+A fact is of one class, a source is a set of classes: a page of the check-out counts as that and as a page visited.
+"""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from events.facts import ActivityFact, AnyFact, Fact, LabelFact, OrderFact, RefusedOrder, VisitFact
+from events.facts import ActivityFact, AnyFact, LabelFact, OrderFact, RefusedOrder, VisitFact
 
-VERSION = 1  # raise it when a fact comes to count as something else
+VERSION = 2  # raise it when a fact comes to count as something else
 
-SOURCES: Mapping[str, str] = {
-    "orders": "orders placed",
-    "visits": "pages visited",
-    "logins": "successful log-ins",
-    "logins_failed": "failed log-ins",
-    "payments": "approved payment attempts",
-    "declines": "declined payment attempts",
-    "credential_changes": "changes of password, e-mail, phone or second factor",
-    "addresses_added": "addresses added to an account",
-    "refunds": "refunds",
-    "frauds": "chargebacks and confirmed frauds that had become known",
+REFUSED, UNCOUNTED = "refused", "uncounted"
+ORDER_CLASSES = ("order", "order_promo")
+_VISITS = ("visit", "visit_checkout", "visit_account", "visit_failed")
+_CHECKOUT = frozenset({"basket", "cart", "checkout", "pay", "payment", "payments", "confirm", "shipping"})
+_ACCOUNT = frozenset(
+    {"login", "signin", "password", "forgot", "recover", "reset", "register", "signup", "profile", "address"}
+)
+
+
+class Source(NamedTuple):
+    """`unit` is that of what is summed of such a fact; empty where there is nothing to sum."""
+
+    text: str
+    classes: tuple[str, ...]
+    unit: str = ""
+
+
+SOURCES: Mapping[str, Source] = {
+    "orders": Source("orders placed", ORDER_CLASSES, "US cents"),
+    "promotions": Source("orders with a promotion", ("order_promo",), "US cents"),
+    "visits": Source("pages visited", _VISITS, "milliseconds on the page"),
+    "checkouts": Source(
+        "pages of the basket and the check-out visited", ("visit_checkout",), "milliseconds on the page"
+    ),
+    "accounts": Source(
+        "pages of log-in, registration and profile visited", ("visit_account",), "milliseconds on the page"
+    ),
+    "errors": Source("pages answered with an error", ("visit_failed",)),
+    "registrations": Source("accounts registered", ("registration",)),
+    "logins": Source("successful log-ins", ("login",)),
+    "logins_failed": Source("failed log-ins", ("login_failed",)),
+    "payments": Source("approved payment attempts", ("payment",), "US cents"),
+    "declines": Source("declined payment attempts", ("decline",), "US cents"),
+    "credential_changes": Source("changes of password, e-mail, phone or second factor", ("credential_change",)),
+    "addresses_added": Source("addresses added to an account", ("address_added",)),
+    "refunds": Source("refunds", ("refund",), "US cents"),
+    "contests": Source("contests entered", ("contest",)),
+    "reviews": Source("reviews submitted", ("review",)),
+    "calls_verified": Source("calls that verified the customer", ("call_verified",)),
+    "calls_unverified": Source("calls that did not verify the customer", ("call_unverified",)),
+    "verifications": Source("checks passed at a verification agency", ("verification",)),
+    "verifications_failed": Source("checks failed at a verification agency", ("verification_failed",)),
+    "frauds": Source("chargebacks and confirmed frauds that had become known", ("fraud",), "US cents"),
 }
+CLASSES: tuple[str, ...] = tuple(dict.fromkeys(c for source in SOURCES.values() for c in source.classes))
 
-_BY_TYPE: Mapping[type[Fact], str] = {OrderFact: "orders", VisitFact: "visits"}
 _BY_ACTIVITY: Mapping[tuple[str, bool | None], str] = {
-    ("LoggedIn", True): "logins",
-    ("LoggedIn", False): "logins_failed",
-    ("PaymentAttempted", True): "payments",
-    ("PaymentAttempted", False): "declines",
-    ("CredentialsChanged", None): "credential_changes",
-    ("AddressAdded", None): "addresses_added",
-    ("OrderRefunded", None): "refunds",
+    ("AccountRegistered", None): "registration",
+    ("LoggedIn", True): "login",
+    ("LoggedIn", False): "login_failed",
+    ("PaymentAttempted", True): "payment",
+    ("PaymentAttempted", False): "decline",
+    ("CredentialsChanged", None): "credential_change",
+    ("AddressAdded", None): "address_added",
+    ("OrderRefunded", None): "refund",
+    ("ContestEntered", None): "contest",
+    ("ReviewSubmitted", None): "review",
+    ("CallLogged", True): "call_verified",
+    ("CallLogged", False): "call_unverified",
+    ("IdentityVerified", True): "verification",
+    ("IdentityVerified", False): "verification_failed",
 }
 
 
-def source_of(fact: AnyFact) -> str | None:
-    """The class that a fact counts in; None for one that no feature may count (a refused order, a dismissed label)."""
-    known = _BY_TYPE.get(type(fact))
-    if known is not None:
-        return known
+def class_of(fact: AnyFact) -> str:
+    """`uncounted` for a fact that no feature may count, for example a dismissed label."""
+    if isinstance(fact, OrderFact):
+        return "order" if fact.promo is None else "order_promo"
+    if isinstance(fact, VisitFact):
+        return _visit(fact)
     if isinstance(fact, ActivityFact):
-        return _BY_ACTIVITY.get((fact.activity, fact.succeeded))
-    return "frauds" if isinstance(fact, LabelFact) and fact.label != "dismissed" else None
+        return _BY_ACTIVITY.get((fact.activity, fact.succeeded), UNCOUNTED)
+    if isinstance(fact, RefusedOrder):
+        return REFUSED
+    return "fraud" if isinstance(fact, LabelFact) and fact.label != "dismissed" else UNCOUNTED
+
+
+def _visit(fact: VisitFact) -> str:
+    if fact.status is not None and fact.status >= 400:
+        return "visit_failed"
+    pieces = set(fact.route.split("/"))
+    if pieces & _CHECKOUT:
+        return "visit_checkout"
+    return "visit_account" if pieces & _ACCOUNT else "visit"
 
 
 def is_order(fact: AnyFact) -> bool:

@@ -14,11 +14,12 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
 from features.batches import Batch, Chunk, Encoder, Floats, Reply, tag
-from features.definitions import DEFINITIONS, Definitions
-from features.errors import ForeignStore, Gap, Restarted
+from features.declared import Definitions
+from features.definitions import DEFINITIONS
+from features.errors import ForeignStore, Gap, Restarted, StoreFull
 from features.script import lua
 
 __all__ = ["Applied", "Chunk", "Seen", "Store", "connect"]
@@ -107,8 +108,9 @@ class Store:
         earlier attempt left in the outbox. Repeats have none, nor have orders below `chunk.committed`.
 
         Raises Gap if a shard has not applied all up to `chunk.previous`, Restarted if it is on another server than
-        `chunk.servers` says, ForeignStore if it is not this store's; other shards may then have applied the chunk,
-        which repeating it allows for. Errors of the connection pass through as the client's.
+        `chunk.servers` says, ForeignStore if it is not this store's, StoreFull if it is out of memory; other shards
+        may then have applied the chunk, which repeating it allows for. Errors of the connection pass through as the
+        client's.
         """
         batches, sources = self._encoder.batches(chunk)
         calls = [self._call(shard, batch, chunk, sources) for shard, batch in enumerate(batches)]
@@ -123,7 +125,19 @@ class Store:
     async def _call(self, shard: int, batch: Batch, chunk: Chunk, sources: Sequence[str]) -> Reply:
         partition, last = str(chunk.partition), chunk.offsets[-1] if chunk.offsets else chunk.previous
         server = chunk.servers[shard] if chunk.servers else ""
-        blob = _pack((server, partition, chunk.previous, chunk.committed, last, sources, batch.kinds, batch.numbers))
+        blob = _pack(
+            (
+                server,
+                partition,
+                chunk.previous,
+                chunk.committed,
+                last,
+                batch.newest,
+                sources,
+                batch.kinds,
+                batch.numbers,
+            )
+        )
         keys = (_fences_key(shard), f"{tag(shard)}outbox:{partition}", *batch.keys)
         try:
             async with self._turns[shard]:
@@ -159,6 +173,8 @@ def _check(shard: int, wanted: Mapping[str, str], found: Sequence[str]) -> None:
 
 
 def _stated(error: ResponseError, shard: int, chunk: Chunk) -> Exception:
+    if isinstance(error, OutOfMemoryError):
+        return StoreFull(f"feature store shard {shard} is out of memory: raise its maxmemory; it applied nothing")
     word, _, detail = str(error).partition(" ")
     if word == "GAP":
         return Gap(shard, chunk.partition, int(detail.split()[0]), chunk.previous)

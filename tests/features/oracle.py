@@ -1,13 +1,16 @@
 """The naive twin of the feature engine: it keeps every applied fact of every entity, and scans them all."""
 
 from collections.abc import Iterator
-from math import nan
+from math import nan, sqrt
+from typing import Any
 
-from events.facts import AnyFact, OrderFact, RefusedOrder
-from features.definitions import LATENESS_S, WINDOWS, Age, Definitions, Direct, Feature, Windowed
-from features.sources import source_of
+from events.facts import KINDS, AnyFact, OrderFact, RefusedOrder, VisitFact
+from features.declared import Definitions, Feature
+from features.formulas import Burst, Decayed, Deviation, Joined, Mean, Ratio, Score, Share
+from features.numbers import LATENESS_S, REPEATED_S, WINDOWS, Age, Direct, Distinct, First, Since, Windowed
+from features.sources import SOURCES, class_of
 
-Seen = tuple[int, str, int]  # second, source, US cents
+Seen = tuple[int, AnyFact, int]  # second, fact, amount
 
 
 class Oracle:
@@ -17,6 +20,8 @@ class Oracle:
         self.definitions = definitions
         self.seen: dict[tuple[str, str], list[Seen]] = {}
         self.sources: dict[tuple[str, int], int] = {}
+        self.clock = 0
+        self.events: set[tuple[str, type, int]] = set()
 
     def apply(self, fact: AnyFact) -> list[float] | None:
         """The fact's vector if it is an order or a refused one and no repeat."""
@@ -24,20 +29,32 @@ class Oracle:
         if fact.source.offset <= self.sources.get(source, -1):
             return None
         self.sources[source] = fact.source.offset
+        self.clock = max(self.clock, fact.occurred_at_ms // 1000)
+        if self._is_repeated(fact):
+            return None
         vector = self._vector(fact) if isinstance(fact, OrderFact | RefusedOrder) else None
         for entity in self._touched(fact):
-            cents = self._cents(fact)
-            self.seen.setdefault(entity, []).append((fact.occurred_at_ms // 1000, source_of(fact) or "", cents))
+            self.seen.setdefault(entity, []).append((fact.occurred_at_ms // 1000, fact, self._amount(fact)))
         return vector
 
+    def _is_repeated(self, fact: AnyFact) -> bool:
+        if isinstance(fact, RefusedOrder) or fact.occurred_at_ms // 1000 < self.clock - REPEATED_S:
+            return False
+        event = (fact.event_id, type(fact), fact.occurred_at_ms)
+        again = event in self.events
+        self.events.add(event)
+        return again
+
     def _touched(self, fact: AnyFact) -> Iterator[tuple[str, str]]:
-        for kind, columns in self.definitions.columns.items():
+        for kind in self.definitions.columns:
             pseudonym = getattr(fact.entities, kind)
-            counted = any(column.source == source_of(fact) for column in columns)
+            counted = any(_is_of(fact, source) for source in self.definitions.sources(kind))
             if pseudonym is not None and (counted or isinstance(fact, OrderFact)):
                 yield kind, pseudonym
 
-    def _cents(self, fact: AnyFact) -> int:
+    def _amount(self, fact: AnyFact) -> int:
+        if isinstance(fact, VisitFact):
+            return fact.duration_ms or 0
         amount, currency = getattr(fact, "amount_minor", None), getattr(fact, "currency", None)
         if amount is None or currency is None:
             return 0
@@ -46,28 +63,115 @@ class Oracle:
     def _vector(self, order: OrderFact | RefusedOrder) -> list[float]:
         if isinstance(order, RefusedOrder):
             return [nan] * len(self.definitions.names)
-        direct = iter(self.definitions.of_order(order))
-        return [
-            next(direct) if isinstance(feature, Direct) else self._of_entity(feature, order)
-            for feature in self.definitions.features
-        ]
+        return [self._value(feature, order) for feature in self.definitions.features]
 
-    def _of_entity(self, feature: Feature, order: OrderFact) -> float:
-        assert isinstance(feature, Windowed | Age)
-        pseudonym = getattr(order.entities, feature.kind)
-        if pseudonym is None:
+    def _value(self, feature: Feature, order: OrderFact) -> float:
+        if isinstance(feature, Direct):
+            functions = {f.__name__: f for _, f in self.definitions.functions}
+            return functions[feature.function](order, self.definitions.rates)
+        if isinstance(feature, Joined):
+            kinds = [kind for kind in ("session", "device", "ip") if getattr(order.entities, kind) is not None]
+            found = [Windowed(kind, feature.source, feature.aggregate, feature.window) for kind in kinds]
+            return self._of_entity(found[0], order) if found else nan
+        if getattr(order.entities, feature.kind) is None:
             return nan
-        seen = self.seen.get((feature.kind, pseudonym), [])
+        if isinstance(feature, Windowed | Since | Age | Distinct | First):
+            return self._of_entity(feature, order)
+        try:
+            return self._derived(feature, order)
+        except ZeroDivisionError:
+            return nan
+
+    def _inside(self, kind: str, window: str, order: OrderFact, *, open_ended: bool = False) -> list[Seen]:
+        seen = self.seen.get((kind, getattr(order.entities, kind)), [])
+        minute = _minute(order.occurred_at_ms // 1000)
+        clock = max((_minute(second) for second, _, _ in seen), default=minute)
+        as_of = max(minute, clock - LATENESS_S)
+        begin = as_of // WINDOWS[window].hop_s * WINDOWS[window].hop_s - WINDOWS[window].width_s
+        return [one for one in seen if begin <= _minute(one[0]) and (open_ended or _minute(one[0]) <= as_of)]
+
+    def _of_entity(self, feature: Windowed | Since | Age | Distinct | First, order: OrderFact) -> float:
         second = order.occurred_at_ms // 1000
-        clock = max((_minute(s) for s, _, _ in seen), default=_minute(second))
-        as_of = max(_minute(second), clock - LATENESS_S)
-        window = WINDOWS[feature.window if isinstance(feature, Windowed) else "30d"]
-        begin = as_of // window.hop_s * window.hop_s - window.width_s
-        inside = [(s, source, cents) for s, source, cents in seen if begin <= _minute(s) <= as_of]
+        if isinstance(feature, Distinct | First):
+            return self._met(feature, order)
+        inside = self._inside(feature.kind, getattr(feature, "window", "30d"), order)
         if isinstance(feature, Age):
             return float(max(0, second - min((s for s, _, _ in inside), default=second)))
-        counted = [cents for _, source, cents in inside if source == feature.source]
-        return float(len(counted) if feature.aggregate == "count" else sum(counted))
+        of_source = [(s, amount) for s, fact, amount in inside if _is_of(fact, feature.source)]
+        if isinstance(feature, Since):
+            return float(max(0, second - max(of_source)[0])) if of_source else nan
+        amounts = [amount for _, amount in of_source]
+        dollars = [(amount + 50) // 100 for amount in amounts]
+        of: dict[str, float] = {
+            "count": len(amounts),
+            "sum": sum(amounts),
+            "dollars": sum(dollars),
+            "squares": sum(d * d for d in dollars),
+            "min": min(amounts, default=nan),
+            "max": max(amounts, default=nan),
+        }
+        return float(of[feature.aggregate])
+
+    def _met(self, feature: Distinct | First, order: OrderFact) -> float:
+        window = feature.window if isinstance(feature, Distinct) else "30d"
+        latest: dict[str, int] = {}
+        for second, fact, _ in self._inside(feature.kind, window, order, open_ended=True):
+            member = _member(fact, feature.member) if _is_of(fact, feature.source) else None
+            if member is not None:
+                latest[member] = max(second, latest.get(member, 0))
+        newest = sorted(latest, key=lambda member: (latest[member], _number(member)), reverse=True)[:65]
+        if isinstance(feature, Distinct):
+            return float(len(newest))
+        own = _member(order, feature.member)
+        if own is None or (own not in newest and len(newest) == 65):
+            return nan
+        return float(own not in newest)
+
+    def _derived(self, feature: Feature, order: OrderFact) -> float:
+        def number(source: str, aggregate: Any, window: str) -> float:
+            return self._of_entity(Windowed(feature.kind, source, aggregate, window), order)  # type: ignore[union-attr]
+
+        amount = self._value(Direct("amount_usd", 1), order) if isinstance(feature, Ratio | Score) else nan
+        match feature:
+            case Mean():
+                return number(feature.source, "sum", feature.window) / number(feature.source, "count", feature.window)
+            case Ratio():
+                return (
+                    amount * 100 * number("orders", "count", feature.window) / number("orders", "sum", feature.window)
+                )
+            case Share():
+                count = number(feature.source, "count", feature.window)
+                return count / (count + number(feature.other, "count", feature.window))
+            case Burst():
+                return number(feature.source, "count", feature.short) / number(feature.source, "count", feature.long)
+            case Decayed():
+                return self._decayed([number(feature.source, "count", window) for window in WINDOWS])
+        assert isinstance(feature, Deviation | Score)
+        source = feature.source if isinstance(feature, Deviation) else "orders"
+        squares, dollars, count = (number(source, of, feature.window) for of in ("squares", "dollars", "count"))
+        mean = dollars / count
+        deviation = sqrt(max(squares / count - mean * mean, 0.0))
+        return deviation if isinstance(feature, Deviation) else (amount - mean) / max(deviation, 1.0)
+
+    def _decayed(self, counts: list[float]) -> float:
+        total, inner, near = 0.0, 0.0, 0
+        for count, window in zip(counts, WINDOWS.values(), strict=True):
+            total += (count - inner) * 2 ** (-(near + window.width_s) / 2 / 86_400)
+            inner, near = count, window.width_s
+        return total
+
+
+def _is_of(fact: AnyFact, source: str) -> bool:
+    return class_of(fact) in SOURCES[source].classes
+
+
+def _member(fact: AnyFact, member: str) -> str | None:
+    value: str | None = getattr(fact.entities if member in KINDS else fact, member)
+    return value
+
+
+def _number(member: str) -> int:
+    return int.from_bytes(member[:6].encode())
 
 
 def _minute(second: int) -> int:

@@ -35,6 +35,8 @@ TOPICS = {
 ACTIVITIES = (
     ("LoggedIn", False), ("LoggedIn", True), ("PaymentAttempted", False), ("CredentialsChanged", None),
     ("AddressAdded", None), ("OrderRefunded", None), ("ContestEntered", None),
+    ("PaymentAttempted", True), ("AccountRegistered", None), ("ReviewSubmitted", None), ("CallLogged", True),
+    ("PolicyAccepted", None),
 )  # fmt: skip
 
 
@@ -50,31 +52,34 @@ def random_facts(rng: random.Random, settings: Settings) -> list[AnyFact]:
     """Facts in the order of one facts partition: some late, some out of order, some repeated from earlier on."""
     facts: list[AnyFact] = []
     offsets: dict[str, int] = {}
+
+    def record(fact: AnyFact) -> None:
+        topic = fact.source.topic
+        offsets[topic] = offsets.get(topic, -1) + rng.randint(1, 3)
+        facts.append(msgspec.structs.replace(fact, source=Coordinates(topic, f"id-{topic}", 0, offsets[topic])))
+
     now_ms = START_MS
     while len(facts) < settings.facts:
         now_ms += rng.randrange(settings.step_min * MINUTE_MS + 1)
         if rng.random() < 0.01:
             now_ms += rng.choice((1, 20, 40)) * 86_400_000
         late_ms = rng.choice(LATE_MIN) * MINUTE_MS if rng.random() < settings.late else 0
-        fact = _random_fact(rng, settings, now_ms - late_ms)
-        topic = fact.source.topic
-        offsets[topic] = offsets.get(topic, -1) + rng.randint(1, 3)
-        facts.append(msgspec.structs.replace(fact, source=Coordinates(topic, f"id-{topic}", 0, offsets[topic])))
+        record(_random_fact(rng, settings, now_ms, late_ms))
+        if rng.random() < settings.repeats / 2:  # a publisher sends an event again, which is then at another offset
+            record(rng.choice(facts[-10:]))
         if rng.random() < settings.repeats / 5:  # intake crashed and publishes its last facts again
             facts += facts[-rng.randint(1, 10) :]
     return facts
 
 
-def _random_fact(rng: random.Random, settings: Settings, at_ms: int) -> AnyFact:
-    entities = Entities(
-        **{kind: f"{kind[:3]}{rng.randrange(settings.entities)}" for kind in KINDS if rng.random() < 0.8}
-    )
+def _random_fact(rng: random.Random, settings: Settings, now_ms: int, late_ms: int) -> AnyFact:
+    entities = Entities(**{kind: _entity(rng, settings, kind) for kind in KINDS if rng.random() < 0.8})
     of = rng.choices((OrderFact, VisitFact, ActivityFact, LabelFact, RefusedOrder), (5, 4, 4, 1, 1))[0]
     common: dict[str, Any] = {
         "source": Coordinates(TOPICS[of], "", 0, 0),
-        "event_id": "e",
-        "occurred_at_ms": at_ms,
-        "recorded_at_ms": at_ms,
+        "event_id": f"e{rng.randrange(10**6)}",
+        "occurred_at_ms": now_ms - late_ms,
+        "recorded_at_ms": now_ms,
         "entities": entities,
     }
     money = {
@@ -82,9 +87,24 @@ def _random_fact(rng: random.Random, settings: Settings, at_ms: int) -> AnyFact:
         "currency": rng.choice(("USD", "KWD", "JPY", "XXX")),
     }
     if of is OrderFact:
-        return OrderFact(**common, **money, order_id="o", method=rng.choice(("card", "wallet")), avs="match")
+        return OrderFact(
+            **common,
+            **money,
+            order_id="o",
+            method=rng.choice(("card", "wallet")),
+            avs="match",
+            promo=rng.choice((None, "promo")),
+            shipping_country=rng.choice((None, "SA", "AE", "KW")),
+            browser=rng.choice((None, "chrome", "safari")),
+        )
     if of is VisitFact:
-        return VisitFact(**common)
+        route = rng.choice(("/", "/checkout/pay", "/login", "/product/:id"))
+        return VisitFact(
+            **common,
+            route=route,
+            status=rng.choice((None, 200, 404)),
+            duration_ms=rng.choice((None, rng.randrange(9**6))),
+        )
     if of is ActivityFact:
         activity, succeeded = rng.choice(ACTIVITIES)
         with_money = money if activity == "OrderRefunded" else {}
@@ -93,6 +113,11 @@ def _random_fact(rng: random.Random, settings: Settings, at_ms: int) -> AnyFact:
         label = rng.choice(("chargeback", "confirmed", "dismissed"))
         return LabelFact(**common, **money, order_id="o", label=label, decision_id="d")
     return RefusedOrder(**common | {"entities": Entities()}, order_id="o", reason="refused.card_number")
+
+
+def _entity(rng: random.Random, settings: Settings, kind: str) -> str:
+    """One in three is the same: seen with more than its rolls hold, where there are so many."""
+    return f"{kind[:2]}{rng.randrange(settings.entities) if rng.random() < 0.67 else 0}"
 
 
 class Breaking:

@@ -7,6 +7,8 @@ import pytest
 from events.facts import KINDS
 from features import DEFINITIONS
 from features.definitions import WINDOWS, Age, Column, Definitions, Direct, Windowed
+from features.formulas import Mean
+from features.numbers import First, Roll, Since
 from features.rates import RATES, Rates
 
 ONE = Windowed("card", "orders", "count", "1h")
@@ -60,6 +62,17 @@ def test_tiles_hold_what_the_features_need_and_no_more() -> None:
         "card": (Column("orders", "count"), Column("declines", "count")),
         "ip": (),
     }
+
+
+def test_what_formulas_need_is_read_but_not_in_the_vector() -> None:
+    features = (Mean("card", "orders", "1h"), Since("card", "declines"), First("card", "orders", "device"))
+    definitions = Definitions(features)
+    assert definitions.names == ("card.orders.mean.1h", "card.declines.since_s", "card.device.first")
+    summed, counted = Windowed("card", "orders", "sum", "1h"), Windowed("card", "orders", "count", "1h")
+    assert definitions.numbers == (summed, counted, *features[1:])
+    columns = (Column("orders", "sum"), Column("orders", "count"), Column("declines", "last"))  # kept columns last
+    assert definitions.columns == {"card": columns}
+    assert definitions.rolls == {"card": (Roll("orders", "device"),)}
 
 
 def test_windows_are_made_of_each_others_tiles() -> None:

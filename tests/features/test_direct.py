@@ -60,7 +60,7 @@ def test_an_order_says_by_itself(feature: str, given: dict[str, Any], value: flo
 
 def test_a_definition_set_computes_them_in_the_vectors_order() -> None:
     values = dict(
-        zip((DEFINITIONS.names[at] for at, _ in DEFINITIONS.functions), DEFINITIONS.of_order(ORDER), strict=True)
+        zip((DEFINITIONS.numbers[at].name for at, _ in DEFINITIONS.functions), DEFINITIONS.of_order(ORDER), strict=True)
     )
     assert values["order.amount_usd"] == 123.45
     assert values["order.weekday_utc"] == 4

@@ -1,9 +1,10 @@
 from typing import Any
 
+import msgspec
 import pytest
 
 from events.facts import ActivityFact, AnyFact, Coordinates, LabelFact, OrderFact, RefusedOrder, VisitFact
-from features.sources import source_of
+from features.sources import CLASSES, SOURCES, class_of
 
 COMMON: dict[str, Any] = {
     "source": Coordinates("t", "id", 0, 0), "event_id": "e", "occurred_at_ms": 0, "recorded_at_ms": 0
@@ -20,23 +21,33 @@ def label(of: Any) -> LabelFact:
 
 
 @pytest.mark.parametrize(
-    ("fact", "source"),
+    ("fact", "expected"),
     [
-        (ORDER, "orders"),
-        (VisitFact(**COMMON), "visits"),
-        (activity("LoggedIn", True), "logins"),
-        (activity("LoggedIn", False), "logins_failed"),
-        (activity("PaymentAttempted", True), "payments"),
-        (activity("PaymentAttempted", False), "declines"),
-        (activity("CredentialsChanged"), "credential_changes"),
-        (activity("AddressAdded"), "addresses_added"),
-        (activity("OrderRefunded"), "refunds"),
-        (activity("ContestEntered"), None),
-        (label("chargeback"), "frauds"),
-        (label("confirmed"), "frauds"),
-        (label("dismissed"), None),
-        (RefusedOrder(**COMMON, order_id="o", reason="refused.card_number"), None),
+        (ORDER, "order"),
+        (msgspec.structs.replace(ORDER, promo="p"), "order_promo"),
+        (VisitFact(**COMMON), "visit"),
+        (VisitFact(**COMMON, route="/checkout/pay"), "visit_checkout"),
+        (VisitFact(**COMMON, route="/account/login"), "visit_account"),
+        (VisitFact(**COMMON, route="/checkout", status=500), "visit_failed"),
+        (activity("LoggedIn", True), "login"),
+        (activity("LoggedIn", False), "login_failed"),
+        (activity("PaymentAttempted", True), "payment"),
+        (activity("PaymentAttempted", False), "decline"),
+        (activity("CredentialsChanged"), "credential_change"),
+        (activity("AddressAdded"), "address_added"),
+        (activity("OrderRefunded"), "refund"),
+        (activity("ContestEntered"), "contest"),
+        (activity("IdentityVerified", False), "verification_failed"),
+        (activity("PolicyAccepted"), "uncounted"),
+        (label("chargeback"), "fraud"),
+        (label("confirmed"), "fraud"),
+        (label("dismissed"), "uncounted"),
+        (RefusedOrder(**COMMON, order_id="o", reason="refused.card_number"), "refused"),
     ],
 )
-def test_a_fact_counts_as_one_class_at_most(fact: AnyFact, source: str | None) -> None:
-    assert source_of(fact) == source
+def test_a_fact_is_of_one_class(fact: AnyFact, expected: str) -> None:
+    assert class_of(fact) == expected
+
+
+def test_every_class_is_in_some_source() -> None:
+    assert {name for source in SOURCES.values() for name in source.classes} == set(CLASSES)

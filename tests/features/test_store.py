@@ -6,7 +6,7 @@ from redis.exceptions import ConnectionError as Unreachable
 
 from events.facts import AnyFact, Coordinates, Entities, OrderFact, RefusedOrder, VisitFact
 from features.definitions import DEFINITIONS, Age, Definitions, Direct, Windowed
-from features.errors import ForeignStore, Gap, Restarted
+from features.errors import ForeignStore, Gap, Restarted, StoreFull
 from features.store import Applied, Chunk, Store
 from tests.features.streams import Run
 
@@ -142,7 +142,10 @@ def test_a_fact_at_another_offset_with_a_source_already_seen_is_dropped(run: Run
 
 def test_a_source_partition_or_topic_of_its_own_has_a_mark_of_its_own(run: Run) -> None:
     sources = [("a", 0, 9), ("a", 1, 3), ("b", 0, 3)]
-    facts = [order(0, source=Coordinates("orders", topic_id, part, at)) for topic_id, part, at in sources]
+    facts = [
+        order(0, event_id=f"{topic_id}{part}", source=Coordinates("orders", topic_id, part, at))
+        for topic_id, part, at in sources
+    ]
 
     async def body(client: Redis) -> Applied:
         return await (await opened(client)).apply(chunk(0, *facts))
@@ -327,3 +330,61 @@ def test_an_entity_forgets_what_its_longest_window_has_left(run: Run) -> None:
         [first, 1, 1000, second, 2, 2000, third, 3, 3000],
         [second, 1, 1000, third, 2, 2000, fourth, 3, 3000],
     ]
+
+
+def test_an_event_that_comes_again_at_another_offset_counts_once_and_has_no_vector(run: Run) -> None:
+    first = order(0)
+    again = msgspec.structs.replace(first, source=Coordinates("orders", "orders-id", 0, 7))
+
+    async def body(client: Redis) -> list[Applied]:
+        store = await opened(client, 2, DEFINITIONS)
+        return [await store.apply(chunk(0, first, order(1))), await store.apply(chunk(2, again, order(8)))]
+
+    one, two = run(body)
+    assert (one.decided, two.decided, two.repeats) == ([0, 1], [1], 1)
+    assert two.matrix[0, DEFINITIONS.names.index("card.orders.count.1h")] == 2
+
+
+def test_an_id_used_for_another_event_does_not_hide_it(run: Run) -> None:
+    async def body(client: Redis) -> Applied:
+        store = await opened(client)
+        return await store.apply(chunk(0, order(0), order(1, minute=1, event_id="e0")))
+
+    assert run(body).decided == [0, 1]
+
+
+def test_a_flood_of_members_is_capped_and_says_so(run: Run) -> None:
+    emails = [*(f"{n:06}" for n in range(200)), "000199", "000000"]
+    facts = [
+        msgspec.structs.replace(order(n, n / 60), entities=Entities(ip="i", email=email))
+        for n, email in enumerate(emails)
+    ]
+
+    async def body(client: Redis) -> tuple[Applied, int]:
+        applied = await (await opened(client, 1, DEFINITIONS)).apply(chunk(0, *facts))
+        return applied, int(await client.strlen("{s00}ip:i"))
+
+    applied, size = run(body)
+    distinct = applied.matrix[:, DEFINITIONS.names.index("ip.email.distinct.30d")]
+    first = applied.matrix[:, DEFINITIONS.names.index("ip.email.first")]
+    assert distinct.tolist() == [*map(float, range(65)), *[65.0] * 137]
+    assert first[:65].tolist() == [1.0] * 65
+    assert (first[200], np.isnan(first[201])) == (0.0, True)  # of one seen long ago nobody knows any more
+    assert size < 2_500
+
+
+def test_a_server_out_of_memory_applies_nothing_and_is_said_so(run: Run) -> None:
+    async def body(client: Redis) -> tuple[dict[int, int], Applied]:
+        store = await opened(client)
+        await store.apply(chunk(0, order(0)))
+        await client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(StoreFull, match="shard 0 is out of memory: raise its maxmemory; it applied nothing"):
+                await store.apply(chunk(1, order(1)))
+            fences = await store.fences()
+        finally:
+            await client.config_set("maxmemory", 0)
+        return fences, await store.apply(chunk(1, order(1)))
+
+    fences, applied = run(body)
+    assert (fences, applied.decided) == ({0: 0}, [0])

@@ -18,7 +18,7 @@ from tests.features.streams import Breaking, Run, Settings, random_facts, work_o
 SETTINGS = st.builds(
     Settings,
     facts=st.just(200),
-    entities=st.sampled_from([1, 3, 30]),
+    entities=st.sampled_from([1, 3, 30, 900]),
     step_min=st.sampled_from([0, 1, 20, 200, 2000]),
     late=st.sampled_from([0.0, 0.05, 0.4]),
     repeats=st.sampled_from([0.0, 0.1]),
@@ -71,7 +71,7 @@ def test_every_vector_is_the_naive_twins_through_repeats_and_crashes(
 @pytest.mark.parametrize("seed", range(20, 40))
 def test_longer_streams_too(run: Run, seed: int) -> None:
     rng = random.Random(seed)
-    stream = Settings(1500, rng.choice((1, 3, 30)), rng.choice((0, 1, 20, 200)), rng.choice((0, 0.05, 0.4)))
+    stream = Settings(1500, rng.choice((1, 3, 30, 900)), rng.choice((0, 1, 20, 200)), rng.choice((0, 0.05, 0.4)))
     check_stream(run, seed, stream, rng.choice((1, 2, 3)))
 
 

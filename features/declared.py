@@ -1,0 +1,142 @@
+"""A set of features: what must be read for it, what must be stored, and how its vectors come of the numbers read."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from hashlib import blake2b
+
+import msgspec
+import numpy as np
+
+from events.facts import KINDS, OrderFact
+from features import direct, sources
+from features.formulas import Derived, Floats
+from features.numbers import (
+    DISTINCT,
+    FUNCTIONS,
+    LATENESS_S,
+    NUMBERS,
+    SEMANTICS,
+    SUMMED,
+    WINDOWS,
+    Column,
+    Direct,
+    Distinct,
+    First,
+    Number,
+    Roll,
+    Since,
+    Windowed,
+)
+from features.rates import RATES, Rates
+
+Feature = Number | Derived
+
+
+class Definitions(msgspec.Struct, frozen=True, dict=True):
+    """An ordered set of features and the rates that their amounts are converted with.
+
+    The order is the vector's. Two sets with the same `hash` give the same numbers for the same facts.
+    """
+
+    features: tuple[Feature, ...]
+    rates: Rates = RATES
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) < len(self.names):
+            raise ValueError("two features have the same name")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def hash(self) -> str:
+        """32 hexadecimal digits over everything that the numbers depend on."""
+        meaning = [
+            self.features, list(WINDOWS.values()), LATENESS_S, DISTINCT, SEMANTICS, sources.VERSION, KINDS,
+            self.rates.version,
+        ]  # fmt: skip
+        return blake2b(msgspec.json.encode(meaning, order="deterministic"), digest_size=16).hexdigest()
+
+    @cached_property
+    def numbers(self) -> tuple[Number, ...]:
+        """All that must be read: what the vector holds as it is, and what its derived features are made from."""
+        needed: dict[Number, None] = {}
+        for feature in self.features:
+            needed.update(dict.fromkeys((feature,) if isinstance(feature, NUMBERS) else feature.inputs))
+        return tuple(needed)
+
+    @cached_property
+    def columns(self) -> Mapping[str, tuple[Column, ...]]:
+        """What the tiles of each kind of entity hold, summed columns first, for the kinds that any feature needs."""
+        needed: dict[str, dict[Column, None]] = {}
+        for number in self.numbers:
+            if isinstance(number, Direct):
+                continue
+            of_kind = needed.setdefault(number.kind, {})
+            if isinstance(number, Windowed):
+                of_kind.setdefault(Column(number.source, number.aggregate))
+            elif isinstance(number, Since):
+                of_kind.setdefault(Column(number.source, "last"))
+        in_order = {kind: sorted(needed[kind], key=lambda c: c.aggregate not in SUMMED) for kind in needed}
+        return {kind: tuple(in_order[kind]) for kind in KINDS if kind in in_order}
+
+    @cached_property
+    def rolls(self) -> Mapping[str, tuple[Roll, ...]]:
+        """The lists of members of each kind that has columns."""
+        needed: dict[str, dict[Roll, None]] = {kind: {} for kind in self.columns}
+        for number in self.numbers:
+            if isinstance(number, Distinct | First):
+                needed[number.kind].setdefault(Roll(number.source, number.member))
+        return {kind: tuple(rolls) for kind, rolls in needed.items()}
+
+    def sources(self, kind: str) -> frozenset[str]:
+        """What a kind counts, or meets members in."""
+        return frozenset(c.source for c in self.columns[kind]) | frozenset(r.source for r in self.rolls[kind])
+
+    @cached_property
+    def functions(self) -> tuple[tuple[int, direct.Function], ...]:
+        """(place among the numbers, function) of the direct ones."""
+        direct_features = ((at, f) for at, f in enumerate(self.numbers) if isinstance(f, Direct))
+        return tuple((at, FUNCTIONS[feature.function]) for at, feature in direct_features)
+
+    def of_order(self, order: OrderFact) -> list[float]:
+        """The direct numbers of an order, in the order of `functions`."""
+        return [function(order, self.rates) for _, function in self.functions]
+
+    @cached_property
+    def _copied(self) -> tuple[list[int], list[int]]:
+        """Places of the numbers that the vector holds as they are: in it, and among the numbers."""
+        at = {number: place for place, number in enumerate(self.numbers)}
+        pairs = [(place, at[f]) for place, f in enumerate(self.features) if isinstance(f, NUMBERS)]
+        return [place for place, _ in pairs], [number for _, number in pairs]
+
+    @cached_property
+    def _formulas(self) -> list[tuple[Callable[..., Floats], list[int], list[list[int]]]]:
+        """For each kind of formula: it, the places of its features in the vector, of each input among the numbers."""
+        at = {number: place for place, number in enumerate(self.numbers)}
+        by_type: dict[type[Derived], list[int]] = {}
+        for place, feature in enumerate(self.features):
+            if not isinstance(feature, NUMBERS):
+                by_type.setdefault(type(feature), []).append(place)
+        formulas = []
+        for of_type, places in by_type.items():
+            inputs = [self.features[place].inputs for place in places]  # type: ignore[union-attr]  # all are derived
+            formulas.append(
+                (of_type.formula, places, [[at[n] for n in column] for column in zip(*inputs, strict=True)])
+            )
+        return formulas
+
+    def vectors(self, numbers: Floats) -> Floats:
+        """Vectors, (facts, features), from the numbers read, (facts, numbers).
+
+        Elementwise throughout, so that a row's bytes do not depend on the other rows.
+        """
+        matrix = np.empty((len(numbers), len(self.features)))
+        places, copied = self._copied
+        matrix[:, places] = numbers[:, copied]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for formula, places, inputs in self._formulas:
+                found = formula(*(numbers[:, at] for at in inputs))
+                matrix[:, places] = np.where(np.isfinite(found), found, np.nan)
+        return matrix

@@ -16,6 +16,10 @@ NAMES = {
     "costs": "processor time an order, stage by stage",
     "latency": "produce-to-decision latency at 200 orders/s",
     "memory": "resident memory of screening after a million facts",
+    "features": "orders/s of the feature store, beside the usual Redis counters",
+    "history": "cost of an order against how much its entities have behind them",
+    "entities": "memory of a million active entities",
+    "backfill": "a million orders' vectors from their facts",
 }
 QUICK = Path("var/benchmarks")
 
@@ -39,10 +43,14 @@ def main(names: tuple[str, ...], rounds: int, quick: bool, out: Path | None) -> 
     costs      processor time an order, stage by stage
     latency    produce-to-decision latency at 200 orders/s
     memory     resident memory of screening after a million facts
+    features   orders/s of the feature store, beside the usual Redis counters
+    history    cost of an order against how much its entities have behind them
+    entities   memory of a million active entities
+    backfill   a million orders' vectors from their facts
 
     \b
     Examples:
-      python -m benchmarks                        all of them, some 15 minutes
+      python -m benchmarks                        all of them, some 45 minutes
       python -m benchmarks latency --rounds 5
       python -m benchmarks --quick                does everything still run?
       make bench ARGS="pipeline --rounds 5"

@@ -3,13 +3,12 @@
 import signal
 import sys
 import time
-from collections.abc import Sequence
 from statistics import median
 
 from benchmarks import workload
 from benchmarks.full import Full, full, watching
 from benchmarks.processes import cpu_s
-from benchmarks.report import Outcome, Plan, Run, by_contender, medians_of, ranges
+from benchmarks.report import Outcome, Plan, Run, medians_of, ranges, ratios, rotated
 
 CONTENDERS = ("amana", "loop", "stock")
 STAGES = ("intake", "screen")
@@ -37,25 +36,13 @@ def measure(plan: Plan) -> Outcome:
         runs=runs,
         figures={
             "pipeline_vs_stock": rates["amana"] / rates["stock"],
-            "pipeline_vs_loop": median(ratios(runs, "amana", "loop")),
+            "pipeline_vs_loop": median(ratios(runs, "orders_per_s", "amana", "loop")),
             "pipeline_orders_per_s": rates["amana"],
         },
         targets={"pipeline_vs_stock": ">= 3", "pipeline_vs_loop": ">= .95"},
         columns=["", "orders/s", *(f"{name}: CPU us an order" for name in PROCESSES)],
         rows=ranges(runs, {"orders_per_s": ",.0f"} | processor),
     )
-
-
-def rotated(contenders: Sequence[str], by: int) -> Sequence[str]:
-    first = by % len(contenders)
-    return (*contenders[first:], *contenders[:first])
-
-
-def ratios(runs: Sequence[Run], one: str, other: str) -> list[float]:
-    """Round by round: what slows the machine for a while slows both."""
-    rates = by_contender(runs)
-    pairs = zip(rates[one]["orders_per_s"], rates[other]["orders_per_s"], strict=True)
-    return [mine / theirs for mine, theirs in pairs]
 
 
 def run(

@@ -12,6 +12,8 @@ from statistics import median
 import msgspec
 from rich.table import Table
 
+from benchmarks.plot import Plot, svg
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENT = ROOT / "docs" / "performance.md"
@@ -48,6 +50,7 @@ class Outcome(msgspec.Struct, frozen=True):
     targets: dict[str, str]
     columns: list[str]
     rows: list[list[str]]
+    plot: Plot | None = None
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -90,6 +93,18 @@ def by_contender(runs: Sequence[Run]) -> dict[str, dict[str, list[float]]]:
 
 def medians_of(runs: Sequence[Run], what: str) -> dict[str, float]:
     return {who: median(values[what]) for who, values in by_contender(runs).items() if what in values}
+
+
+def rotated(contenders: Sequence[str], by: int) -> Sequence[str]:
+    """The order of a round: another contender begins each."""
+    first = by % len(contenders)
+    return (*contenders[first:], *contenders[:first])
+
+
+def ratios(runs: Sequence[Run], what: str, one: str, other: str) -> list[float]:
+    """Round by round: what slows the machine for a while slows both."""
+    values = by_contender(runs)
+    return [mine / theirs for mine, theirs in zip(values[one][what], values[other][what], strict=True)]
 
 
 def machine() -> dict[str, str | int | float]:
@@ -141,7 +156,10 @@ def tables(result: Result) -> list[Table]:
 
 
 def document(results: Sequence[Result], path: Path) -> None:
-    """Put each result into its place in a document: between `<!-- NAME -->` and `<!-- /NAME -->`."""
+    """Put each result into its place in a document: between `<!-- NAME -->` and `<!-- /NAME -->`.
+
+    Plots go into `plots/` beside it.
+    """
     text = path.read_text(encoding="utf-8")
     for result in results:
         begin, end = f"<!-- {result.name} -->\n", f"<!-- /{result.name} -->"
@@ -150,24 +168,32 @@ def document(results: Sequence[Result], path: Path) -> None:
         if not found:
             raise ValueError(f"{path}: expected a line {begin.strip()} and a line {end}")
         text = before + begin + markdown(result) + end + after
+        if result.outcome.plot:
+            (path.parent / _picture(result)).parent.mkdir(exist_ok=True)
+            (path.parent / _picture(result)).write_text(svg(result.outcome.plot), encoding="utf-8")
     path.write_text(text, encoding="utf-8")
 
 
 def markdown(result: Result) -> str:
     """A result as the document shows it."""
-    about = result.machine
+    about, plot = result.machine, result.outcome.plot
     where = f"{about['cores']} cores ({about['cpu']}), {about['memory_gb']} GB, Linux {about['kernel']}"
     load = f"load average {about['load_average_before']:.1f} before"
     return "\n".join(
         [
             *_lines(["figure", "measured", "target"], figures_of(result)),
             "",
+            *([f"![{plot.title}]({_picture(result)})", ""] if plot else []),
             *_lines(result.outcome.columns, result.outcome.rows),
             "",
             f"{result.outcome.workload} Rounds: {result.plan.rounds}; {where}; {load}; commit {result.commit}.",
             "",
         ]
     )
+
+
+def _picture(result: Result) -> str:
+    return f"plots/{result.name}.svg"
 
 
 def _lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -180,6 +206,11 @@ def ranges(runs: Sequence[Run], shown: Mapping[str, str]) -> list[list[str]]:
         [who, *(f"{median(v):{style}} ({min(v):{style}}-{max(v):{style}})" for v, style in _chosen(named, shown))]
         for who, named in by_contender(runs).items()
     ]
+
+
+def shown(values: Sequence[float] | None) -> str:
+    """Median, lowest and highest; a dash for what was not measured."""
+    return f"{median(values):,.0f} ({min(values):,.0f}-{max(values):,.0f})" if values else "-"
 
 
 def _chosen(named: Mapping[str, list[float]], shown: Mapping[str, str]) -> list[tuple[list[float], str]]:

@@ -17,7 +17,7 @@
 local call, pack, unpack_, pack_row = redis.call, cmsgpack.pack, cmsgpack.unpack, struct.pack
 local server, partition, previous, committed, last, newest, sources, kinds, facts = unpack(unpack_(ARGV[1]))
 
-if server ~= '' and server ~= string.match(call('INFO', 'server'), 'run_id:(%x+)') then
+if server ~= '' and server ~= string.match(call('INFO', 'replication'), 'master_replid:(%x+)') then
   return redis.error_reply('RESTARTED')
 end
 

@@ -5,6 +5,7 @@ AmanaError
     ├── Gap            the store has not yet applied what comes before this chunk
     ├── Restarted      a shard's server is another than the one that was looked at
     ├── StoreFull      a shard's server has no memory left
+    ├── NotACluster    the store's address names a cluster, and what answers there is none
     └── ForeignStore   the store was written for another facts topic, other definitions or another number of shards
 """
 
@@ -32,6 +33,10 @@ class Restarted(FeatureError):
 
 class StoreFull(FeatureError):
     """A shard's server is at its `maxmemory`, and nothing may be evicted: it needs more."""
+
+
+class NotACluster(FeatureError):
+    """The store's address names a cluster, and what answers there is none."""
 
 
 class ForeignStore(FeatureError):

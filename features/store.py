@@ -16,18 +16,23 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
+from features import cluster
 from features.batches import Batch, Chunk, Encoder, Floats, Reply, tag
 from features.declared import Definitions
 from features.definitions import DEFINITIONS
 from features.errors import ForeignStore, Gap, Restarted, StoreFull
 from features.script import lua
 
-__all__ = ["Applied", "Chunk", "Seen", "Store", "connect"]
+__all__ = ["Applied", "Chunk", "Client", "Seen", "Store", "connect"]
+
+Client = Redis | cluster.Cluster
 
 # Chunks that a server has before it at a time: one in work and one ready (5,000 orders/s). It answers all that it finds
 # waiting together, after one fsync, so that with four it and we took turns (3,600); with one it waits for us (4,100).
 _IN_FLIGHT = 2
-_RUN_ID = "return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')"
+# Every start of a server and every promotion of a replica gives the data that it serves a new id; its run id would be
+# the same when a master that was replaced, and took over what its replica lacked, is promoted again.
+_HISTORY = "return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')"
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -46,20 +51,25 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """The run id of each shard's server, and for each facts partition the offset that every shard has applied."""
+    """Each shard's server, as an id of what it lived through; the offset of each partition that all have applied."""
 
     servers: tuple[str, ...]
     fences: dict[int, int]
 
 
-def connect(url: str, timeout_s: float = 10.0) -> Redis:
+def connect(url: str, timeout_s: float = 10.0) -> Client:
     """A client that never retries by itself: whoever repeats a chunk must look at the fences first.
 
-    `timeout_s` bounds a connection's opening and each answer.
+    `url` is a server's, `redis://host:port/0`, or a cluster's, `redis+cluster://host:port,host:port`. `timeout_s`
+    bounds a connection's opening and each answer.
     """
-    return Redis.from_url(
-        url, protocol=2, retry=Retry(NoBackoff(), 0), socket_connect_timeout=timeout_s, socket_timeout=timeout_s
-    )
+    options: dict[str, Any] = {
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_connect_timeout": timeout_s,
+        "socket_timeout": timeout_s,
+    }
+    return cluster.connect(url, **options) if cluster.SCHEME in url else Redis.from_url(url, **options)
 
 
 class Store:
@@ -69,7 +79,7 @@ class Store:
     Whoever must know looks first, and sends chunks that only the servers then seen apply.
     """
 
-    def __init__(self, client: Redis, definitions: Definitions = DEFINITIONS, shards: int = 1) -> None:
+    def __init__(self, client: Client, definitions: Definitions = DEFINITIONS, shards: int = 1) -> None:
         self.definitions, self.shards = definitions, shards
         self._client = client
         self._encoder = Encoder(definitions, shards)
@@ -92,7 +102,7 @@ class Store:
 
     async def look(self) -> Seen:
         """Which server each shard is on now, and what it has applied."""
-        servers = [await self._client.eval(_RUN_ID, 1, _fences_key(shard)) for shard in range(self.shards)]
+        servers = [await self._client.eval(_HISTORY, 1, _fences_key(shard)) for shard in range(self.shards)]
         return Seen(tuple(server.decode() for server in servers), await self.fences())
 
     async def fences(self) -> dict[int, int]:

@@ -40,7 +40,13 @@ def _window_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("train")
-@database_option
+@click.option("--database", envvar="AMANA_DATABASE", help="SQLAlchemy address, e.g. sqlite:///var/amana.db.")
+@click.option(
+    "--vectors",
+    "vectors",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Learn from a file of `amana features backfill` instead; an order without a label counts as genuine.",
+)
 @models_option
 @_window_options
 @click.option("--review-share", default=DEFAULTS.review_share, show_default=True, help="Reviewed or blocked at most.")
@@ -48,7 +54,8 @@ def _window_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--seed", default=0, show_default=True, help="The same seed and history, the same model.")
 def train_command(
     *,
-    database: str,
+    database: str | None,
+    vectors: Path | None,
     folder: Path,
     since: datetime | None,
     until: datetime | None,
@@ -57,7 +64,7 @@ def train_command(
     block_share: float,
     seed: int,
 ) -> None:
-    """Train a model on logged vectors and make it the current version.
+    """Train a model on logged or backfilled vectors and make it the current version.
 
     Learns from the earlier orders; the later quarter sets the thresholds, by the shares of orders to review and block.
 
@@ -65,11 +72,20 @@ def train_command(
     Examples:
       amana train --database sqlite:///var/amana.db --models var/models
       amana train --from 2026-01-01 --until 2026-03-01 --review-share 0.02 --block-share 0.004
+      amana train --vectors var/backfilled.parquet --models var/models
     """
+    if vectors and labels_until:
+        raise click.UsageError("--labels-until: a file's labels were settled by `amana features backfill --labels-at`")
+    if not vectors and not database:
+        raise click.UsageError("expected --database or --vectors")
     console = Console(stderr=True)
     try:
-        with console.status("reading history"):
-            table = _read(database, since, until, labels_until)
+        with console.status("reading vectors"):
+            table = (
+                _within(parquet.read(vectors, DEFINITIONS.hash), since, until)
+                if vectors
+                else _read(str(database), since, until, labels_until)
+            )
         with console.status(f"learning from {len(table):,} orders"):
             settings = Settings(review_share=review_share, block_share=block_share)
             trained = train(table, DEFINITIONS.names, definitions=DEFINITIONS.hash, seed=seed, settings=settings)
@@ -128,6 +144,11 @@ def _read(database: str, since: datetime | None, until: datetime | None, labels_
         raise click.ClickException(f"the database failed: {type(error).__name__}") from None
     finally:
         engine.dispose()
+
+
+def _within(table: pd.DataFrame, since: datetime | None, until: datetime | None) -> pd.DataFrame:
+    times = table["occurred_at_ms"]
+    return table[(times >= _milliseconds(since, 0)) & (times < _milliseconds(until, _END_OF_TIME_MS))]
 
 
 def _milliseconds(moment: datetime | None, default: int) -> int:

@@ -19,3 +19,7 @@ class DatabaseUnusable(HistoryError):
 
 class BadVector(HistoryError):
     """A logged vector of another width than its definitions'."""
+
+
+class ForeignFile(HistoryError):
+    """A file that is no training table of these definitions."""

@@ -21,6 +21,17 @@ _encode = msgspec.json.Encoder().encode
 _decode_entities = msgspec.json.Decoder(Entities).decode
 
 
+class LoggedVector(msgspec.Struct, frozen=True):
+    """What a decision was made on: little-endian float64 in the order of the definitions of that hash."""
+
+    decision_id: str
+    occurred_at_ms: int
+    outcome: str
+    score: float | None
+    definitions: str
+    vector: bytes
+
+
 class Index:
     """One database; safe to share between threads and processes."""
 
@@ -63,6 +74,17 @@ class Index:
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return row and IndexedOrder(row.decision_id, _decode_entities(row.entities), row.amount_minor, row.currency)
+
+    def vectors_of(self, order_id: str) -> list[LoggedVector]:
+        """Of each decision of an order that has a vector: the earliest first, then by coordinates."""
+        columns = decisions.c
+        query = (
+            sa.select(*(columns[name] for name in LoggedVector.__struct_fields__))
+            .where(columns.order_id == order_id, columns.vector.is_not(None))
+            .order_by(columns.occurred_at_ms, columns.source_partition, columns.source_offset)
+        )
+        with self._engine.connect() as connection:
+            return [LoggedVector(*row) for row in connection.execute(query)]
 
     def training_table(
         self, definitions_hash: str, names: Sequence[str], *, from_ms: int, until_ms: int, labels_known_at_ms: int

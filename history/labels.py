@@ -49,3 +49,22 @@ def resolve(event: LabelEvent, coordinates: Coordinates, recorded_at_ms: int, in
         amount_minor=order.amount_minor or 0,
         currency=order.currency or "USD",
     )
+
+
+class KnownLabels:
+    """Orders' labels as they were known at a moment: the last one by then counts."""
+
+    def __init__(self, at_ms: int) -> None:
+        self._at_ms = at_ms
+        self._last: dict[str, tuple[tuple[int, int, str], int]] = {}
+
+    def take(self, fact: LabelFact) -> None:
+        """Facts may come in any order, and again."""
+        newness = (fact.occurred_at_ms, fact.recorded_at_ms, fact.source.text())
+        if fact.occurred_at_ms <= self._at_ms and newness > self._last.get(fact.order_id, ((-1, -1, ""), 0))[0]:
+            self._last[fact.order_id] = newness, int(fact.label != "dismissed")
+
+    def of(self, order_id: str) -> int | None:
+        """1 for fraud, 0 for an order found genuine, None where nobody had said anything."""
+        last = self._last.get(order_id)
+        return last and last[1]

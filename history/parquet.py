@@ -1,17 +1,66 @@
-"""Training tables as Parquet files, the exchange format of other tools."""
+"""Training tables as Parquet files, the exchange format of other tools.
+
+The file's metadata names the definitions' hash under `amana.definitions`.
+"""
 
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
+from history.errors import ForeignFile
+
+_HASH = b"amana.definitions"
+
+
+class Writer:
+    """Writes a file part by part, whole or not at all: it is there once the context ends without an error."""
+
+    def __init__(self, path: Path, schema: pa.Schema, definitions: str) -> None:
+        self._path = path
+        self._temporary = path.with_name(f".{path.name}.part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        named = {**(schema.metadata or {}), _HASH: definitions.encode()}
+        self.schema = schema.with_metadata(named)
+        self._file = pyarrow.parquet.ParquetWriter(self._temporary, self.schema, compression="zstd")
+
+    def write(self, part: pa.Table) -> None:
+        """A part with the schema's columns."""
+        self._file.write_table(part.cast(self.schema))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self._file.close()
+        if kind is None:
+            self._temporary.replace(self._path)
+        else:
+            self._temporary.unlink()
+
 
 def write(table: pd.DataFrame, path: Path, definitions: str) -> None:
-    """Writes whole or not at all; the file's metadata names the definitions' hash under `amana.definitions`."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
-    named = {**(arrow.schema.metadata or {}), b"amana.definitions": definitions.encode()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    pyarrow.parquet.write_table(arrow.replace_schema_metadata(named), temporary, compression="zstd")
-    temporary.replace(path)
+    with Writer(path, arrow.schema, definitions) as writer:
+        writer.write(arrow)
+
+
+def read(path: Path, definitions: str) -> pd.DataFrame:
+    """A training table, an order without a label as genuine.
+
+    Raises ForeignFile for what is none, or is one of other definitions.
+    """
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except pa.ArrowInvalid:
+        raise ForeignFile(f"{path}: expected a Parquet file") from None
+    with file:
+        found = (file.schema_arrow.metadata or {}).get(_HASH, b"none").decode(errors="replace")
+        if found != definitions:
+            raise ForeignFile(f"{path} holds vectors of definitions {found}, expected {definitions}: backfill it again")
+        table = file.read().to_pandas()
+    table["label"] = table["label"].fillna(0).astype("int64")
+    return table

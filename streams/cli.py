@@ -23,6 +23,7 @@ Command = Callable[..., Any]
 
 ROOMS = {
     "cases": "review.cli:cases",
+    "features": "streams.features_cli:features",
     "history": "history.cli:history",
     "keys": "vault.cli:keys",
     "models": "models.cli:models",
@@ -87,7 +88,10 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
         "--brokers", envvar="AMANA_BROKERS", default="127.0.0.1:9092", show_default=True, help="Kafka's addresses."
     ),
     "redis": click.option(
-        "--redis", envvar="AMANA_REDIS", default="redis://127.0.0.1:6379/0", help="The feature store's address."
+        "--redis",
+        envvar="AMANA_REDIS",
+        default="redis://127.0.0.1:6379/0",
+        help="The feature store's address: redis://HOST:PORT/0, or a cluster's: redis+cluster://HOST:PORT,HOST:PORT",
     ),
     "shards": click.option(
         "--shards",
@@ -187,6 +191,7 @@ def screen(**settings: Any) -> None:
     Examples:
       amana screen --brokers 127.0.0.1:9092 --redis redis://127.0.0.1:6379/0 --models var/models
       amana screen --instance 1 --metrics-port 9103        a second one, beside instance 0
+      amana screen --redis redis+cluster://10.0.0.1:6379,10.0.0.2:6379 --shards 3
     """
     work("screen", settings)
 

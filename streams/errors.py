@@ -1,6 +1,10 @@
 """What stops a stage on purpose.
 
 AmanaError
+├── Unreadable         a record to be replayed that is not what its log should hold
+├── NothingToReplay    a range or a log without anything to do
+├── NotKnown           an order or an entity that nothing is known of
+├── Unusable           a value to look up that intake would not take
 └── Stopped            a state that a person must look at; the message says what, where and what was expected
     ├── Recreated      a topic is not the one that the stored state belongs to
     ├── AheadOfLog     a fence beyond the log's end: the log lost records, or the store is another cluster's
@@ -9,6 +13,22 @@ AmanaError
 """
 
 from events.errors import AmanaError
+
+
+class Unreadable(AmanaError):
+    """A record to be replayed that is not what its log should hold; the message says which."""
+
+
+class NothingToReplay(AmanaError):
+    """A range or a log without anything to do."""
+
+
+class NotKnown(AmanaError):
+    """An order or an entity that nothing is known of."""
+
+
+class Unusable(AmanaError):
+    """A value to look up that intake would not take; the message does not hold it."""
 
 
 class Stopped(AmanaError):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from features.server import embedded
-from tests.harness import Kafka, Postgres, Redis
+from tests.harness import Kafka, Postgres, Redis, RedisCluster
 
 
 class Embedded(NamedTuple):
@@ -30,6 +30,13 @@ def redis_server() -> Iterator[Redis]:
     """A Redis server, AOF on every write: `.url`."""
     with Redis() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[RedisCluster]:
+    """A Redis Cluster of three nodes without replicas: `.url`."""
+    with RedisCluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import redis
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from tests.harness import Kafka, MissingServer, Postgres, Redis, free_port, wait_until
+from tests.harness import Kafka, MissingServer, Postgres, Redis, RedisCluster, free_port, wait_until
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,6 +50,21 @@ def test_redis_keeps_its_writes_over_a_kill() -> None:
             assert client.get("key") == b"kept"
             assert client.config_get("appendfsync") == {"appendfsync": "always"}
             assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+
+
+def test_a_cluster_puts_a_replica_in_a_killed_masters_place_and_takes_it_back_as_a_replica() -> None:
+    with RedisCluster(replicas=1, timeout_ms=1_000) as cluster:
+        master = cluster.owner("key")
+        with cluster.client() as client:
+            client.set("key", "kept")
+        cluster.settle(master)
+        cluster.fail_over(master)
+        assert cluster.owner("key") is not master
+        with cluster.client() as client:
+            assert client.get("key") == b"kept"
+        cluster.restore()
+        assert master not in cluster.masters()
+        assert master.call("CONFIG GET", "appendfsync") == {"appendfsync": "always"}
 
 
 def test_every_test_gets_an_empty_database(postgres: Postgres, database: str) -> None:

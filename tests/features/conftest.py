@@ -9,7 +9,7 @@ from features.store import connect
 from tests.features.streams import Run
 
 
-@pytest.fixture(params=["redis_server", "embedded_redis"])
+@pytest.fixture(params=["redis_server", "redis_cluster", "embedded_redis"])
 def url(request: pytest.FixtureRequest) -> str:
     """The URL of each server in turn that the engine must run on."""
     return str(request.getfixturevalue(request.param).url)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as Unreachable
 
 from events.facts import AnyFact, Coordinates, Entities, OrderFact, RefusedOrder, VisitFact
+from features.cluster import Cluster
 from features.definitions import DEFINITIONS, Age, Definitions, Direct, Windowed
 from features.errors import ForeignStore, Gap, Restarted, StoreFull
 from features.store import Applied, Chunk, Store
@@ -377,13 +380,14 @@ def test_a_server_out_of_memory_applies_nothing_and_is_said_so(run: Run) -> None
     async def body(client: Redis) -> tuple[dict[int, int], Applied]:
         store = await opened(client)
         await store.apply(chunk(0, order(0)))
-        await client.config_set("maxmemory", 1)
+        everywhere: Any = {"target_nodes": "all"} if isinstance(client, Cluster) else {}
+        await client.config_set("maxmemory", 1, **everywhere)
         try:
             with pytest.raises(StoreFull, match="shard 0 is out of memory: raise its maxmemory; it applied nothing"):
                 await store.apply(chunk(1, order(1)))
             fences = await store.fences()
         finally:
-            await client.config_set("maxmemory", 0)
+            await client.config_set("maxmemory", 0, **everywhere)
         return fences, await store.apply(chunk(1, order(1)))
 
     fences, applied = run(body)

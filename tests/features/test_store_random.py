@@ -101,5 +101,4 @@ async def state_after(client: Redis, facts: list[AnyFact], rng: random.Random) -
         end = min(start + rng.randint(1, 80), len(facts))
         await store.apply(Chunk(0, start - 1, 0, range(start, end), facts[start:end]))
         start = end
-    keys = [key async for key in client.scan_iter(_type="string")]
-    return dict(zip(keys, await client.mget(keys), strict=True))
+    return {key: await client.get(key) async for key in client.scan_iter(_type="string")}

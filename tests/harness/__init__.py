@@ -12,7 +12,19 @@ Never: a process or a folder that outlives the run, a port that another program 
 from tests.harness.kafka import Kafka
 from tests.harness.postgres import Postgres
 from tests.harness.redis import Redis
+from tests.harness.redis_cluster import ClusterNode, RedisCluster
 from tests.harness.server import MissingServer, Server, ServerFailed
 from tests.harness.waiting import free_port, wait_until
 
-__all__ = ["Kafka", "MissingServer", "Postgres", "Redis", "Server", "ServerFailed", "free_port", "wait_until"]
+__all__ = [
+    "ClusterNode",
+    "Kafka",
+    "MissingServer",
+    "Postgres",
+    "Redis",
+    "RedisCluster",
+    "Server",
+    "ServerFailed",
+    "free_port",
+    "wait_until",
+]

@@ -4,7 +4,7 @@ import pytest
 
 from events.facts import Coordinates, Entities, LabelFact
 from events.types import ChargebackReceived, FraudConfirmed, FraudDismissed
-from history.labels import IndexedOrder, resolve
+from history.labels import IndexedOrder, KnownLabels, resolve
 
 SOURCE = Coordinates("labels", "L" * 22, 2, 40)
 WHO = Entities(customer="c" * 22, card="k" * 22)
@@ -55,3 +55,32 @@ def test_a_label_of_an_unknown_order_waits():
 def test_a_label_of_a_refused_order_has_no_amount():
     fact = resolve(event(), SOURCE, 99, Orders(a=IndexedOrder("T:0:1", Entities(), None, None)))
     assert (fact.amount_minor, fact.entities) == (0, Entities())
+
+
+def told(offset, kind, at_ms, recorded_at_ms=0, order_id="a"):
+    return LabelFact(
+        source=Coordinates("labels", "L", 0, offset),
+        event_id=f"e{offset}",
+        occurred_at_ms=at_ms,
+        recorded_at_ms=recorded_at_ms,
+        order_id=order_id,
+        label=kind,
+        decision_id="d",
+    )
+
+
+@pytest.mark.parametrize(("at_ms", "expected"), [(9, None), (10, 1), (19, 1), (20, 0), (30, 1)])
+def test_an_orders_label_is_the_last_one_known_by_then_in_whatever_order_they_come(at_ms, expected):
+    labels = [told(0, "chargeback", 10), told(1, "dismissed", 20), told(2, "confirmed", 30), told(0, "chargeback", 10)]
+    for given in (labels, labels[::-1]):
+        known = KnownLabels(at_ms)
+        for label in given:
+            known.take(label)
+        assert (known.of("a"), known.of("b")) == (expected, None)
+
+
+def test_of_labels_known_at_the_same_time_the_one_recorded_last_counts():
+    known = KnownLabels(10)
+    for label in (told(1, "dismissed", 10, recorded_at_ms=6), told(2, "confirmed", 10, recorded_at_ms=5)):
+        known.take(label)
+    assert known.of("a") == 0

@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from redis import Redis
+from redis import Redis, RedisCluster
 
+from events import topics
 from events.facts import AnyFact, Coordinates
 from events.facts import decode as decode_fact
 from events.types import AnyEvent, OrderPlaced
 from features.server import embedded
 from features.store import Chunk, Store, connect
 from models.decisions import decode as decode_decision
-from tests.streams.pipeline import Read
+from tests.harness import wait_until
+from tests.streams.pipeline import Pipeline, Read
+
+RAW = (topics.ORDERS, topics.VISITS, topics.ACTIVITY)
 
 
 def orders_in(events: Iterable[AnyEvent]) -> set[str]:
@@ -44,10 +48,24 @@ def facts_of(records: Sequence[Read]) -> tuple[dict[Coordinates, AnyFact], int]:
     return facts, len(records) - len(facts)
 
 
-def state_of(client: Redis) -> dict[bytes, bytes]:
+def state_of(client: Redis | RedisCluster) -> dict[bytes, bytes]:
     """Every entity's bytes; fences and outboxes left out."""
-    keys = [key for key in client.scan_iter(count=10_000) if client.type(key) == b"string"]
-    return dict(zip(keys, client.mget(keys), strict=True)) if keys else {}
+    return {key: client.get(key) for key in client.scan_iter(count=10_000, _type="string")}
+
+
+def assert_sound(
+    pipeline: Pipeline, client: Redis | RedisCluster, shards: int, events: Iterable[AnyEvent], timeout_s: float
+) -> None:
+    """Once all is handled: everything decided once, equal repeats, and the state that the facts alone give."""
+    caught_up = lambda: (  # noqa: E731
+        all(pipeline.caught_up("intake", topic) for topic in RAW) and pipeline.caught_up("screen", topics.FACTS)
+    )
+    wait_until(caught_up, timeout_s, f"everything to be handled\n{pipeline.logs()[-3000:]}")
+    decisions = pipeline.read(topics.DECISIONS)
+    decisions_of(decisions)
+    assert orders_in(events) == decided_orders(decisions)
+    facts, _ = facts_of(pipeline.read(topics.FACTS))
+    assert state_of(client) == undisturbed_state(facts.values(), shards)
 
 
 def undisturbed_state(facts: Iterable[AnyFact], shards: int) -> dict[bytes, bytes]:

@@ -48,7 +48,15 @@ def test_every_command_explains_itself_with_an_example(path: tuple[str, ...]) ->
 
 
 def test_every_room_has_its_commands() -> None:
-    assert {path[0] for path in PATHS if path} >= WORKERS | {"cases", "history", "keys", "models", "publish", "topics"}
+    assert {path[0] for path in PATHS if path} >= WORKERS | {
+        "cases",
+        "features",
+        "history",
+        "keys",
+        "models",
+        "publish",
+        "topics",
+    }
     assert ("history", "serve") in COMMANDS
 
 

@@ -30,7 +30,6 @@ pytestmark = [
 SHARDS = 2
 KILLS = 200
 RECORD = ROOT / "var" / "faults.json"
-RAW = (topics.ORDERS, topics.VISITS, topics.ACTIVITY)
 
 
 class Servers(NamedTuple):
@@ -52,18 +51,8 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
 
 
 def assert_sound(servers: Servers, events: Sequence[AnyEvent], timeout_s: float = 120) -> None:
-    """Everything decided once, equal repeats, and the state that the facts alone give."""
-    pipeline = servers.pipeline
-    caught_up = lambda: (  # noqa: E731
-        all(pipeline.caught_up("intake", topic) for topic in RAW) and pipeline.caught_up("screen", topics.FACTS)
-    )
-    wait_until(caught_up, timeout_s, f"everything to be handled\n{pipeline.logs()[-3000:]}")
-    decisions = pipeline.read(topics.DECISIONS)
-    proof.decisions_of(decisions)
-    assert proof.orders_in(events) == proof.decided_orders(decisions)
-    facts, _ = proof.facts_of(pipeline.read(topics.FACTS))
     with Client.from_url(servers.redis.url) as client:
-        assert proof.state_of(client) == proof.undisturbed_state(facts.values(), SHARDS)
+        proof.assert_sound(servers.pipeline, client, SHARDS, events, timeout_s)
 
 
 def seconds_to_next_decision(pipeline: Pipeline, timeout_s: float = 60) -> float:

@@ -1,0 +1,313 @@
+"""`amana features`: backfill, audit and inspection of the numbers that orders are judged by."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from events import topics
+
+if TYPE_CHECKING:
+    from streams.audit import Report
+    from streams.replay import Source
+
+Command = Callable[..., Any]
+
+_END_OF_TIME_MS = 2**62
+_DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OUT = click.Path(dir_okay=False, path_type=Path)
+_brokers = click.option(
+    "--brokers", envvar="AMANA_BROKERS", default="127.0.0.1:9092", show_default=True, help="Kafka's addresses."
+)
+_facts = click.option(
+    "--facts", type=_FILE, multiple=True, help="Facts as JSON lines, instead of the topic; may be repeated, in order."
+)
+
+
+def _range(command: Command) -> Command:
+    for option in (
+        click.option("--until", type=_DAY, required=True, help="Orders before this time (UTC)."),
+        click.option("--from", "since", type=_DAY, required=True, help="Orders from this time on (UTC)."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def features() -> None:
+    """Backfill, audit and inspect the numbers that orders are judged by.
+
+    \b
+    Examples:
+      amana features backfill --from 2026-01-01 --until 2026-03-01 --out var/vectors.parquet
+      amana features audit --from 2026-02-01 --until 2026-02-02
+      amana features show o-1234
+      amana features entity card --psp-token -
+    """
+
+
+@features.command()
+@_brokers
+@_facts
+@_range
+@click.option("--labels-at", type=_DAY, help="Label orders as was known then (UTC); default as known now.")
+@click.option("--out", type=_OUT, required=True, help="The Parquet file to write.")
+def backfill(
+    brokers: str, facts: tuple[Path, ...], since: datetime, until: datetime, labels_at: datetime | None, out: Path
+) -> None:
+    """Compute training vectors from facts, with the features as they are defined now.
+
+    The facts are replayed in the order in which they happened through the feature engine itself, on a server of its
+    own. An order's label is 1 for fraud, 0 for one found genuine, null where nothing was known. The month before --from
+    is replayed too, so that the first orders have their past; the log must still hold it.
+
+    \b
+    Examples:
+      amana features backfill --from 2026-01-01 --until 2026-03-01 --labels-at 2026-04-01 --out var/vectors.parquet
+      amana features backfill --facts var/mine/facts.jsonl --from 2026-01-01 --until 2026-03-01 --out var/v.parquet
+      amana train --vectors var/vectors.parquet --models var/models
+    """
+    from streams.backfill import backfill as run
+    from streams.replay import Scope
+
+    scope = Scope(_ms(since), _ms(until))
+    known_ms = _END_OF_TIME_MS if labels_at is None else _ms(labels_at)
+
+    async def work() -> None:
+        async with AsyncExitStack() as stack:
+            source = await _source(facts, brokers, topics.FACTS, stack)
+            with _bars() as bar:
+                done = await run(source, out, scope, known_ms, bar)
+        click.echo(f"{out}: {done.orders:,} orders, {done.labelled:,} labelled, {done.frauds:,} fraud")
+
+    asyncio.run(work())
+
+
+@features.command()
+@_brokers
+@_facts
+@click.option("--decisions", type=_FILE, multiple=True, help="Decisions as JSON lines, with --facts.")
+@_range
+@click.option(
+    "--as-applied",
+    is_flag=True,
+    help="Replay in the log's order instead of the events': of one partition, every vector must be equal.",
+)
+@click.option(
+    "--moment",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    help="Seconds within which facts of different partitions may cross.",
+)
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Differing orders to print.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
+@click.option("--out", type=_OUT, help="Write the figures to this JSON file too.")
+def audit(
+    brokers: str,
+    facts: tuple[Path, ...],
+    decisions: tuple[Path, ...],
+    since: datetime,
+    until: datetime,
+    as_applied: bool,
+    moment: float,
+    limit: int,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Compare the vectors that orders were judged by with what the facts give, and say why any differ.
+
+    The facts are replayed in the order in which they happened. A vector may differ since a fact came late, or crossed
+    an order of another partition, or was sent twice, or since the store was rebuilt after a gap in the log. What has
+    no such cause is unexplained, and the exit code is 1.
+
+    \b
+    Examples:
+      amana features audit --from 2026-02-01 --until 2026-02-02 --out var/audit.json
+      amana features audit --facts var/mine/facts.jsonl --decisions var/mine/decisions.jsonl \\
+        --from 2026-02-01 --until 2026-02-02 --as-applied
+    """
+    import msgspec
+
+    from streams import audit as audits
+    from streams.replay import Scope
+
+    if bool(facts) != bool(decisions):
+        raise click.UsageError("expected --facts and --decisions together, or neither")
+    scope = Scope(_ms(since), _ms(until), as_applied=as_applied)
+
+    async def work() -> audits.Report:
+        async with AsyncExitStack() as stack:
+            log = await _source(facts, brokers, topics.FACTS, stack)
+            made = await _source(decisions, brokers, topics.DECISIONS, stack)
+            with _bars() as bar:
+                return await audits.audit(log, made, scope, bar, round(moment * 1000))
+
+    report = asyncio.run(work())
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(msgspec.json.format(msgspec.json.encode(report.figures)) + b"\n")
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)))
+    else:
+        _print(report, limit)
+    if report.figures.differing.get("unexplained"):
+        raise click.exceptions.Exit(1)
+
+
+@features.command()
+@click.argument("order_id")
+@click.option(
+    "--database", envvar="AMANA_DATABASE", default="sqlite:///var/amana.db", help="SQLAlchemy address of the index."
+)
+def show(order_id: str, database: str) -> None:
+    """Print each number that the order was judged by, what it says, and the fraud that it is for.
+
+    \b
+    Example:
+      amana features show o-1234 --database sqlite:///var/mine/amana.db
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from history.database import make_engine, upgrade
+    from history.index import Index
+    from streams import inspection
+
+    engine = make_engine(database)
+    try:
+        upgrade(engine)
+        found = inspection.logged(Index(engine), order_id)
+    finally:
+        engine.dispose()
+    for vector in found:
+        at = datetime.fromtimestamp(vector.occurred_at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+        score = "" if vector.score is None else f", score {vector.score:.4f}"
+        table = Table("feature", "value", "what it says", "fraud", title=f"{vector.decision_id}, {at}", highlight=False)
+        for line in inspection.lines(vector):
+            table.add_row(line.feature, _shown(line.value), line.text, line.purpose)
+        Console().print(table, f"{vector.outcome}{score}, definitions {vector.definitions}")
+
+
+@features.command()
+@click.argument("kind")
+@click.argument("rest", nargs=-1, metavar="")
+@click.option("--customer-id", help="Of a customer.")
+@click.option("--psp-token", help="Of a card: the gateway's token, never a number.")
+@click.option("--device-id", help="Of a device.")
+@click.option("--session-id", help="Of a session.")
+@click.option("--seller-id", help="Of a seller.")
+@click.option("--email", help="Of an e-mail address.")
+@click.option("--phone", help="Of a phone, with its country's code or --country.")
+@click.option("--ip", help="Of an ip, or of its network.")
+@click.option("--address", help="Of an address, as JSON: lines, city, postal_code, country.")
+@click.option("--country", help="ISO 3166-1, for a phone number without its country's code.")
+@click.option("--redis", envvar="AMANA_REDIS", default="redis://127.0.0.1:6379/0", help="The feature store's address.")
+@click.option(
+    "--keyring", envvar="AMANA_KEYRING", type=_OUT, default="var/keyring.json", help="The key file that intake uses."
+)
+def entity(
+    kind: str, rest: tuple[str, ...], country: str | None, redis: str, keyring: Path, **values: str | None
+) -> None:
+    """Print what the feature store knows of an entity now, as the next order would see it.
+
+    KIND is customer, card, device, session, ip, network, email, phone, address or seller. The value is made into a
+    pseudonym just as intake does it, and is not printed. Give `-` to have it read from standard input or asked for: a
+    shell keeps what it is told.
+
+    \b
+    Examples:
+      amana features entity card --psp-token tok-1234 --redis redis://127.0.0.1:6379/0 --keyring var/keyring.json
+      amana features entity email --email -
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from streams import inspection
+    from streams.bootstrap import now_ms
+    from vault.keyring import Keyring
+    from vault.pseudonyms import Pseudonymiser
+
+    given = {name.replace("_", "-"): value for name, value in values.items() if value is not None}
+    # Without click's own checks: they would repeat what was given, and that may be the value.
+    if kind not in inspection.NAMED_BY or rest or list(given) != [inspection.NAMED_BY[kind]]:
+        pairs = ", ".join(f"{known} --{option}" for known, option in inspection.NAMED_BY.items())
+        raise click.UsageError(f"expected a kind and its one option: {pairs}")
+    option, value = given.popitem()
+    form = inspection.canonical_form(kind, _secret(option, value), country)
+    pseudonymise = Pseudonymiser(Keyring.load(keyring))
+    numbers = asyncio.run(inspection.entity(redis, pseudonymise, kind, form, now_ms()))
+    table = Table("feature", "value", "what it says", highlight=False)
+    for name, text, number in numbers:
+        table.add_row(name, _shown(number), text)
+    Console().print(table)
+
+
+def _secret(option: str, value: str) -> str:
+    if value != "-":
+        return value
+    stdin = click.get_text_stream("stdin")
+    return str(click.prompt(option, hide_input=True, err=True)) if stdin.isatty() else stdin.readline().strip()
+
+
+def _print(report: "Report", limit: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console, figures = Console(), report.figures
+    orders = Table("order", "decision", "cause", "numbers (logged, recomputed)", "facts")
+    for difference in report.differences[:limit]:
+        changed = [f"{each.feature} ({_shown(each.logged)}, {_shown(each.recomputed)})" for each in difference.features]
+        more = [f"and {len(changed) - 3} more"] if len(changed) > 3 else []
+        orders.add_row(
+            difference.order_id,
+            difference.decision_id,
+            difference.cause,
+            "\n".join(changed[:3] + more),
+            "\n".join(difference.facts),
+        )
+    if orders.row_count:
+        console.print(orders)
+    table = Table("", "orders", title="Logged against recomputed vectors", title_justify="left")
+    table.add_row("compared", f"{figures.orders:,}")
+    table.add_row("equal", f"{figures.equal:,}")
+    for cause, count in figures.differing.items():
+        table.add_row(cause, f"{count:,}")
+    table.add_row("rate of differing", f"{figures.rate:.3%}")
+    table.add_row("without a decision", f"{figures.without_decision:,}")
+    table.add_row("without a fact", f"{figures.without_fact:,}")
+    table.add_row("of other definitions", f"{figures.other_definitions:,}")
+    console.print(table)
+
+
+def _shown(value: float | None) -> str:
+    return "absent" if value is None else f"{value:g}"
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
+
+
+async def _source(files: tuple[Path, ...], brokers: str, topic: str, stack: AsyncExitStack) -> "Source":
+    from streams import logs, replay
+
+    if files:
+        return replay.Files(files)
+    logs.configure("WARNING")
+    return await replay.topic(brokers, topic, "amana.screen", stack)
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, float], Callable[[float], None]]]:
+    from rich.console import Console
+
+    from streams.runs import progress
+
+    console = Console(stderr=True)
+    with ExitStack() as bars:
+        yield lambda what, total: bars.enter_context(progress(console, what, total))

@@ -1,6 +1,7 @@
 """A chunk of facts as the script reads it, shard by shard, and the script's rows as a matrix. No I/O."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any
@@ -224,9 +225,15 @@ def _event(fact: AnyFact) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=6).digest())
 
 
-def _member(text: str | None) -> int:
-    """48 bits of a pseudonym or a short code, 0 for none: among 65 members two meet once in 30 million rolls."""
-    return 0 if text is None else int.from_bytes(text[:6].encode()[:6])
+def _of_pseudonym(text: str) -> int:
+    """36 random bits, in 48: among 65 members two meet once in 30 million rolls."""
+    return int.from_bytes(text[:6].encode())
+
+
+@lru_cache(1024)
+def _of_word(text: str) -> int:
+    """48 bits of a hash: routes, browsers and countries begin alike, and are few."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=6).digest())
 
 
 def _reader(definitions: Definitions, name: str, number: int) -> _Reader:
@@ -251,16 +258,23 @@ def _members(rolls: Sequence[Roll], counted: Sequence[str]) -> Callable[[Any], l
     """Gives a number for each roll: the fact's member, 0 where its class does not meet anybody there."""
     if not rolls:
         return None
-    getters = [_field(roll.member) if roll.source in counted else _nobody for roll in rolls]
-    return lambda fact: [_member(get(fact)) for get in getters]
+    getters = [_member(roll.member) if roll.source in counted else _nobody for roll in rolls]
+    return lambda fact: [get(fact) for get in getters]
 
 
-def _field(member: str) -> Callable[[Any], str | None]:
-    return attrgetter(f"entities.{member}" if member in KINDS else member)
+def _member(name: str) -> Callable[[Any], int]:
+    of_entity = name in KINDS
+    field, number = attrgetter(f"entities.{name}" if of_entity else name), _of_pseudonym if of_entity else _of_word
+
+    def member(fact: Any) -> int:
+        text = field(fact)
+        return 0 if text is None else number(text)
+
+    return member
 
 
-def _nobody(_: Any) -> None:
-    return None
+def _nobody(_: Any) -> int:
+    return 0
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[str | None, ...]]:

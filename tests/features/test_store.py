@@ -376,6 +376,26 @@ def test_a_flood_of_members_is_capped_and_says_so(run: Run) -> None:
     assert size < 2_500
 
 
+def test_routes_that_begin_alike_are_different_members(run: Run) -> None:
+    routes = ["/product/:id", "/products", "/product/:id"]
+    visits = [
+        VisitFact(
+            source=Coordinates("visits", "visits-id", 0, n),
+            event_id=f"v{n}",
+            occurred_at_ms=NOON_MS,
+            recorded_at_ms=NOON_MS,
+            entities=Entities(ip="i"),
+            route=route,
+        )
+        for n, route in enumerate(routes)
+    ]
+
+    async def body(client: Redis) -> Applied:
+        return await (await opened(client, 1, DEFINITIONS)).apply(chunk(0, *visits, order(3)))
+
+    assert run(body).matrix[0, DEFINITIONS.names.index("ip.route.distinct.1h")] == 2
+
+
 def test_a_server_out_of_memory_applies_nothing_and_is_said_so(run: Run) -> None:
     async def body(client: Redis) -> tuple[dict[int, int], Applied]:
         store = await opened(client)

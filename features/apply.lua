@@ -85,7 +85,7 @@ local function read(tiles, rolls, kind, second, members, row, at)
   return at
 end
 
-local function add(tiles, kind, class, second, amounts, latest)
+local function add(tiles, kind, adds, keeps, second, amounts, latest)
   local k, n, minute = SUMS[kind], #tiles, second - second % 60
   local o = #KEPT[kind]
   local step, i = 1 + k + o, n - k - o
@@ -99,7 +99,6 @@ local function add(tiles, kind, class, second, amounts, latest)
   elseif second < tiles[i] then
     tiles[i] = second
   end
-  local adds, keeps = ADDS[kind][class], KEEPS[kind][class]
   for a = 1, #adds, 2 do
     local column, amount = adds[a], amounts[adds[a + 1]]
     for t = i + column, n, step do tiles[t] = tiles[t] + amount end
@@ -199,6 +198,12 @@ local function kept_rows()
   return rows
 end
 
+local changes = {}
+local function changes_of(class)  -- of each kind of entity
+  if not changes[class] then changes[class] = CHANGES[class]() end
+  return changes[class]
+end
+
 local renewed = {}
 local function is_repeat(set, event)  -- whether the event is in another record already; remembers it
   if call('SADD', KEYS[set + 2], event) == 0 then return true end
@@ -234,9 +239,9 @@ while i <= n do
     while i < behind do
       local key = facts[i]
       local kind, tiles = kinds[key], cache[key] or load(key)
-      local rolls, meets = rolls_of[key], MEETS[kind][class]
+      local rolls, adds, keeps, meets = rolls_of[key], unpack(changes_of(class)[kind])
       if wanted then at = read(tiles, rolls, kind, second, i, row, at) end
-      add(tiles, kind, class, second, amounts, latest)
+      add(tiles, kind, adds, keeps, second, amounts, latest)
       for m = 1, #meets do
         local member = facts[i + meets[m]]
         if member ~= 0 then meet(rolls[meets[m]], member, second) end

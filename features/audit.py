@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 
 from events.facts import KINDS, AnyFact, Coordinates, OrderFact
-from features.batches import Floats
 from features.definitions import LATENESS_S, Definitions
+from features.formulas import Floats
 from features.numbers import NUMBERS
 from features.replay import Placed
 from features.sources import CLASSES, SOURCES, class_of

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from events.facts import KINDS, ActivityFact, AnyFact, LabelFact, OrderFact, VisitFact
 from features.declared import Definitions
+from features.formulas import Floats, Indexes
 from features.numbers import WINDOWS, Age, Column, Direct, Distinct, Number, Roll, Since, Windowed
 from features.script import NUMBER_OF, ORDERS
 from features.sources import ORDER_CLASSES, SOURCES, class_of
 
-Floats = NDArray[np.float64]
-Indexes = NDArray[np.intp]
 _NONE = -1.0  # the script's word for a number that there is not
 
 
@@ -122,6 +121,7 @@ class Encoder:
         self._kinds = tuple(definitions.columns)
         self._readers = {name: _reader(definitions, name, number) for name, number in NUMBER_OF.items()}
         self._take, self._put = _layouts(definitions)
+        self._direct = [place for place, _ in definitions.functions]
         # In numbers, by the kind's number from 1.
         self._widths = np.array([0, *(_width(definitions, kind) for kind in definitions.columns)], dtype=np.intp)
 
@@ -213,9 +213,8 @@ class Encoder:
         orders = {
             row: self._definitions.of_order(fact) for row, fact in enumerate(facts) if isinstance(fact, OrderFact)
         }
-        places = [place for place, _ in self._definitions.functions]
-        if orders and places:
-            matrix[np.ix_(list(orders), places)] = list(orders.values())
+        if orders and self._direct:
+            matrix[np.array(list(orders))[:, None], self._direct] = list(orders.values())
         return matrix
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from events.facts import KINDS, OrderFact
 from features import direct, sources
-from features.formulas import Derived, Floats
+from features.formulas import Derived, Floats, Indexes
 from features.numbers import (
     DISTINCT,
     FUNCTIONS,
@@ -105,38 +105,43 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
         return [function(order, self.rates) for _, function in self.functions]
 
     @cached_property
-    def _copied(self) -> tuple[list[int], list[int]]:
-        """Places of the numbers that the vector holds as they are: in it, and among the numbers."""
-        at = {number: place for place, number in enumerate(self.numbers)}
-        pairs = [(place, at[f]) for place, f in enumerate(self.features) if isinstance(f, NUMBERS)]
-        return [place for place, _ in pairs], [number for _, number in pairs]
+    def _layout(self) -> tuple[Indexes, list[tuple[Callable[..., Floats], int, int]], Indexes]:
+        """How vectors come of the numbers read: which of them to take, each kind of formula, and where its results are.
 
-    @cached_property
-    def _formulas(self) -> list[tuple[Callable[..., Floats], list[int], list[list[int]]]]:
-        """For each kind of formula: it, the places of its features in the vector, of each input among the numbers."""
+        Taken are the numbers that the vector holds as they are, then each formula's inputs, one after another: so all
+        are gathered in one go. A formula stands with its features and its inputs; their results follow the numbers
+        held, and the last list says where among these each feature is.
+        """
         at = {number: place for place, number in enumerate(self.numbers)}
-        by_type: dict[type[Derived], list[int]] = {}
-        for place, feature in enumerate(self.features):
+        by_type: dict[type[Derived], list[Derived]] = {}
+        for feature in self.features:
             if not isinstance(feature, NUMBERS):
-                by_type.setdefault(type(feature), []).append(place)
+                by_type.setdefault(type(feature), []).append(feature)
+        held = [feature for feature in self.features if isinstance(feature, NUMBERS)]
+        taken = [at[number] for number in held]
         formulas = []
-        for of_type, places in by_type.items():
-            inputs = [self.features[place].inputs for place in places]  # type: ignore[union-attr]  # all are derived
-            formulas.append(
-                (of_type.formula, places, [[at[n] for n in column] for column in zip(*inputs, strict=True)])
-            )
-        return formulas
+        for of_type, derived in by_type.items():
+            columns = list(zip(*(feature.inputs for feature in derived), strict=True))
+            taken += [at[number] for column in columns for number in column]
+            formulas.append((of_type.formula, len(derived), len(columns)))
+        made = {f: place for place, f in enumerate([*held, *(f for derived in by_type.values() for f in derived)])}
+        return np.array(taken), formulas, np.array([made[feature] for feature in self.features])
 
     def vectors(self, numbers: Floats) -> Floats:
         """Vectors, (facts, features), from the numbers read, (facts, numbers).
 
         Elementwise throughout, so that a row's bytes do not depend on the other rows.
         """
-        matrix = np.empty((len(numbers), len(self.features)))
-        places, copied = self._copied
-        matrix[:, places] = numbers[:, copied]
+        taken, formulas, order = self._layout
+        gathered = numbers[:, taken]
+        end = begin = len(order) - sum(features for _, features, _ in formulas)
+        results = [gathered[:, :begin]]
         with np.errstate(divide="ignore", invalid="ignore"):
-            for formula, places, inputs in self._formulas:
-                found = formula(*(numbers[:, at] for at in inputs))
-                matrix[:, places] = np.where(np.isfinite(found), found, np.nan)
-        return matrix
+            for formula, features, inputs in formulas:
+                columns = [gathered[:, at : at + features] for at in range(end, end + inputs * features, features)]
+                end += inputs * features
+                results.append(formula(*columns))
+        made = np.concatenate(results, axis=1)
+        derived = made[:, begin:]
+        derived[~np.isfinite(derived)] = np.nan
+        return made[:, order]

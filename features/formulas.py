@@ -11,6 +11,7 @@ from features import sources
 from features.numbers import AMOUNT, WINDOWS, Number, Windowed
 
 Floats = NDArray[np.float64]
+Indexes = NDArray[np.intp]
 
 
 class Mean(msgspec.Struct, frozen=True, tag="mean"):
@@ -189,10 +190,9 @@ class Decayed(msgspec.Struct, frozen=True, tag="decayed"):
 
     @staticmethod
     def formula(*counts: Floats) -> Floats:
-        total, inner = np.zeros_like(counts[0]), np.zeros_like(counts[0])
-        for count, weight in zip(counts, _RING_WEIGHTS, strict=True):
-            total = total + (count - inner) * weight
-            inner = count
+        total = counts[0] * _RING_WEIGHTS[0]
+        for (inner, outer), weight in zip(pairwise(counts), _RING_WEIGHTS[1:], strict=True):
+            total = total + (outer - inner) * weight
         return total
 
 

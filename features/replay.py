@@ -14,8 +14,8 @@ import msgspec
 
 from events.facts import AnyFact, Coordinates, OrderFact
 from events.facts import decode as decode_fact
-from features.batches import Floats
 from features.errors import Gap
+from features.formulas import Floats
 from features.script import TTL_S
 from features.store import Applied, Chunk, Store
 

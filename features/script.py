@@ -1,10 +1,10 @@
 """The script that applies a chunk to a shard, with the definitions' constants before it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from features.declared import Definitions
-from features.numbers import DISTINCT, LATENESS_S, REPEATED_S, SUMMED, WINDOWS, Column
+from features.numbers import DISTINCT, LATENESS_S, REPEATED_S, SUMMED, WINDOWS, Column, Roll
 from features.sources import CLASSES, ORDER_CLASSES, REFUSED, SOURCES, UNCOUNTED
 
 # Up to the last class of orders, a fact asks for a row; the script knows that by ORDERS.
@@ -25,6 +25,7 @@ def lua(definitions: Definitions) -> str:
     columns, rolls = definitions.columns.values(), definitions.rolls.values()
     summed = [[c for c in of_kind if c.aggregate in SUMMED] for of_kind in columns]
     kept = [[c for c in of_kind if c.aggregate in _KEPT] for of_kind in columns]
+    by_kind = list(zip(summed, kept, rolls, strict=True))
     constants = {
         "DEFINITIONS": f'"{definitions.hash}"',
         "LATENESS": LATENESS_S,
@@ -36,16 +37,11 @@ def lua(definitions: Definitions) -> str:
         "WIDTHS": _table(w.width_s for w in windows),
         "HOPS": _table(w.hop_s for w in windows),
         "SUMS": _table(len(of_kind) for of_kind in summed),
-        "ADDS": _table(_by_class(of_kind, lambda c: 1 + SUMMED.index(c.aggregate)) for of_kind in summed),
         "KEPT": _table(_table(1 + _KEPT.index(c.aggregate) for c in of_kind) for of_kind in kept),
-        "KEEPS": _table(_by_class(of_kind, lambda c: 1 + _KEPT.index(c.aggregate)) for of_kind in kept),
         "ROLLS": _table(len(of_kind) for of_kind in rolls),
-        "MEETS": _table(
-            _table(
-                _table(n for n, roll in enumerate(of_kind, 1) if name in SOURCES[roll.source].classes)
-                for name in CLASSES
-            )
-            for of_kind in rolls
+        # A function each, since a call of one order should not pay for the tables of all classes.
+        "CHANGES": _table(
+            f"function() return {_table(_changes(name, *of_kind) for of_kind in by_kind)} end" for name in CLASSES
         ),
     }
     return "".join(f"local {name} = {value}\n" for name, value in constants.items()) + _BODY
@@ -55,10 +51,16 @@ def _table(values: Iterable[object]) -> str:
     return "{" + ", ".join(map(str, values)) + "}"
 
 
-def _by_class(columns: Iterable[Column], how: Callable[[Column], int]) -> str:
-    """For each class: place and how of each column that it changes, one after another."""
-    columns = list(columns)
+def _changes(name: str, summed: Sequence[Column], kept: Sequence[Column], rolls: Sequence[Roll]) -> str:
+    """What a fact of a class changes of an entity: (place, how) of each summed column, of each kept one, the rolls."""
     return _table(
-        _table(f"{n}, {how(c)}" for n, c in enumerate(columns, 1) if name in SOURCES[c.source].classes)
-        for name in CLASSES
+        (
+            _table(f"{n}, {1 + SUMMED.index(c.aggregate)}" for n, c in enumerate(summed, 1) if _is_of(name, c)),
+            _table(f"{n}, {1 + _KEPT.index(c.aggregate)}" for n, c in enumerate(kept, 1) if _is_of(name, c)),
+            _table(n for n, roll in enumerate(rolls, 1) if _is_of(name, roll)),
+        )
     )
+
+
+def _is_of(name: str, counted: Column | Roll) -> bool:
+    return name in SOURCES[counted.source].classes

@@ -17,10 +17,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
 from features import cluster
-from features.batches import Batch, Chunk, Encoder, Floats, Reply, tag
+from features.batches import Batch, Chunk, Encoder, Reply, tag
 from features.declared import Definitions
 from features.definitions import DEFINITIONS
 from features.errors import ForeignStore, Gap, Restarted, StoreFull
+from features.formulas import Floats
 from features.script import lua
 
 __all__ = ["Applied", "Chunk", "Client", "Seen", "Store", "connect"]

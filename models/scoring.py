@@ -20,7 +20,7 @@ Matrix = NDArray[np.float64]
 REASONS = 3
 COMBINED = Reason("model.combined")
 _FEW_ROWS = 128  # up to here the forest's walk is the cheaper
-_BLOCK_ROWS = 64  # flagged rows explained at a time: bounds the ablated copies to a few megabytes
+_BLOCK_ROWS = 64  # flagged rows explained at a time: bounds the trees' values to a few megabytes
 _UNIT = re.compile(r"_(s|usd)$")
 _ORDERS = {"count": "velocity", "sum": "spend"}
 
@@ -88,7 +88,7 @@ class HistScorer:
         found: list[tuple[Reason, ...]] = []
         for start in range(0, len(matrix), _BLOCK_ROWS):
             block = matrix[start : start + _BLOCK_ROWS]
-            found.extend(map(self._top, block, self._moved(block)))
+            found.extend(map(self._top, block, self._forest.moved(block, self._background)))
         return found
 
     def _margins(self, matrix: Matrix) -> Matrix:
@@ -97,20 +97,6 @@ class HistScorer:
             return self._forest.margins(matrix)
         with self._threads.limit(limits=1, user_api="openmp"):
             return np.asarray(self._model.decision_function(matrix), dtype=np.float64)
-
-    def _moved(self, rows: Matrix) -> Matrix:
-        """How much each feature raised each row's margin, shape (rows, features), by ablation in one call.
-
-        A feature that is as in the background, or that no tree looks at, moved nothing and is not tried: most are so.
-        """
-        same = (rows == self._background) | (np.isnan(rows) & np.isnan(self._background))
-        row, feature = np.nonzero(~same & self._forest.used)
-        ablated = rows[row]
-        ablated[np.arange(len(row)), feature] = self._background[feature]
-        margins = self._margins(np.concatenate([rows, ablated]))
-        moved = np.zeros(rows.shape)
-        moved[row, feature] = margins[row] - margins[len(rows) :]
-        return moved
 
     def _top(self, row: Matrix, moved: Matrix) -> tuple[Reason, ...]:
         chosen: dict[str, Reason] = {}

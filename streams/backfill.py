@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from events.facts import OrderFact
-from features.batches import Floats
+from features.formulas import Floats
 from features.replay import decoded, vectors
 from features.server import embedded
 from features.store import Store, connect

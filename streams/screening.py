@@ -22,8 +22,8 @@ from redis.exceptions import TimeoutError as StoreTimeout
 
 from events.facts import AnyFact
 from events.facts import decode as decode_fact
-from features.batches import Floats
 from features.errors import Gap, Restarted
+from features.formulas import Floats
 from features.store import Applied, Chunk, Seen
 from models.decisions import Decision
 from models.screening import Decided

@@ -13,6 +13,7 @@ from typing import Any
 import faust
 import msgspec
 import structlog
+import uvloop
 from faust.types import TP
 
 from events.errors import AmanaError
@@ -175,6 +176,7 @@ def describe(error: BaseException) -> dict[str, Any]:
 def run(make: Callable[[], Worker]) -> None:
     """Make the worker in a loop of its own and run it until a signal stops it; SIGTERM stops it in order."""
     sys.setswitchinterval(SWITCH_S)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # before Faust's own thread asks for its loop
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     runner = faust.Worker(make(), quiet=True, override_logging=False, redirect_stdouts=False, loop=loop)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from events import topics
-from features.batches import Floats
 from features.definitions import DEFINITIONS
+from features.formulas import Floats
 from features.store import Store, connect
 from models import artifact, screening
 from models.decisions import Decision

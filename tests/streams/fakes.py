@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import numpy as np
 
 from events.facts import AnyFact, Coordinates, OrderFact, encode
-from features.batches import Floats
 from features.errors import Gap, Restarted
+from features.formulas import Floats
 from features.store import Applied, Chunk, Seen
 from models.decisions import Decision
 from models.screening import Decided

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from events.facts import Coordinates, encode
-from features.batches import Floats, tag
+from features.batches import tag
 from features.definitions import DEFINITIONS
+from features.formulas import Floats
 from features.store import Store, connect
 from models.decisions import Decision
 from models.screening import Decided

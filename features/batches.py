@@ -39,11 +39,15 @@ class Chunk(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What a shard answers: a row for each fact that asked, None where it has no say any more; facts counted once."""
+    """What a shard answers: a row for each fact that asked, None where it has no say any more; facts counted once.
+
+    `late`: offset and seconds late, one after another, of each late fact that is told of here.
+    """
 
     rows: Sequence[bytes | None]
     applied: int
     repeats: int
+    late: Sequence[int]
 
 
 class Batch:
@@ -152,7 +156,7 @@ class Encoder:
             source_number = sources.setdefault((source.topic_id, source.partition), len(sources) + 1)
             second = fact.occurred_at_ms // 1000
             amount = self._amount(fact) if reader.sums else 0
-            newest = max(newest, second)
+            newest = max(newest, second) if reader.number else newest  # a refused order has no time of its own
             event = _event(fact) if reader.number else 0
             home = 1
             for shard, (touched, with_members) in touches.items() or ((0, ([], [])),):

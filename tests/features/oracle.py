@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import nan, sqrt
 from typing import Any
 
-from events.facts import KINDS, AnyFact, OrderFact, RefusedOrder, VisitFact
+from events.facts import KINDS, AnyFact, Coordinates, OrderFact, RefusedOrder, VisitFact
 from features.declared import Definitions, Feature
 from features.formulas import Burst, Decayed, Deviation, Joined, Mean, Ratio, Score, Share
 from features.numbers import LATENESS_S, REPEATED_S, WINDOWS, Age, Direct, Distinct, First, Since, Windowed
@@ -21,6 +21,7 @@ class Oracle:
         self.seen: dict[tuple[str, str], list[Seen]] = {}
         self.sources: dict[tuple[str, int], int] = {}
         self.clock = 0
+        self.late: dict[Coordinates, int] = {}  # by how many seconds
         self.events: set[tuple[str, type, int]] = set()
 
     def apply(self, fact: AnyFact) -> list[float] | None:
@@ -29,9 +30,15 @@ class Oracle:
         if fact.source.offset <= self.sources.get(source, -1):
             return None
         self.sources[source] = fact.source.offset
-        self.clock = max(self.clock, fact.occurred_at_ms // 1000)
+        if not isinstance(fact, RefusedOrder):
+            self.clock = max(self.clock, fact.occurred_at_ms // 1000)
         if self._is_repeated(fact):
             return None
+        if (
+            not isinstance(fact, RefusedOrder)
+            and _minute(fact.occurred_at_ms // 1000) < _minute(self.clock) - LATENESS_S
+        ):
+            self.late[fact.source] = self.clock - fact.occurred_at_ms // 1000
         vector = self._vector(fact) if isinstance(fact, OrderFact | RefusedOrder) else None
         for entity in self._touched(fact):
             self.seen.setdefault(entity, []).append((fact.occurred_at_ms // 1000, fact, self._amount(fact)))

@@ -139,9 +139,15 @@ class Breaking:
         return answer
 
 
-async def work_off(store: Store, facts: Sequence[AnyFact], rng: random.Random) -> list[tuple[int, bytes]]:
-    """Each (offset, vector) decided, with repeats after crashes, by a worker that follows the design's protocol."""
+async def work_off(
+    store: Store, facts: Sequence[AnyFact], rng: random.Random
+) -> tuple[list[tuple[int, bytes]], list[tuple[Coordinates, int]]]:
+    """Each (offset, vector) decided and each late (source, seconds), by a worker that follows the design's protocol.
+
+    With repeats after crashes.
+    """
     decided: list[tuple[int, bytes]] = []
+    late: list[tuple[Coordinates, int]] = []
     committed = position = 0
     while position < len(facts):
         end = min(position + rng.randint(1, 60), len(facts))
@@ -152,9 +158,10 @@ async def work_off(store: Store, facts: Sequence[AnyFact], rng: random.Random) -
             position = min((await store.fences()).get(0, -1) + 1, committed)
             continue
         decided += [(position + at, row.tobytes()) for at, row in zip(applied.decided, applied.matrix, strict=True)]
+        late += [(facts[position + at].source, seconds) for at, seconds in applied.late]
         position = end
         if rng.random() < 0.7:
             committed = max(committed, end)
         elif rng.random() < 0.2:  # a crash between publishing and committing
             position = min((await store.fences()).get(0, -1) + 1, committed)
-    return decided
+    return decided, late

@@ -1,6 +1,7 @@
 """The engine against its naive twin on random streams; repeats and crashes; state apart from order."""
 
 import random
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -31,22 +32,24 @@ random_streams = settings(
 )
 
 
-def expected_vectors(facts: list[AnyFact]) -> dict[int, bytes]:
+def expected_vectors(facts: list[AnyFact]) -> tuple[dict[int, bytes], dict[Coordinates, int]]:
     oracle = Oracle(DEFINITIONS)
-    vectors = ((offset, oracle.apply(fact)) for offset, fact in enumerate(facts))
-    return {offset: np.array(vector).tobytes() for offset, vector in vectors if vector is not None}
+    vectors = [(offset, oracle.apply(fact)) for offset, fact in enumerate(facts)]
+    return {offset: np.array(vector).tobytes() for offset, vector in vectors if vector is not None}, oracle.late
 
 
 def check_stream(run: Run, seed: int, stream: Settings, shards: int) -> None:
     rng = random.Random(seed)
     facts = random_facts(rng, stream)
 
-    async def work(client: Redis) -> list[tuple[int, bytes]]:
+    async def work(client: Redis) -> Any:
         store = Store(Breaking(client, rng, share=0.1), shards=shards)
         await store.prepare("facts-id")
         return await work_off(store, facts, rng)
 
-    decided, expected = run(work), expected_vectors(facts)
+    decided, late = run(work)
+    expected, expected_late = expected_vectors(facts)
+    assert set(late) == set(expected_late.items())
     assert {offset for offset, _ in decided} == set(expected)
     for offset, vector in decided:
         assert vector == expected[offset], differences(offset, facts, vector, expected[offset])

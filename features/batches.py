@@ -1,5 +1,6 @@
 """A chunk of facts as the script reads it, shard by shard, and the script's rows as a matrix. No I/O."""
 
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -56,7 +57,7 @@ class Batch:
     def __init__(self) -> None:
         self.keys: list[str] = []
         self.kinds: list[int] = []
-        self.numbers: list[int] = []
+        self.numbers: list[int | str] = []  # text for an event's id
         self.asking: list[int] = []  # the place in the chunk of each fact that asks for a row
         self.touches: list[int] = []  # how many entities each of those touches here
         self.newest = 0  # the chunk's latest second
@@ -223,10 +224,13 @@ class Encoder:
         return matrix
 
 
-def _event(fact: AnyFact) -> int:
-    """48 bits that tell events apart: the sender's id, and what happened when, should an id be used twice."""
+def _event(fact: AnyFact) -> str:
+    """96 bits that tell events apart, as text: the sender's id, and what happened when, should an id be used twice.
+
+    So many that no two meet: an order that is taken for a repeat has no decision.
+    """
     text = f"{fact.event_id} {type(fact).__name__} {fact.occurred_at_ms}"
-    return int.from_bytes(blake2b(text.encode(), digest_size=6).digest())
+    return b2a_base64(blake2b(text.encode(), digest_size=12).digest(), newline=False).decode()
 
 
 def _of_pseudonym(text: str) -> int:

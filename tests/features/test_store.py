@@ -1,3 +1,5 @@
+from base64 import b64encode
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -354,6 +356,14 @@ def test_an_id_used_for_another_event_does_not_hide_it(run: Run) -> None:
         return await store.apply(chunk(0, order(0), order(1, minute=1, event_id="e0")))
 
     assert run(body).decided == [0, 1]
+
+
+def test_an_events_id_is_remembered_in_96_bits(run: Run) -> None:
+    async def body(client: Redis) -> set[bytes]:
+        await (await opened(client)).apply(chunk(0, order(0)))
+        return set(await client.smembers(f"{{s00}}events:{NOON_MS // 3_600_000}"))
+
+    assert run(body) == {b64encode(blake2b(f"e0 OrderFact {NOON_MS}".encode(), digest_size=12).digest())}
 
 
 def test_a_flood_of_members_is_capped_and_says_so(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Screening on a real Redis that something happens to: every vector is still the naive twin's, or it stops and says so."""
+"""Screening on a real Redis, disturbed: every vector is still the naive twin's, or it stops and says so."""
 
 import asyncio
 import random

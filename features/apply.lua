@@ -5,7 +5,8 @@
 -- ARGV[1]: {the only server that may apply it, or '', partition, previous offset, committed offset, last offset, latest second, fields of the sources' fences,
 --   the kind of each key (0: of a set of event ids), {offset, source, source's offset, class, second, amount, at home?,
 --   event, the key of its set or 0, latest second of the chunk up to it, touches, {key, member of each roll or 0...}...}...}
--- Answer: {rows of the facts that asked for one, false where there is none; facts applied here; repeats dropped here}.
+-- Answer: {rows of the facts that asked for one, false where there is none; facts applied here; repeats dropped here;
+--   {offset, seconds behind the partition's clock} of each late fact that is at home here, one after another}.
 --
 -- An entity's value: its tiles, then its rolls.
 -- Tiles: {second, sum 1, ..., sum k, kept 1, ..., kept o, second, ...}, oldest first. A tile holds one hop: the second of
@@ -189,13 +190,14 @@ local function load(key)
   return tiles
 end
 
-local function kept_rows()
-  local rows, stored = {}, call('HVALS', KEYS[2])
+local function kept_answers()
+  local rows, behind, stored = {}, {}, call('HVALS', KEYS[2])
   for _, value in ipairs(stored) do
-    local offsets, kept = unpack(unpack_(value))
+    local offsets, kept, late = unpack(unpack_(value))
     for j, offset in ipairs(offsets) do rows[offset] = kept[j] end
+    for j = 1, #late, 2 do behind[late[j]] = late[j + 1] end
   end
-  return rows
+  return {rows = rows, behind = behind}
 end
 
 local changes = {}
@@ -214,25 +216,31 @@ end
 local seen = {}
 for j, field in ipairs(sources) do seen[j] = tonumber(call('HGET', KEYS[1], field) or -1) end
 
-local rows, asked, applied, repeats = {}, 0, 0, 0
-local new_offsets, new_rows, kept, row = {}, {}, nil, {}
+local rows, late, asked, applied, repeats = {}, {}, 0, 0, 0
+local new_offsets, new_rows, new_late, kept, row = {}, {}, {}, nil, {}
+local function tell(to, offset, behind) to[#to + 1], to[#to + 2] = offset, behind end
 local amounts, latest = {1, 0, 0, 0}, {0, 0, 0}
 local i, n = 1, #facts
 while i <= n do
   local offset, source, source_offset, class, second, amount, home, event, set, latest_second, touches = unpack(facts, i, i + 10)
-  local wanted, answer, at = class <= ORDERS and offset >= committed, false, 0
+  local wanted, answer, at, now = class <= ORDERS and offset >= committed, false, 0, math.max(clock, latest_second)
   local behind = i + 11
   for _ = 1, touches do behind = behind + 1 + ROLLS[kinds[facts[behind]]] end
   i = i + 11
   if offset <= fence then
-    kept = kept or kept_rows()
-    answer = wanted and kept[offset] or false
+    kept = kept or kept_answers()
+    answer = wanted and kept.rows[offset] or false
+    if kept.behind[offset] and offset >= committed then tell(late, offset, kept.behind[offset]) end
   elseif source_offset <= seen[source] then
     repeats = repeats + home
-  elseif set > 0 and second >= math.max(clock, latest_second) - REPEATED and is_repeat(set, event) then
+  elseif set > 0 and second >= now - REPEATED and is_repeat(set, event) then
     seen[source], repeats = source_offset, repeats + home
   else
     seen[source], applied = source_offset, applied + home
+    if second < now - now % 60 - LATENESS and home == 1 and class > 0 and offset >= committed then
+      tell(late, offset, now - second)
+      tell(new_late, offset, now - second)
+    end
     local dollars = math.floor(amount / 100 + 0.5)
     amounts[2], amounts[3], amounts[4] = amount, dollars, dollars * dollars
     latest[1], latest[2], latest[3] = amount, amount, second
@@ -273,8 +281,11 @@ if last > fence then
   call('HSET', KEYS[1], partition, last, 'clock:' .. partition, math.max(clock, newest))
   for j, field in ipairs(sources) do call('HSET', KEYS[1], field, seen[j]) end
 end
-if #new_rows > 0 then call('HSET', KEYS[2], new_offsets[#new_offsets], pack({new_offsets, new_rows})) end
+if #new_rows + #new_late > 0 then
+  local newest_kept = math.max(new_offsets[#new_offsets] or 0, new_late[#new_late - 1] or 0)
+  call('HSET', KEYS[2], newest_kept, pack({new_offsets, new_rows, new_late}))
+end
 for _, field in ipairs(call('HKEYS', KEYS[2])) do
   if tonumber(field) < committed then call('HDEL', KEYS[2], field) end
 end
-return {rows, applied, repeats}
+return {rows, applied, repeats, late}

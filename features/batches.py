@@ -1,5 +1,6 @@
 """A chunk of facts as the script reads it, shard by shard, and the script's rows as a matrix. No I/O."""
 
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -38,11 +39,15 @@ class Chunk(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What a shard answers: a row for each fact that asked, None where it has no say any more; facts counted once."""
+    """What a shard answers: a row for each fact that asked, None where it has no say any more; facts counted once.
+
+    `late`: offset and seconds late, one after another, of each late fact that is told of here.
+    """
 
     rows: Sequence[bytes | None]
     applied: int
     repeats: int
+    late: Sequence[int]
 
 
 class Batch:
@@ -51,7 +56,7 @@ class Batch:
     def __init__(self) -> None:
         self.keys: list[str] = []
         self.kinds: list[int] = []
-        self.numbers: list[int] = []
+        self.numbers: list[int | str] = []  # text for an event's id
         self.asking: list[int] = []  # the place in the chunk of each fact that asks for a row
         self.touches: list[int] = []  # how many entities each of those touches here
         self.newest = 0  # the chunk's latest second
@@ -152,7 +157,7 @@ class Encoder:
             source_number = sources.setdefault((source.topic_id, source.partition), len(sources) + 1)
             second = fact.occurred_at_ms // 1000
             amount = self._amount(fact) if reader.sums else 0
-            newest = max(newest, second)
+            newest = max(newest, second) if reader.number else newest  # a refused order has no time of its own
             event = _event(fact) if reader.number else 0
             home = 1
             for shard, (touched, with_members) in touches.items() or ((0, ([], [])),):
@@ -218,10 +223,13 @@ class Encoder:
         return matrix
 
 
-def _event(fact: AnyFact) -> int:
-    """48 bits that tell events apart: the sender's id, and what happened when, should an id be used twice."""
+def _event(fact: AnyFact) -> str:
+    """96 bits that tell events apart, as text: the sender's id, and what happened when, should an id be used twice.
+
+    So many that no two meet: an order that is taken for a repeat has no decision.
+    """
     text = f"{fact.event_id} {type(fact).__name__} {fact.occurred_at_ms}"
-    return int.from_bytes(blake2b(text.encode(), digest_size=6).digest())
+    return b2a_base64(blake2b(text.encode(), digest_size=12).digest(), newline=False).decode()
 
 
 def _of_pseudonym(text: str) -> int:

@@ -16,6 +16,7 @@ from events.facts import AnyFact, Coordinates, OrderFact
 from events.facts import decode as decode_fact
 from features.errors import Gap
 from features.formulas import Floats
+from features.numbers import LATENESS_S
 from features.script import TTL_S
 from features.store import Applied, Chunk, Store
 
@@ -66,6 +67,21 @@ class Repeats:
             return True
         self._highest[of] = source.offset
         return False
+
+
+class Clocks:
+    """Which facts of a log came late, by the store's own rule: asked in the log's order, as `Repeats` is."""
+
+    def __init__(self) -> None:
+        self._latest: dict[int, int] = {}
+
+    def late(self, partition: int, head: Head) -> bool:
+        """Whether the fact is more than the lateness behind its partition's clock, in whole minutes."""
+        if head.fact == "refused":
+            return False
+        second = head.occurred_at_ms // 1000
+        clock = self._latest[partition] = max(second, self._latest.get(partition, 0))
+        return second < clock - clock % 60 - LATENESS_S
 
 
 class Spool:

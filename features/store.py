@@ -42,13 +42,15 @@ class Applied(msgspec.Struct, frozen=True):
 
     `decided` are the places in the chunk of the orders and refused orders that need a decision now; `matrix` their
     vectors, (len(decided), len(names)) float64. `applied` facts are new to the store, `repeats` were dropped; the
-    others it had applied before.
+    others it had applied before. `late` has place and seconds behind the partition's clock of every late fact; they
+    are kept and told again just as rows are.
     """
 
     decided: list[int]
     matrix: Floats
     applied: int
     repeats: int
+    late: Sequence[tuple[int, int]] = ()
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -131,7 +133,8 @@ class Store:
                 raise answer
         replies = [answer for answer in answers if isinstance(answer, Reply)]
         decided, matrix = self._encoder.vectors(chunk, batches, replies)
-        return Applied(decided, matrix, sum(r.applied for r in replies), sum(r.repeats for r in replies))
+        applied, repeats = sum(r.applied for r in replies), sum(r.repeats for r in replies)
+        return Applied(decided, matrix, applied, repeats, _late(chunk, replies))
 
     async def _call(self, shard: int, batch: Batch, chunk: Chunk, sources: Sequence[str]) -> Reply:
         partition, last = str(chunk.partition), chunk.offsets[-1] if chunk.offsets else chunk.previous
@@ -152,10 +155,10 @@ class Store:
         keys = (_fences_key(shard), f"{tag(shard)}outbox:{partition}", *batch.keys)
         try:
             async with self._turns[shard]:
-                rows, applied, repeats = await self._evaluate(keys, blob)
+                rows, applied, repeats, late = await self._evaluate(keys, blob)
         except ResponseError as error:
             raise _stated(error, shard, chunk) from error
-        return Reply(rows, applied, repeats)
+        return Reply(rows, applied, repeats, late)
 
     async def _evaluate(self, keys: Sequence[str], blob: bytes) -> Any:
         call: Any = self._client.execute_command
@@ -171,6 +174,12 @@ class Store:
 
 def _fences_key(shard: int) -> str:
     return f"{tag(shard)}fences"
+
+
+def _late(chunk: Chunk, replies: Sequence[Reply]) -> list[tuple[int, int]]:
+    pairs = [pair for reply in replies for pair in zip(reply.late[::2], reply.late[1::2], strict=True)]
+    behind = dict(pairs)
+    return [(place, behind[offset]) for place, offset in enumerate(chunk.offsets) if offset in behind] if behind else []
 
 
 def _check(shard: int, wanted: Mapping[str, str], found: Sequence[str]) -> None:

@@ -36,6 +36,7 @@ class Summary(msgspec.Struct):
 
     facts: int = 0
     repeats: int = 0
+    late: int = 0
     replayed: int = 0
     orders: int = 0
     frauds: int = 0
@@ -54,7 +55,7 @@ async def backfill(source: Source, out: Path, scope: Scope, labels_at_ms: int, b
     labels = KnownLabels(labels_at_ms)
     with tempfile.TemporaryDirectory(prefix="amana-backfill-") as folder, embedded() as url:
         gathered = await gather_facts(source, Path(folder), scope, labels.take, bar("reading facts", source.total))
-        summary = Summary(facts=gathered.read, repeats=gathered.repeats, replayed=gathered.facts.count)
+        summary = Summary(gathered.read, gathered.repeats, gathered.late, gathered.facts.count)
         async with connect(url) as client:
             store = Store(client)
             facts = (fact for _, fact in decoded(gathered.facts, source.unreadable))

@@ -84,6 +84,7 @@ def backfill(
             with _bars() as bar:
                 done = await run(source, out, scope, known_ms, bar)
         click.echo(f"{out}: {done.orders:,} orders, {done.labelled:,} labelled, {done.frauds:,} fraud")
+        click.echo(f"{done.facts:,} facts read, {done.repeats:,} of them repeats, {done.late:,} late")
 
     asyncio.run(work())
 

@@ -18,6 +18,9 @@ class Metrics:
         self.alarms = Counter("amana_card_alarms", "Raw records with a card number", registry=self.registry)
         self.facts = Counter("amana_facts", "Facts written or applied", ["stage"], registry=self.registry)
         self.repeats = Counter("amana_repeats", "Facts dropped as repeats", registry=self.registry)
+        self.late = Counter(
+            "amana_late", "Facts more than the lateness behind their partition", ["event"], registry=self.registry
+        )
         self.decisions = Counter("amana_decisions", "Decisions published", ["outcome"], registry=self.registry)
         self.cases = Counter("amana_cases", "Flagged decisions handed to the case store", registry=self.registry)
         self.shared = Counter("amana_partner_messages", "Messages to partners", ["partner"], registry=self.registry)

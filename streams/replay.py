@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from events.errors import Unreachable
 from events.facts import Coordinates, LabelFact
 from events.facts import decode as decode_fact
-from features.replay import HOUR_MS, WARM_UP_MS, Placed, Repeats, Spool, decode_head
+from features.replay import HOUR_MS, WARM_UP_MS, Clocks, Placed, Repeats, Spool, decode_head
 from streams.errors import NothingToReplay, Unreadable
 from streams.kafka import KafkaLog
 from streams.log import batched
@@ -119,7 +119,7 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Gathered(msgspec.Struct):
-    """What a log held: facts in replay order; how many were read; the sources that came again."""
+    """What a log held: facts in replay order; how many were read, came again and late; which came again."""
 
     facts: Spool
     partitions: set[int]
@@ -127,6 +127,7 @@ class Gathered(msgspec.Struct):
     earliest_ms: int = 2**62
     read: int = 0
     repeats: int = 0
+    late: int = 0
 
 
 async def gather_facts(
@@ -138,7 +139,7 @@ async def gather_facts(
     source does for a record that is no fact, NothingToReplay for an empty range, or for facts of several partitions
     that are wanted as they were applied. Says so in the log where a log that lost its beginning may lack some.
     """
-    repeats = Repeats()
+    repeats, clocks = Repeats(), Clocks()
     gathered = Gathered(Spool(folder, _LINES if scope.as_applied else HOUR_MS), set(), set())
     async for records in source.records(on_read):
         for partition, number, body in records:
@@ -156,7 +157,9 @@ async def gather_facts(
             if repeats.met(head.source.partition, head.source):
                 gathered.repeats += 1
                 gathered.repeated.add(head.source)
-            elif scope.needs(head.occurred_at_ms):
+                continue
+            gathered.late += clocks.late(head.source.partition, head)
+            if scope.needs(head.occurred_at_ms):
                 rank = number if scope.as_applied else head.occurred_at_ms
                 gathered.facts.add(Placed(rank, head.source.partition, number, body))
     held = len(gathered.partitions)

@@ -27,7 +27,9 @@ from features.formulas import Floats
 from features.store import Applied, Chunk, Seen
 from models.decisions import Decision
 from models.screening import Decided
+from streams import lateness
 from streams.errors import AheadOfLog, Unrebuildable
+from streams.lateness import Late
 from streams.log import Log, Valued
 
 log = structlog.get_logger()
@@ -48,22 +50,32 @@ class Features(Protocol):
 
 Conclude = Callable[[Sequence[Decided], Floats, tuple[str, ...]], list[Decision]]  # decided facts, vectors, flags
 Publish = Callable[[int, list[Decision]], Awaitable[None]]
+Report = Callable[[int, list[Late]], Awaitable[None]]
 
 
 class Screening:
     """One instance a process; partitions are handled side by side, each partition's chunks one after another.
 
-    `topic_id` is the facts topic's: a store that was written for another is refused (ForeignStore).
+    `topic_id` is the facts topic's: a store that was written for another is refused (ForeignStore). `report` is told of
+    late facts as decisions are published: each at least once, the same again after a crash.
     """
 
     def __init__(
-        self, store: Features, facts: Log, topic_id: str, conclude: Conclude, publish: Publish, accept_gap: bool = False
+        self,
+        store: Features,
+        facts: Log,
+        topic_id: str,
+        conclude: Conclude,
+        publish: Publish,
+        accept_gap: bool = False,
+        report: Report | None = None,
     ) -> None:
         self._store = store
         self._topic_id = topic_id
         self._log = facts
         self.conclude = conclude  # may be exchanged between chunks
         self._publish = publish
+        self._report = report
         self._accept_gap = accept_gap
         self.waiting = False  # for the store
         self._flags: tuple[str, ...] = ()
@@ -103,6 +115,8 @@ class Screening:
         decided = cast("list[Decided]", [facts[place] for place in applied.decided])
         decisions = self.conclude(decided, applied.matrix, self._flags)
         await self._publish(partition, decisions)
+        if applied.late and self._report is not None:
+            await self._report(partition, lateness.of_chunk(facts, applied.late))
         return decisions
 
     async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:

@@ -15,6 +15,8 @@ from streams.bootstrap.screen import concluder
 from streams.embedded import Embedded, Lines
 from streams.files import FACTS_ID
 from streams.intake import Intake
+from streams.lateness import Late
+from streams.lateness import encode as encode_late
 from streams.log import FileLog
 from streams.screening import Screening
 from streams.settings import Settings
@@ -34,9 +36,12 @@ async def embedded(
     async def publish(_: int, decisions: list[Decision]) -> None:
         """Nothing to send: the runner writes what `handle` returns."""
 
+    async def report(_: int, late: list[Late]) -> None:
+        out.write(topics.LATE, map(encode_late, late))
+
     facts = FileLog(folder / f"{topics.FACTS}.jsonl")
     stack.callback(facts.close)
     store = Store(await stack.enter_async_context(connect(redis)), DEFINITIONS, settings.shards)
-    screening = Screening(store, facts, FACTS_ID, concluder(settings), publish)
+    screening = Screening(store, facts, FACTS_ID, concluder(settings), publish, report=report)
     intake = Intake(Pseudonymiser(Keyring.load(settings.keyring)))
     return Embedded(intake, facts, screening, Index(sql), opener(settings, sql, now), out)

@@ -15,10 +15,12 @@ from models.screening import Decided
 from streams.bootstrap import group, sender, started, worker
 from streams.kafka import KafkaLog
 from streams.lanes import Stage
+from streams.lateness import Late
+from streams.lateness import encode as encode_late
 from streams.metrics import Metrics
 from streams.screening import Conclude, Screening
 from streams.settings import Settings
-from streams.stages.screen import ScreenStage, decision_messages
+from streams.stages.screen import ScreenStage, count_late, decision_messages
 from streams.worker import Worker
 
 RULES_POLICY = Policy(0.5, 0.9)  # has no effect without a model: the rules name outcomes themselves
@@ -31,11 +33,15 @@ def screen_worker(settings: Settings) -> Worker:
         async def publish(partition: int, decisions: list[Decision]) -> None:
             await out.send(topics.DECISIONS, partition, decision_messages(decisions))
 
+        async def report(partition: int, late: list[Late]) -> None:
+            await out.send(topics.LATE, partition, [(None, encode_late(entry)) for entry in late])
+            count_late(metrics, late)
+
         store = Store(await stack.enter_async_context(connect(settings.redis)), DEFINITIONS, settings.shards)
         topic_id = topic_ids[topics.FACTS]
         log = KafkaLog(settings.brokers, topics.FACTS, group("screen"))
         await started(stack, log)
-        screening = Screening(store, log, topic_id, concluder(settings), publish, settings.accept_gap)
+        screening = Screening(store, log, topic_id, concluder(settings), publish, settings.accept_gap, report)
         await screening.begin()
         return ScreenStage(screening, metrics)
 

@@ -7,6 +7,7 @@ from faust.types import TP
 from models.decisions import Decision
 from models.decisions import encode as encode_decision
 from streams.kafka import Message
+from streams.lateness import Late
 from streams.metrics import Metrics
 from streams.screening import Screening
 from streams.stages import Record
@@ -41,3 +42,8 @@ def count_decisions(metrics: Metrics, facts: int, decisions: Sequence[Decision])
     metrics.facts.labels("screen").inc(facts)
     for decision in decisions:
         metrics.decisions.labels(decision.outcome).inc()
+
+
+def count_late(metrics: Metrics, late: Sequence[Late]) -> None:
+    for entry in late:
+        metrics.late.labels(entry.event).inc()

@@ -18,6 +18,11 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def run(url: str) -> Run:
     """Runs a coroutine function with a client on an emptied server."""
+    return runner(url)
+
+
+def runner(url: str) -> Run:
+    """Runs a coroutine function with a client on the server at `url`, which it empties first."""
 
     async def with_client(body: Callable[[Redis], Awaitable[Any]]) -> Any:
         async with connect(url) as client:

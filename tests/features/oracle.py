@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from math import nan, sqrt
 from typing import Any
 
-from events.facts import KINDS, AnyFact, OrderFact, RefusedOrder, VisitFact
+from events.facts import KINDS, AnyFact, Coordinates, OrderFact, RefusedOrder, VisitFact
 from features.declared import Definitions, Feature
 from features.formulas import Burst, Decayed, Deviation, Joined, Mean, Ratio, Score, Share
 from features.numbers import LATENESS_S, REPEATED_S, WINDOWS, Age, Direct, Distinct, First, Since, Windowed
 from features.sources import SOURCES, class_of
 
-Seen = tuple[int, AnyFact, int]  # second, fact, amount
+Seen = tuple[int, AnyFact, int, str]  # second, fact, amount, class
 
 
 class Oracle:
@@ -20,7 +20,9 @@ class Oracle:
         self.definitions = definitions
         self.seen: dict[tuple[str, str], list[Seen]] = {}
         self.sources: dict[tuple[str, int], int] = {}
+        self._inside_of: dict[tuple[str, str, bool], list[Seen]] = {}  # of the order that is read: it is asked often
         self.clock = 0
+        self.late: dict[Coordinates, int] = {}  # by how many seconds
         self.events: set[tuple[str, type, int]] = set()
 
     def apply(self, fact: AnyFact) -> list[float] | None:
@@ -29,12 +31,20 @@ class Oracle:
         if fact.source.offset <= self.sources.get(source, -1):
             return None
         self.sources[source] = fact.source.offset
-        self.clock = max(self.clock, fact.occurred_at_ms // 1000)
+        if not isinstance(fact, RefusedOrder):
+            self.clock = max(self.clock, fact.occurred_at_ms // 1000)
         if self._is_repeated(fact):
             return None
+        if (
+            not isinstance(fact, RefusedOrder)
+            and _minute(fact.occurred_at_ms // 1000) < _minute(self.clock) - LATENESS_S
+        ):
+            self.late[fact.source] = self.clock - fact.occurred_at_ms // 1000
         vector = self._vector(fact) if isinstance(fact, OrderFact | RefusedOrder) else None
         for entity in self._touched(fact):
-            self.seen.setdefault(entity, []).append((fact.occurred_at_ms // 1000, fact, self._amount(fact)))
+            self.seen.setdefault(entity, []).append(
+                (fact.occurred_at_ms // 1000, fact, self._amount(fact), class_of(fact))
+            )
         return vector
 
     def _is_repeated(self, fact: AnyFact) -> bool:
@@ -61,6 +71,7 @@ class Oracle:
         return self.definitions.rates.cents(amount, currency, fact.occurred_at_ms) or 0
 
     def _vector(self, order: OrderFact | RefusedOrder) -> list[float]:
+        self._inside_of.clear()
         if isinstance(order, RefusedOrder):
             return [nan] * len(self.definitions.names)
         return [self._value(feature, order) for feature in self.definitions.features]
@@ -83,9 +94,15 @@ class Oracle:
             return nan
 
     def _inside(self, kind: str, window: str, order: OrderFact, *, open_ended: bool = False) -> list[Seen]:
+        asked = (kind, window, open_ended)
+        if asked not in self._inside_of:
+            self._inside_of[asked] = self._scanned(kind, window, order, open_ended=open_ended)
+        return self._inside_of[asked]
+
+    def _scanned(self, kind: str, window: str, order: OrderFact, *, open_ended: bool = False) -> list[Seen]:
         seen = self.seen.get((kind, getattr(order.entities, kind)), [])
         minute = _minute(order.occurred_at_ms // 1000)
-        clock = max((_minute(second) for second, _, _ in seen), default=minute)
+        clock = max((_minute(second) for second, *_ in seen), default=minute)
         as_of = max(minute, clock - LATENESS_S)
         begin = as_of // WINDOWS[window].hop_s * WINDOWS[window].hop_s - WINDOWS[window].width_s
         return [one for one in seen if begin <= _minute(one[0]) and (open_ended or _minute(one[0]) <= as_of)]
@@ -96,8 +113,8 @@ class Oracle:
             return self._met(feature, order)
         inside = self._inside(feature.kind, getattr(feature, "window", "30d"), order)
         if isinstance(feature, Age):
-            return float(max(0, second - min((s for s, _, _ in inside), default=second)))
-        of_source = [(s, amount) for s, fact, amount in inside if _is_of(fact, feature.source)]
+            return float(max(0, second - min((s for s, *_ in inside), default=second)))
+        of_source = [(s, amount) for s, _, amount, name in inside if name in SOURCES[feature.source].classes]
         if isinstance(feature, Since):
             return float(max(0, second - max(of_source)[0])) if of_source else nan
         amounts = [amount for _, amount in of_source]
@@ -115,8 +132,8 @@ class Oracle:
     def _met(self, feature: Distinct | First, order: OrderFact) -> float:
         window = feature.window if isinstance(feature, Distinct) else "30d"
         latest: dict[str, int] = {}
-        for second, fact, _ in self._inside(feature.kind, window, order, open_ended=True):
-            member = _member(fact, feature.member) if _is_of(fact, feature.source) else None
+        for second, fact, _, name in self._inside(feature.kind, window, order, open_ended=True):
+            member = _member(fact, feature.member) if name in SOURCES[feature.source].classes else None
             if member is not None:
                 latest[member] = max(second, latest.get(member, 0))
         newest = sorted(latest, key=lambda member: (latest[member], _number(member)), reverse=True)[:65]

@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True):
     step_min: int = 3  # how far apart facts are at most
     late: float = 0.1
     repeats: float = 0.1
+    orders: float = 5  # beside 10 others
 
 
 def random_facts(rng: random.Random, settings: Settings) -> list[AnyFact]:
@@ -74,7 +75,7 @@ def random_facts(rng: random.Random, settings: Settings) -> list[AnyFact]:
 
 def _random_fact(rng: random.Random, settings: Settings, now_ms: int, late_ms: int) -> AnyFact:
     entities = Entities(**{kind: _entity(rng, settings, kind) for kind in KINDS if rng.random() < 0.8})
-    of = rng.choices((OrderFact, VisitFact, ActivityFact, LabelFact, RefusedOrder), (5, 4, 4, 1, 1))[0]
+    of = rng.choices((OrderFact, VisitFact, ActivityFact, LabelFact, RefusedOrder), (settings.orders, 4, 4, 1, 1))[0]
     common: dict[str, Any] = {
         "source": Coordinates(TOPICS[of], "", 0, 0),
         "event_id": f"e{rng.randrange(10**6)}",
@@ -139,12 +140,18 @@ class Breaking:
         return answer
 
 
-async def work_off(store: Store, facts: Sequence[AnyFact], rng: random.Random) -> list[tuple[int, bytes]]:
-    """Each (offset, vector) decided, with repeats after crashes, by a worker that follows the design's protocol."""
+async def work_off(
+    store: Store, facts: Sequence[AnyFact], rng: random.Random, longest: int = 60
+) -> tuple[list[tuple[int, bytes]], list[tuple[Coordinates, int]]]:
+    """Each (offset, vector) decided and each late (source, seconds), by a worker that follows the design's protocol.
+
+    With repeats after crashes; chunks have up to `longest` facts.
+    """
     decided: list[tuple[int, bytes]] = []
+    late: list[tuple[Coordinates, int]] = []
     committed = position = 0
     while position < len(facts):
-        end = min(position + rng.randint(1, 60), len(facts))
+        end = min(position + rng.randint(1, longest), len(facts))
         chunk = Chunk(0, position - 1, committed, range(position, end), facts[position:end])
         try:
             applied = await store.apply(chunk)
@@ -152,9 +159,10 @@ async def work_off(store: Store, facts: Sequence[AnyFact], rng: random.Random) -
             position = min((await store.fences()).get(0, -1) + 1, committed)
             continue
         decided += [(position + at, row.tobytes()) for at, row in zip(applied.decided, applied.matrix, strict=True)]
+        late += [(facts[position + at].source, seconds) for at, seconds in applied.late]
         position = end
         if rng.random() < 0.7:
             committed = max(committed, end)
         elif rng.random() < 0.2:  # a crash between publishing and committing
             position = min((await store.fences()).get(0, -1) + 1, committed)
-    return decided
+    return decided, late

@@ -1,6 +1,7 @@
 """The engine against its naive twin on random streams; repeats and crashes; state apart from order."""
 
 import random
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,8 +13,12 @@ from redis.asyncio import Redis
 from events.facts import AnyFact, Coordinates
 from features import DEFINITIONS
 from features.store import Chunk, Store
+from tests.features.conftest import runner
 from tests.features.oracle import Oracle
 from tests.features.streams import Breaking, Run, Settings, random_facts, work_off
+from tests.harness import Redis as Server
+from tests.harness import RedisCluster
+from tests.servers import Embedded
 
 SETTINGS = st.builds(
     Settings,
@@ -31,22 +36,28 @@ random_streams = settings(
 )
 
 
-def expected_vectors(facts: list[AnyFact]) -> dict[int, bytes]:
+def expected_vectors(facts: list[AnyFact]) -> tuple[dict[int, bytes], dict[Coordinates, int]]:
     oracle = Oracle(DEFINITIONS)
-    vectors = ((offset, oracle.apply(fact)) for offset, fact in enumerate(facts))
-    return {offset: np.array(vector).tobytes() for offset, vector in vectors if vector is not None}
+    vectors = [(offset, oracle.apply(fact)) for offset, fact in enumerate(facts)]
+    return {offset: np.array(vector).tobytes() for offset, vector in vectors if vector is not None}, oracle.late
 
 
 def check_stream(run: Run, seed: int, stream: Settings, shards: int) -> None:
-    rng = random.Random(seed)
-    facts = random_facts(rng, stream)
+    facts = random_facts(random.Random(seed), stream)
+    check_facts(run, seed, facts, expected_vectors(facts), shards)
 
-    async def work(client: Redis) -> list[tuple[int, bytes]]:
+
+def check_facts(run: Run, seed: int, facts: list[AnyFact], naive: Any, shards: int, longest: int = 60) -> None:
+    rng = random.Random(seed)
+
+    async def work(client: Redis) -> Any:
         store = Store(Breaking(client, rng, share=0.1), shards=shards)
         await store.prepare("facts-id")
-        return await work_off(store, facts, rng)
+        return await work_off(store, facts, rng, longest)
 
-    decided, expected = run(work), expected_vectors(facts)
+    decided, late = run(work)
+    expected, expected_late = naive
+    assert set(late) == set(expected_late.items())
     assert {offset for offset, _ in decided} == set(expected)
     for offset, vector in decided:
         assert vector == expected[offset], differences(offset, facts, vector, expected[offset])
@@ -73,6 +84,28 @@ def test_longer_streams_too(run: Run, seed: int) -> None:
     rng = random.Random(seed)
     stream = Settings(1500, rng.choice((1, 3, 30, 900)), rng.choice((0, 1, 20, 200)), rng.choice((0, 0.05, 0.4)))
     check_stream(run, seed, stream, rng.choice((1, 2, 3)))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_million_facts_on_three_servers(
+    redis_server: Server, redis_cluster: RedisCluster, embedded_redis: Embedded
+) -> None:
+    """168 streams of 2,000 facts, each on a Redis, a cluster of three nodes and the embedded server: 1,008,000.
+
+    One in 26 is an order, read against all definitions; late, repeated and out-of-order facts, broken calls,
+    crashes and chunk borders at random.
+    """
+    total = 0
+    for seed in range(1_000, 1_168):
+        rng = random.Random(seed)
+        late, entities, step = rng.choice((0, 0.05, 0.4)), rng.choice((3, 30, 900)), rng.choice((0, 1, 20, 200))
+        facts = random_facts(rng, Settings(2_000, entities, step, late, orders=0.4))[:2_000]
+        naive, shards, longest = expected_vectors(facts), rng.choice((1, 2, 3)), rng.choice((60, 500))
+        for url in (redis_server.url, redis_cluster.url, embedded_redis.url):
+            check_facts(runner(url), seed, facts, naive, shards, longest)
+            total += len(facts)
+    assert total == 1_008_000
 
 
 @random_streams

@@ -116,7 +116,15 @@ def test_labels_are_those_known_at_the_time(tmp_path: Path, labels_at: str | Non
     assert pyarrow.parquet.read_table(out)["label"].to_pylist() == expected
     assert parquet.read(out, DEFINITIONS.hash)["label"].to_list() == [each or 0 for each in expected]
     known = [each for each in expected if each is not None]
-    assert result.stdout == f"{out}: 3 orders, {len(known)} labelled, {sum(known)} fraud\n"
+    assert result.stdout.splitlines()[0] == f"{out}: 3 orders, {len(known)} labelled, {sum(known)} fraud"
+
+
+def test_late_facts_and_repeats_of_the_log_are_counted(tmp_path: Path) -> None:
+    minutes = (10, 5, 4.99, 10.5, 16, 10.99, 10)  # of each partition's clock: in time, in time, late, ..., late, late
+    facts = [order(offset, minute) for offset, minute in enumerate(minutes)]
+    log = write_facts(tmp_path / "facts.jsonl", [*facts, facts[-1], order(0, 1, partition=1)])
+    result = backfilled(log, tmp_path / "v.parquet", *RANGE)
+    assert result.stdout.splitlines()[1] == "9 facts read, 1 of them repeats, 3 late"
 
 
 @pytest.mark.parametrize(

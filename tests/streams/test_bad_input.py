@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -17,8 +18,10 @@ from kafka.errors import MessageSizeTooLargeError
 from events import admin, topics
 from events.facts import LabelFact
 from events.facts import decode as decode_fact
+from features.definitions import DEFINITIONS
 from models.decisions import Decision, Reason
 from models.decisions import decode as decode_decision
+from streams import lateness
 from streams.intake import Quarantined
 from tests.events.examples import activity, body, label, order, spoilt, visit
 from tests.harness import Kafka, Redis, wait_until
@@ -299,6 +302,19 @@ def test_after_an_alarm_the_raw_records_up_to_it_are_gone_and_those_behind_are_n
     assert first_offset(brokers, topics.VISITS, 1) == alarm + 1
     raised = logged(outcome.pipeline.log("intake-0"), "card_number.alarm")
     assert (topics.VISITS, 1, alarm) in [(line["topic"], line["partition"], line["offset"]) for line in raised]
+
+
+def test_an_order_of_1970_is_decided_and_told_of_as_late(outcome: Outcome, raw: Raw) -> None:
+    long_ago = named("of-1970") | {"occurred_at": "1970-01-01T00:00:00Z"}
+    _, partition, offset = raw.send(ORDERS, body(long_ago))
+    (record,) = outcome.pipeline.wait_for(topics.LATE, 1)
+    late = lateness.decode(record.value)
+    assert (record.partition, late.source.topic, late.source.partition, late.source.offset) == (0, ORDERS, 0, offset)
+    assert (late.event, late.late_s > 1_700_000_000, partition) == ("OrderPlaced", True, 0)
+    decisions = [decode_decision(r.value) for r in outcome.pipeline.read(topics.DECISIONS)[len(GARBAGE) :]]
+    (decision,) = [each for each in decisions if each.order_id == "of-1970"]
+    vector = dict(zip(DEFINITIONS.names, np.frombuffer(decision.vector or b""), strict=True))
+    assert vector["customer.age_s"] == 0
 
 
 def test_a_card_number_in_a_label_is_purged_too(outcome: Outcome) -> None:

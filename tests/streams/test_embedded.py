@@ -80,6 +80,10 @@ def test_labels_become_facts_and_an_unknown_orders_label_is_quarantined(ran: Ran
     ]
 
 
+def test_in_the_order_of_events_nothing_is_late(ran: Ran) -> None:
+    assert ran.lines("late") == []
+
+
 def test_partners_are_told_of_blocked_orders_alone_and_their_contracts_fields_alone(ran: Ran) -> None:
     blocked = sum(decision.outcome == "block" for decision in ran.decisions())
     messages = ran.lines("share.acquirer.v1")

@@ -171,12 +171,13 @@ class Encoder:
         return batches, [f"{chunk.partition}:{topic_id}:{partition}" for topic_id, partition in sources]
 
     def _amount(self, fact: AnyFact) -> int:
-        """What a fact adds to a sum: nothing without an amount, or in a currency that has no rate."""
+        """What of a fact is summed, or may be the smallest; -1 without an amount, or in a currency without a rate."""
+        found = None
         if isinstance(fact, VisitFact):
-            return fact.duration_ms or 0
-        if isinstance(fact, OrderFact | LabelFact | ActivityFact) and fact.amount_minor and fact.currency:
-            return self._definitions.rates.cents(fact.amount_minor, fact.currency, fact.occurred_at_ms) or 0
-        return 0
+            found = fact.duration_ms
+        elif isinstance(fact, OrderFact | LabelFact | ActivityFact) and fact.amount_minor is not None and fact.currency:
+            found = self._definitions.rates.cents(fact.amount_minor, fact.currency, fact.occurred_at_ms)
+        return -1 if found is None else found
 
     def vectors(self, chunk: Chunk, batches: Sequence[Batch], replies: Sequence[Reply]) -> tuple[list[int], Floats]:
         """The places in the chunk of the facts that every shard they touch has a row for, and their vectors.

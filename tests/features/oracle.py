@@ -6,11 +6,11 @@ from typing import Any
 
 from events.facts import KINDS, AnyFact, OrderFact, RefusedOrder, VisitFact
 from features.declared import Definitions, Feature
-from features.formulas import Burst, Decayed, Deviation, Joined, Mean, Ratio, Score, Share
+from features.formulas import Burst, Decayed, Deviation, Evenness, Joined, Mean, Ratio, Score, Share
 from features.numbers import LATENESS_S, REPEATED_S, WINDOWS, Age, Direct, Distinct, First, Since, Windowed
 from features.sources import SOURCES, class_of
 
-Seen = tuple[int, AnyFact, int]  # second, fact, amount
+Seen = tuple[int, AnyFact, int | None]  # second, fact, amount
 
 
 class Oracle:
@@ -52,13 +52,13 @@ class Oracle:
             if pseudonym is not None and (counted or isinstance(fact, OrderFact)):
                 yield kind, pseudonym
 
-    def _amount(self, fact: AnyFact) -> int:
+    def _amount(self, fact: AnyFact) -> int | None:
         if isinstance(fact, VisitFact):
-            return fact.duration_ms or 0
+            return fact.duration_ms
         amount, currency = getattr(fact, "amount_minor", None), getattr(fact, "currency", None)
         if amount is None or currency is None:
-            return 0
-        return self.definitions.rates.cents(amount, currency, fact.occurred_at_ms) or 0
+            return None
+        return self.definitions.rates.cents(amount, currency, fact.occurred_at_ms)
 
     def _vector(self, order: OrderFact | RefusedOrder) -> list[float]:
         if isinstance(order, RefusedOrder):
@@ -99,11 +99,11 @@ class Oracle:
             return float(max(0, second - min((s for s, _, _ in inside), default=second)))
         of_source = [(s, amount) for s, fact, amount in inside if _is_of(fact, feature.source)]
         if isinstance(feature, Since):
-            return float(max(0, second - max(of_source)[0])) if of_source else nan
-        amounts = [amount for _, amount in of_source]
+            return float(max(0, second - max(s for s, _ in of_source))) if of_source else nan
+        amounts = [amount for _, amount in of_source if amount is not None]
         dollars = [(amount + 50) // 100 for amount in amounts]
         of: dict[str, float] = {
-            "count": len(amounts),
+            "count": len(of_source),
             "sum": sum(amounts),
             "dollars": sum(dollars),
             "squares": sum(d * d for d in dollars),
@@ -133,8 +133,9 @@ class Oracle:
 
         amount = self._value(Direct("amount_usd", 1), order) if isinstance(feature, Ratio | Score) else nan
         match feature:
-            case Mean():
-                return number(feature.source, "sum", feature.window) / number(feature.source, "count", feature.window)
+            case Mean() | Evenness():
+                above, below = ("sum", "count") if isinstance(feature, Mean) else ("min", "max")
+                return number(feature.source, above, feature.window) / number(feature.source, below, feature.window)
             case Ratio():
                 return (
                     amount * 100 * number("orders", "count", feature.window) / number("orders", "sum", feature.window)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from events.facts import KINDS, ActivityFact, AnyFact, LabelFact, OrderFact, VisitFact
 from features.declared import Definitions
-from features.numbers import WINDOWS, Age, Column, Direct, Distinct, Number, Roll, Since, Windowed
+from features.numbers import Age, Column, Direct, Distinct, Number, Roll, Since, Windowed
 from features.script import NUMBER_OF, ORDERS
 from features.sources import ORDER_CLASSES, SOURCES, class_of
 
@@ -298,7 +298,8 @@ def _layouts(definitions: Definitions) -> tuple[Indexes, Indexes]:
 
 
 def _width(definitions: Definitions, kind: str) -> int:
-    return len(WINDOWS) * len(definitions.columns[kind]) + 1 + (len(WINDOWS) + 1) * len(definitions.rolls[kind])
+    windows = len(definitions.windows)
+    return windows * len(definitions.columns[kind]) + 1 + (windows + 1) * len(definitions.rolls[kind])
 
 
 def _layout(definitions: Definitions, kind: str) -> tuple[list[int], list[int]]:
@@ -314,7 +315,7 @@ def _layout(definitions: Definitions, kind: str) -> tuple[list[int], list[int]]:
 def _place(definitions: Definitions, number: Number) -> int:
     """Where a number is in its entity's row: the columns of each window, the age, then the windows of each roll."""
     assert not isinstance(number, Direct)
-    columns, rolls, windows = definitions.columns[number.kind], definitions.rolls[number.kind], list(WINDOWS)
+    columns, rolls, windows = definitions.columns[number.kind], definitions.rolls[number.kind], definitions.window_names
     age = len(windows) * len(columns)
     if isinstance(number, Windowed):
         return windows.index(number.window) * len(columns) + columns.index(Column(number.source, number.aggregate))

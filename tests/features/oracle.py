@@ -87,14 +87,15 @@ class Oracle:
         minute = _minute(order.occurred_at_ms // 1000)
         clock = max((_minute(second) for second, _, _ in seen), default=minute)
         as_of = max(minute, clock - LATENESS_S)
-        begin = as_of // WINDOWS[window].hop_s * WINDOWS[window].hop_s - WINDOWS[window].width_s
+        of = next(w for w in self.definitions.windows if w.name == window)
+        begin = as_of // of.hop_s * of.hop_s - of.width_s
         return [one for one in seen if begin <= _minute(one[0]) and (open_ended or _minute(one[0]) <= as_of)]
 
     def _of_entity(self, feature: Windowed | Since | Age | Distinct | First, order: OrderFact) -> float:
         second = order.occurred_at_ms // 1000
         if isinstance(feature, Distinct | First):
             return self._met(feature, order)
-        inside = self._inside(feature.kind, getattr(feature, "window", "30d"), order)
+        inside = self._inside(feature.kind, getattr(feature, "window", self.definitions.window_names[-1]), order)
         if isinstance(feature, Age):
             return float(max(0, second - min((s for s, _, _ in inside), default=second)))
         of_source = [(s, amount) for s, fact, amount in inside if _is_of(fact, feature.source)]
@@ -113,7 +114,7 @@ class Oracle:
         return float(of[feature.aggregate])
 
     def _met(self, feature: Distinct | First, order: OrderFact) -> float:
-        window = feature.window if isinstance(feature, Distinct) else "30d"
+        window = feature.window if isinstance(feature, Distinct) else self.definitions.window_names[-1]
         latest: dict[str, int] = {}
         for second, fact, _ in self._inside(feature.kind, window, order, open_ended=True):
             member = _member(fact, feature.member) if _is_of(fact, feature.source) else None

@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 
 from events.facts import AnyFact, Coordinates
 from features import DEFINITIONS
+from features.declared import Definitions
+from features.numbers import Age, Distinct, First, Since, Window, Windowed
 from features.store import Chunk, Store
 from tests.features.oracle import Oracle
 from tests.features.streams import Breaking, Run, Settings, random_facts, work_off
@@ -31,29 +33,39 @@ random_streams = settings(
 )
 
 
-def expected_vectors(facts: list[AnyFact]) -> dict[int, bytes]:
-    oracle = Oracle(DEFINITIONS)
+OTHER_WINDOWS = Definitions(
+    (
+        *(Windowed("ip", "orders", of, window) for of in ("count", "sum", "min", "max") for window in ("15m", "60d")),
+        *(Distinct("ip", "visits", "route", window) for window in ("15m", "2h", "60d")),
+        *(Since("ip", "visits"), Age("ip"), First("ip", "orders", "card"), Age("customer")),
+    ),
+    windows=(Window("15m", 900, 180), Window("2h", 7_200, 360), Window("60d", 60 * 86_400, 43_200)),
+)
+
+
+def expected_vectors(facts: list[AnyFact], definitions: Definitions) -> dict[int, bytes]:
+    oracle = Oracle(definitions)
     vectors = ((offset, oracle.apply(fact)) for offset, fact in enumerate(facts))
     return {offset: np.array(vector).tobytes() for offset, vector in vectors if vector is not None}
 
 
-def check_stream(run: Run, seed: int, stream: Settings, shards: int) -> None:
+def check_stream(run: Run, seed: int, stream: Settings, shards: int, definitions: Definitions = DEFINITIONS) -> None:
     rng = random.Random(seed)
     facts = random_facts(rng, stream)
 
     async def work(client: Redis) -> list[tuple[int, bytes]]:
-        store = Store(Breaking(client, rng, share=0.1), shards=shards)
+        store = Store(Breaking(client, rng, share=0.1), definitions, shards)
         await store.prepare("facts-id")
         return await work_off(store, facts, rng)
 
-    decided, expected = run(work), expected_vectors(facts)
+    decided, expected = run(work), expected_vectors(facts, definitions)
     assert {offset for offset, _ in decided} == set(expected)
     for offset, vector in decided:
-        assert vector == expected[offset], differences(offset, facts, vector, expected[offset])
+        assert vector == expected[offset], differences(definitions, offset, facts, vector, expected[offset])
 
 
-def differences(offset: int, facts: list[AnyFact], found: bytes, expected: bytes) -> str:
-    pairs = zip(DEFINITIONS.names, np.frombuffer(found), np.frombuffer(expected), strict=True)
+def differences(definitions: Definitions, offset: int, facts: list[AnyFact], found: bytes, expected: bytes) -> str:
+    pairs = zip(definitions.names, np.frombuffer(found), np.frombuffer(expected), strict=True)
     wrong = [f"{name}: {f} for {e}" for name, f, e in pairs if f != e and not (np.isnan(f) and np.isnan(e))]
     return f"offset {offset} {facts[offset]}: {wrong}"
 
@@ -64,6 +76,12 @@ def test_every_vector_is_the_naive_twins_through_repeats_and_crashes(
     run: Run, seed: int, stream: Settings, shards: int
 ) -> None:
     check_stream(run, seed, stream, shards)
+
+
+@random_streams
+@given(seed=st.integers(0, 2**32), stream=SETTINGS)
+def test_other_windows_are_as_exact(run: Run, seed: int, stream: Settings) -> None:
+    check_stream(run, seed, stream, 2, OTHER_WINDOWS)
 
 
 @pytest.mark.slow

@@ -22,6 +22,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
+from events import canonical, geo
+from events.likeness import name_in_email
 from events.types import AnyEvent, Label, OrderPlaced, PaymentAttempted, VisitRecorded
 from simulator.frauds import KINDS
 from simulator.places import CURRENCIES
@@ -33,16 +35,28 @@ WINDOWS_S = (600, 3_600, 86_400, 7 * 86_400, 30 * 86_400)
 
 
 def raw_fields(orders: Iterable[OrderPlaced]) -> pd.DataFrame:
-    """One row an order, one numeric column a raw field: numbers as they are, text and categories as sorted codes."""
-    rows = [_flat(msgspec.to_builtins(order)) | _parts_of_time(order) for order in orders]
+    """One row an order, one numeric column a raw field: numbers as they are, text and categories as sorted codes.
+
+    Beside them what a glance at one order tells: parts of its time, where its address is, whose e-mail it seems.
+    """
+    rows = [_flat(msgspec.to_builtins(order)) | _at_a_glance(order) for order in orders]
     table = pd.DataFrame(rows)
     for name in table.columns.difference(table.select_dtypes("number").columns):
         table[name] = pd.Categorical(table[name].astype("string")).codes
     return table.astype(float).fillna(-1.0)
 
 
-def _parts_of_time(order: OrderPlaced) -> dict[str, object]:
-    return {"hour": order.occurred_at.hour, "weekday": order.occurred_at.weekday(), "lines": len(order.items)}
+def _at_a_glance(order: OrderPlaced) -> dict[str, object]:
+    country, email = geo.country_of(order.ip), order.contact.email or ""
+    return {
+        "hour": order.occurred_at.hour,
+        "weekday": order.occurred_at.weekday(),
+        "lines": len(order.items),
+        "ip_country": country,
+        "ip_distance_km": geo.distance_km(country, order.shipping.country) if country and order.shipping else None,
+        "email_provider": canonical.email_provider(email),
+        "name_in_email": name_in_email(order.contact.name, email),
+    }
 
 
 def _flat(value: object, path: str = "") -> dict[str, object]:

@@ -64,10 +64,16 @@ class OrderFact(Fact, frozen=True, kw_only=True, tag="order"):
     billing_country: str | None = None
     shipping_country: str | None = None
     issuer_country: str | None = None
+    ip_country: str | None = None
+    ip_distance_km: int | None = None  # from the ip's country to the shipping country
+    ip_utc_offset_min: int | None = None  # of the principal clocks in the ip's country, when the order was placed
+    shipping_utc_offset_min: int | None = None
     avs: str | None = None
     cvv_result: str | None = None
     three_ds: str | None = None
     email_provider: Literal["free", "disposable", "other"] | None = None
+    name_in_email: float | None = None  # the share of the name's words that are in the e-mail address
+    main_category: str | None = None  # of the line that costs most
     browser: str | None = None
     os: str | None = None
     has_account: bool = False

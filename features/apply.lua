@@ -241,9 +241,10 @@ while i <= n do
       tell(late, offset, now - second)
       tell(new_late, offset, now - second)
     end
+    latest[1], latest[2], latest[3] = amount, amount, second
+    amount = math.max(amount, 0)
     local dollars = math.floor(amount / 100 + 0.5)
     amounts[2], amounts[3], amounts[4] = amount, dollars, dollars * dollars
-    latest[1], latest[2], latest[3] = amount, amount, second
     while i < behind do
       local key = facts[i]
       local kind, tiles = kinds[key], cache[key] or load(key)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from events.facts import KINDS, ActivityFact, AnyFact, LabelFact, OrderFact, VisitFact
 from features.declared import Definitions
 from features.formulas import Floats, Indexes
-from features.numbers import WINDOWS, Age, Column, Direct, Distinct, Number, Roll, Since, Windowed
+from features.numbers import Age, Column, Direct, Distinct, Number, Roll, Since, Windowed
 from features.script import NUMBER_OF, ORDERS
 from features.sources import ORDER_CLASSES, SOURCES, class_of
 
@@ -176,12 +176,13 @@ class Encoder:
         return batches, [f"{chunk.partition}:{topic_id}:{partition}" for topic_id, partition in sources]
 
     def _amount(self, fact: AnyFact) -> int:
-        """What a fact adds to a sum: nothing without an amount, or in a currency that has no rate."""
+        """What of a fact is summed, or may be the smallest; -1 without an amount, or in a currency without a rate."""
+        found = None
         if isinstance(fact, VisitFact):
-            return fact.duration_ms or 0
-        if isinstance(fact, OrderFact | LabelFact | ActivityFact) and fact.amount_minor and fact.currency:
-            return self._definitions.rates.cents(fact.amount_minor, fact.currency, fact.occurred_at_ms) or 0
-        return 0
+            found = fact.duration_ms
+        elif isinstance(fact, OrderFact | LabelFact | ActivityFact) and fact.amount_minor is not None and fact.currency:
+            found = self._definitions.rates.cents(fact.amount_minor, fact.currency, fact.occurred_at_ms)
+        return -1 if found is None else found
 
     def vectors(self, chunk: Chunk, batches: Sequence[Batch], replies: Sequence[Reply]) -> tuple[list[int], Floats]:
         """The places in the chunk of the facts that every shard they touch has a row for, and their vectors.
@@ -304,7 +305,8 @@ def _layouts(definitions: Definitions) -> tuple[Indexes, Indexes]:
 
 
 def _width(definitions: Definitions, kind: str) -> int:
-    return len(WINDOWS) * len(definitions.columns[kind]) + 1 + (len(WINDOWS) + 1) * len(definitions.rolls[kind])
+    windows = len(definitions.windows)
+    return windows * len(definitions.columns[kind]) + 1 + (windows + 1) * len(definitions.rolls[kind])
 
 
 def _layout(definitions: Definitions, kind: str) -> tuple[list[int], list[int]]:
@@ -320,7 +322,7 @@ def _layout(definitions: Definitions, kind: str) -> tuple[list[int], list[int]]:
 def _place(definitions: Definitions, number: Number) -> int:
     """Where a number is in its entity's row: the columns of each window, the age, then the windows of each roll."""
     assert not isinstance(number, Direct)
-    columns, rolls, windows = definitions.columns[number.kind], definitions.rolls[number.kind], list(WINDOWS)
+    columns, rolls, windows = definitions.columns[number.kind], definitions.rolls[number.kind], definitions.window_names
     age = len(windows) * len(columns)
     if isinstance(number, Windowed):
         return windows.index(number.window) * len(columns) + columns.index(Column(number.source, number.aggregate))

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from hashlib import blake2b
+from itertools import pairwise
 
 import msgspec
 import numpy as np
 
 from events.facts import KINDS, OrderFact
 from features import direct, sources
-from features.formulas import Derived, Floats, Indexes
+from features.formulas import Decayed, Derived, Floats, Indexes
 from features.numbers import (
     DISTINCT,
     FUNCTIONS,
@@ -25,6 +26,7 @@ from features.numbers import (
     Number,
     Roll,
     Since,
+    Window,
     Windowed,
 )
 from features.rates import RATES, Rates
@@ -33,17 +35,31 @@ Feature = Number | Derived
 
 
 class Definitions(msgspec.Struct, frozen=True, dict=True):
-    """An ordered set of features and the rates that their amounts are converted with.
+    """An ordered set of features, the windows they look through, and the rates that their amounts are converted with.
 
-    The order is the vector's. Two sets with the same `hash` give the same numbers for the same facts.
+    Windows come narrowest first: each hop is a multiple of a minute and of the hop before, each width of its hop. The
+    order of features is the vector's. Two sets with the same `hash` give the same numbers for the same facts.
     """
 
     features: tuple[Feature, ...]
     rates: Rates = RATES
+    windows: tuple[Window, ...] = tuple(WINDOWS.values())
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.names):
             raise ValueError("two features have the same name")
+        for finer, window in pairwise((Window("", 0, 60), *self.windows)):
+            if window.hop_s % finer.hop_s or window.width_s % window.hop_s or window.width_s <= finer.width_s:
+                raise ValueError(f"the window {window.name} is not made of whole hops of the one before it")
+        asked = {number.window for number in self.numbers if isinstance(number, Windowed | Distinct)}
+        if unknown := sorted(asked.difference(self.window_names)):
+            raise ValueError(f"no window is called {', '.join(unknown)}; there are {', '.join(self.window_names)}")
+        if self.windows != tuple(WINDOWS.values()) and any(isinstance(f, Decayed) for f in self.features):
+            raise ValueError("decayed counts are weighted for the default windows alone")
+
+    @cached_property
+    def window_names(self) -> list[str]:
+        return [window.name for window in self.windows]
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -53,7 +69,7 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
     def hash(self) -> str:
         """32 hexadecimal digits over everything that the numbers depend on."""
         meaning = [
-            self.features, list(WINDOWS.values()), LATENESS_S, DISTINCT, SEMANTICS, sources.VERSION, KINDS,
+            self.features, self.windows, LATENESS_S, DISTINCT, SEMANTICS, sources.VERSION, KINDS,
             self.rates.version,
         ]  # fmt: skip
         return blake2b(msgspec.json.encode(meaning, order="deterministic"), digest_size=16).hexdigest()

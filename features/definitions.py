@@ -7,7 +7,7 @@ import msgspec
 from events.facts import KINDS
 from features import direct
 from features.declared import Definitions, Feature
-from features.formulas import Burst, Decayed, Deviation, Joined, Mean, Ratio, Score, Share
+from features.formulas import Burst, Decayed, Deviation, Evenness, Joined, Mean, Ratio, Score, Share
 from features.numbers import LATENESS_S, WINDOWS, Age, Column, Direct, Distinct, First, Since, Windowed
 
 __all__ = [
@@ -81,6 +81,7 @@ FAMILIES: tuple[Family, ...] = (
         "Account takeover and new accounts: a card, device or address never seen with this customer, new entities.",
         (
             *(First(kind, "orders", member) for kind, member in _SEEN_WITH),
+            *(First("customer", "orders", member) for member in ("ip_country", "main_category")),
             *(Age(kind) for kind in KINDS),
             *(Since("customer", source) for source in ("orders", "credential_changes", "addresses_added")),
         ),
@@ -98,11 +99,15 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "visit",
-        "Scripted visitors: no browsing before the order, pages too fast, errors, the check-out alone.",
+        "Scripted visitors: no browsing before the order, pages too fast or at one period, nothing loaded that a "
+        "browser loads, errors, the check-out alone.",
         (
             *_windowed(("session", *_WEB), "visits", ("count",), "10m", "1h", "24h"),
             *_windowed(("session",), "visits", ("sum",), "1h"),
             Mean("session", "visits", "1h"),
+            *_windowed(("session",), "visits", ("min",), "1h"),
+            Evenness("session", "visits", "1h"),
+            *_windowed(("session",), "assets", ("count",), "1h"),
             *_windowed(("session", "device", "ip"), "checkouts", ("count",), "1h"),
             *_windowed(("session", "device", "ip"), "accounts", ("count",), "1h"),
             *_windowed(("session", "device", "ip"), "errors", ("count",), "1h"),

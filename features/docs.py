@@ -9,7 +9,7 @@ from pathlib import Path
 
 from features.declared import Definitions, Feature
 from features.definitions import DEFINITIONS, FAMILIES, Family
-from features.numbers import DISTINCT, SUMMED, WINDOWS, Age, Direct, Distinct, First, Since, Windowed
+from features.numbers import DISTINCT, SUMMED, Age, Direct, Distinct, First, Since, Windowed
 
 PAGE = Path(__file__).parent.parent / "docs" / "features.md"
 
@@ -38,7 +38,7 @@ def cost(feature: Feature) -> str:
 
 def page(definitions: Definitions, families: Sequence[Family]) -> str:
     """The whole page, Markdown."""
-    windows = ", ".join(f"{w.name} (begins at a multiple of {w.hop_s // 60} min)" for w in WINDOWS.values())
+    windows = ", ".join(f"{w.name} (begins at a multiple of {w.hop_s // 60} min)" for w in definitions.windows)
     sections = "\n".join(_section(family) for family in families)
     return f"""# Features
 

@@ -169,6 +169,34 @@ class Burst(msgspec.Struct, frozen=True, tag="burst"):
         return short / long
 
 
+class Evenness(msgspec.Struct, frozen=True, tag="evenness"):
+    """The smallest over the largest: near 1 where a script keeps its period, far below for people."""
+
+    kind: str
+    source: str
+    window: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}.{self.source}.evenness.{self.window}"
+
+    @property
+    def text(self) -> str:
+        source = sources.SOURCES[self.source]
+        return (
+            f"The smallest over the largest amount ({source.unit}) of {source.text} of this {self.kind} in the last "
+            f"{self.window}."
+        )
+
+    @property
+    def inputs(self) -> tuple[Number, ...]:
+        return tuple(Windowed(self.kind, self.source, of, self.window) for of in ("min", "max"))
+
+    @staticmethod
+    def formula(smallest: Floats, largest: Floats) -> Floats:
+        return smallest / largest
+
+
 class Decayed(msgspec.Struct, frozen=True, tag="decayed"):
     """A count in which what is a day old weighs half; a fact's age is taken as the middle of its ring of windows."""
 
@@ -229,4 +257,4 @@ _DAY_S = 86_400
 _EDGES = [0, *(window.width_s for window in WINDOWS.values())]
 _RING_WEIGHTS = [2 ** (-(near + far) / 2 / _DAY_S) for near, far in pairwise(_EDGES)]
 
-Derived = Mean | Deviation | Ratio | Score | Share | Burst | Decayed | Joined
+Derived = Mean | Deviation | Ratio | Score | Share | Burst | Evenness | Decayed | Joined

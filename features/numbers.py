@@ -33,7 +33,7 @@ WINDOWS: Mapping[str, Window] = {
 LATENESS_S = 300
 REPEATED_S = 86_400  # an event that comes again within this time of its own, by the facts' time, counts once
 DISTINCT = 65  # so many members are kept: 65 means "64+"
-SEMANTICS = 2  # raise it when the same definitions come to give other numbers
+SEMANTICS = 3  # raise it when the same definitions come to give other numbers
 
 Aggregate = Literal["count", "sum", "dollars", "squares", "min", "max", "last"]
 SUMMED: tuple[Aggregate, ...] = ("count", "sum", "dollars", "squares")  # a window is a difference of two totals
@@ -93,7 +93,7 @@ class Since(msgspec.Struct, frozen=True, tag="since"):
     @property
     def text(self) -> str:
         source = sources.SOURCES[self.source].text
-        return f"Seconds since the latest of the {source} of this {self.kind} in the last 30d; absent if none."
+        return f"Seconds since the latest of the {source} of this {self.kind} in the longest window; absent if none."
 
 
 class Age(msgspec.Struct, frozen=True, tag="age"):
@@ -107,7 +107,7 @@ class Age(msgspec.Struct, frozen=True, tag="age"):
 
     @property
     def text(self) -> str:
-        return f"Seconds since this {self.kind} was first seen in the last 30d; 0 if never before."
+        return f"Seconds since this {self.kind} was first seen in the longest window; 0 if never before."
 
 
 class Distinct(msgspec.Struct, frozen=True, tag="distinct"):
@@ -142,8 +142,8 @@ class First(msgspec.Struct, frozen=True, tag="first"):
     @property
     def text(self) -> str:
         return (
-            f"1 if this {self.kind} was not seen with the order's {self.member} in the last 30d, else 0; absent where "
-            "the order names none, or where there were over 64."
+            f"1 if this {self.kind} was not seen with the order's {self.member} in the longest window, else 0; absent "
+            "where the order names none, or where there were over 64."
         )
 
 

@@ -4,24 +4,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from features.declared import Definitions
-from features.numbers import DISTINCT, LATENESS_S, REPEATED_S, SUMMED, WINDOWS, Column, Roll
+from features.numbers import DISTINCT, LATENESS_S, REPEATED_S, SUMMED, WINDOWS, Column, Roll, Window
 from features.sources import CLASSES, ORDER_CLASSES, REFUSED, SOURCES, UNCOUNTED
 
 # Up to the last class of orders, a fact asks for a row; the script knows that by ORDERS.
 NUMBER_OF: Mapping[str, int] = {name: n for n, name in enumerate((REFUSED, *CLASSES, UNCOUNTED))}
 ORDERS = NUMBER_OF[ORDER_CLASSES[-1]]
 DAY_S = 86_400
-# A key not written for so long has nothing that a window can see; the last day lets its expiry be renewed once a day.
-TTL_S = max(w.width_s + w.hop_s for w in WINDOWS.values()) + LATENESS_S + DAY_S
 # Ids of events are kept so long after the last of their hour: twice as long as a repeat is looked for.
 REMEMBERED_S = 2 * REPEATED_S
 _KEPT = ("min", "max", "last")
 _BODY = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
 
 
+def ttl_s(windows: Iterable[Window]) -> int:
+    """A key not written for so long has nothing that a window can see; its expiry is renewed once a day."""
+    return max(w.width_s + w.hop_s for w in windows) + LATENESS_S + DAY_S
+
+
+TTL_S = ttl_s(WINDOWS.values())
+
+
 def lua(definitions: Definitions) -> str:
     """The source of the script for these definitions."""
-    windows = WINDOWS.values()
+    windows = definitions.windows
     columns, rolls = definitions.columns.values(), definitions.rolls.values()
     summed = [[c for c in of_kind if c.aggregate in SUMMED] for of_kind in columns]
     kept = [[c for c in of_kind if c.aggregate in _KEPT] for of_kind in columns]
@@ -29,7 +35,7 @@ def lua(definitions: Definitions) -> str:
     constants = {
         "DEFINITIONS": f'"{definitions.hash}"',
         "LATENESS": LATENESS_S,
-        "TTL": TTL_S,
+        "TTL": ttl_s(windows),
         "REPEATED": REPEATED_S,
         "REMEMBERED": REMEMBERED_S,
         "ORDERS": ORDERS,

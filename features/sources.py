@@ -8,15 +8,16 @@ from typing import NamedTuple
 
 from events.facts import ActivityFact, AnyFact, LabelFact, OrderFact, RefusedOrder, VisitFact
 
-VERSION = 2  # raise it when a fact comes to count as something else
+VERSION = 3  # raise it when a fact comes to count as something else
 
 REFUSED, UNCOUNTED = "refused", "uncounted"
 ORDER_CLASSES = ("order", "order_promo")
-_VISITS = ("visit", "visit_checkout", "visit_account", "visit_failed")
+_VISITS = ("visit", "visit_checkout", "visit_account", "visit_asset", "visit_failed")
 _CHECKOUT = frozenset({"basket", "cart", "checkout", "pay", "payment", "payments", "confirm", "shipping"})
 _ACCOUNT = frozenset(
     {"login", "signin", "password", "forgot", "recover", "reset", "register", "signup", "profile", "address"}
 )
+_ASSETS = frozenset({"assets", "static", "css", "js", "fonts", "images", "img"})
 
 
 class Source(NamedTuple):
@@ -37,6 +38,7 @@ SOURCES: Mapping[str, Source] = {
     "accounts": Source(
         "pages of log-in, registration and profile visited", ("visit_account",), "milliseconds on the page"
     ),
+    "assets": Source("scripts, styles and images loaded", ("visit_asset",)),
     "errors": Source("pages answered with an error", ("visit_failed",)),
     "registrations": Source("accounts registered", ("registration",)),
     "logins": Source("successful log-ins", ("login",)),
@@ -93,7 +95,9 @@ def _visit(fact: VisitFact) -> str:
     pieces = set(fact.route.split("/"))
     if pieces & _CHECKOUT:
         return "visit_checkout"
-    return "visit_account" if pieces & _ACCOUNT else "visit"
+    if pieces & _ACCOUNT:
+        return "visit_account"
+    return "visit_asset" if pieces & _ASSETS else "visit"
 
 
 def is_order(fact: AnyFact) -> bool:

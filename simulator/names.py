@@ -30,16 +30,22 @@ _FAMILY_LATIN = (
 _STREETS_ARABIC = ("شارع الملك فهد", "شارع التحلية", "طريق الأمير سلطان", "شارع العليا", "شارع الستين", "شارع الوحدة")
 _DISTRICTS_ARABIC = ("حي النرجس", "حي الروضة", "حي السلامة", "حي الياسمين", "حي المروج", "حي الخالدية")
 _STREETS_LATIN = ("King Fahd Road", "Al Wasl Road", "Station Road", "Hauptstrasse", "Corniche Street", "Park Avenue")
-_PROVIDERS = ("gmail.com", "hotmail.com", "outlook.com", "yahoo.com", "icloud.com", "example.com", "mail.example")
-_PROVIDER_WEIGHTS = (46, 14, 12, 8, 9, 7, 4)
+_PROVIDERS = (
+    "gmail.com", "hotmail.com", "outlook.com", "yahoo.com", "icloud.com", "example.com", "mail.example",
+    "mailinator.com", "yopmail.com",
+)  # fmt: skip
+_NICKNAMES = ("falcon", "desertrose", "moon", "gamer", "hello", "shopping", "family", "king", "sunshine", "dr", "blue")
 _ARABIC_DIGITS = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 _TO_ASCII = str.maketrans("üéşıö'", "uesio_")
 
 
-def contact(rng: Random, country: Country) -> Contact:
-    """A person's name, e-mail address and telephone number, as they write them at every order."""
+def contact(rng: Random, country: Country, nameless: float = 0.2, disposable: float = 0.01) -> Contact:
+    """A person's name, e-mail address and telephone number, as they write them at every order.
+
+    `nameless` is the share of addresses that have but initials of the name, `disposable` of those soon gone.
+    """
     written, given, family = _name(rng, country)
-    return Contact(name=written, email=email(rng, given, family), phone=phone(rng, country))
+    return Contact(name=written, email=email(rng, given, family, nameless, disposable), phone=phone(rng, country))
 
 
 def _name(rng: Random, country: Country) -> tuple[str, str, str]:
@@ -51,9 +57,13 @@ def _name(rng: Random, country: Country) -> tuple[str, str, str]:
     return f"{latin[0]} {latin[1]}", *latin
 
 
-def email(rng: Random, given: str, family: str) -> str:
+def email(rng: Random, given: str, family: str, nameless: float, disposable: float) -> str:
     local = f"{given}{rng.choice(('.', '_', ''))}{family}".lower().translate(_TO_ASCII)
-    return f"{local}{rng.randrange(1, 9999)}@{rng.choices(_PROVIDERS, _PROVIDER_WEIGHTS)[0]}"
+    number = rng.randrange(1, 9999)
+    if number < nameless * 9999:
+        local = f"{_NICKNAMES[number % len(_NICKNAMES)]}.{given[0]}{family[0]}".lower().translate(_TO_ASCII)
+    weights = (46, 14, 12, 8, 9, 7, 4, 50 * disposable, 50 * disposable)
+    return f"{local}{number}@{rng.choices(_PROVIDERS, weights)[0]}"
 
 
 def phone(rng: Random, country: Country) -> str:

@@ -7,6 +7,8 @@ from random import Random
 
 import msgspec
 
+from events.geo import MADE_UP
+
 # Units of the currency for one US dollar, and decimals of its minor unit (ISO 4217).
 CURRENCIES = {
     "SAR": (3.75, 2),
@@ -101,7 +103,6 @@ COUNTRIES = (
 )  # fmt: skip
 BY_CODE = {country.code: country for country in COUNTRIES}
 _WEIGHTS = [country.weight for country in COUNTRIES]
-_BLOCK = {country.code: 64 + number for number, country in enumerate(COUNTRIES)}
 
 
 def a_country(rng: Random) -> Country:
@@ -116,13 +117,13 @@ def digits(rng: Random, pattern: str) -> str:
 def home_ip(rng: Random, country: Country) -> str:
     """A household's or an office's address; one in ten has IPv6."""
     if rng.random() < 0.1:
-        return f"2001:db8:{_BLOCK[country.code]:x}:{rng.randrange(65536):x}::{rng.randrange(1, 65536):x}"
-    return f"100.{_BLOCK[country.code]}.{rng.randrange(16, 256)}.{rng.randrange(1, 255)}"
+        return f"2001:db8:{MADE_UP[country.code]:x}:{rng.randrange(65536):x}::{rng.randrange(1, 65536):x}"
+    return f"100.{MADE_UP[country.code]}.{rng.randrange(16, 256)}.{rng.randrange(1, 255)}"
 
 
 def mobile_ip(rng: Random, country: Country) -> str:
     """One of a carrier's few shared gateways (address translation puts many people behind one)."""
-    return f"100.{_BLOCK[country.code]}.{rng.randrange(4)}.{rng.randrange(1, 33)}"
+    return f"100.{MADE_UP[country.code]}.{rng.randrange(4)}.{rng.randrange(1, 33)}"
 
 
 def exit_ip(rng: Random) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from events import canonical, types
+from events import canonical, geo, types
 from events.facts import ActivityFact, AnyFact, Coordinates, Entities, OrderFact, Pseudonym, RefusedOrder, VisitFact
 from events.guard import Refusal, admit
+from events.likeness import name_in_email
 
 CACHED_PSEUDONYMS = 131_072
 CARD_NUMBER = "refused.card_number"
@@ -93,10 +94,11 @@ class Intake:
         browser, system = canonical.user_agent(event.user_agent) if event.user_agent else (None, None)
         destination = event.shipping or event.billing
         country = event.billing.country if event.billing else destination.country if destination else None
+        occurred_at_ms = round(event.occurred_at.timestamp() * 1000)
         return OrderFact(
             source=record.coordinates,
             event_id=event.event_id,
-            occurred_at_ms=round(event.occurred_at.timestamp() * 1000),
+            occurred_at_ms=occurred_at_ms,
             recorded_at_ms=record.recorded_at_ms,
             entities=self._entities(
                 event,
@@ -114,15 +116,18 @@ class Intake:
             lines=len(items),
             max_unit_minor=max((item.unit_amount_minor for item in items), default=0),
             categories=tuple(sorted({canonical.category(item.category) for item in items if item.category})),
+            main_category=_main_category(items),
             billing_address=self._name("address", canonical.address(event.billing)) if event.billing else None,
             promo=self._name("promo", event.promo_code),
             billing_country=event.billing.country if event.billing else None,
             shipping_country=event.shipping.country if event.shipping else None,
             issuer_country=payment.issuer_country,
+            **_whereabouts(event.ip, event.shipping, occurred_at_ms),
             avs=payment.avs,
             cvv_result=payment.cvv_result,
             three_ds=payment.three_ds,
             email_provider=canonical.email_provider(email) if email else None,
+            name_in_email=name_in_email(contact.name, email) if email else None,
             browser=browser,
             os=system,
             has_account=event.account_id is not None,
@@ -187,6 +192,23 @@ class Intake:
 
     def _name(self, kind: str, text: str | None) -> Pseudonym | None:
         return self._known(kind, text) if text else None
+
+
+def _whereabouts(given_ip: str, shipping: types.Address | None, at_ms: int) -> dict[str, Any]:
+    """Where an order comes from, and how far that is from where it goes, on the map and by the clock."""
+    ip = canonical.ip(given_ip)
+    here, there = geo.country_of(ip) if ip else None, shipping.country if shipping else None
+    return {
+        "ip_country": here,
+        "ip_distance_km": geo.distance_km(here, there) if here and there else None,
+        "ip_utc_offset_min": geo.utc_offset_min(here, at_ms) if here else None,
+        "shipping_utc_offset_min": geo.utc_offset_min(there, at_ms) if there else None,
+    }
+
+
+def _main_category(items: Sequence[types.Item]) -> str | None:
+    dearest = max(items, key=lambda item: item.quantity * item.unit_amount_minor, default=None)
+    return canonical.category(dearest.category) if dearest and dearest.category else None
 
 
 def _result(event: types.Activity) -> tuple[bool | None, str | None]:

@@ -32,11 +32,14 @@ class Loot(msgspec.Struct, frozen=True):
 
 
 def an_alias(shop: Shop, rng: Random, country: Country, phone: str | None = None) -> Alias:
-    ids, contact = shop.journal.ids, names.contact(rng, country)
+    ids, difficulty = shop.journal.ids, shop.settings.difficulty
+    contact = names.contact(
+        rng, country, nameless=blend(0.7, 0.25, difficulty), disposable=blend(0.3, 0.02, difficulty)
+    )
     if phone:
         contact = msgspec.structs.replace(contact, phone=phone)
     account_id = None if rng.random() < 0.12 else ids.mint("a")
-    fresh = account_id is not None and rng.random() < blend(1.0, 0.3, shop.settings.difficulty)
+    fresh = account_id is not None and rng.random() < blend(1.0, 0.3, difficulty)
     return Alias(ids.mint("c"), account_id, contact, fresh)
 
 

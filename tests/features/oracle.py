@@ -6,11 +6,11 @@ from typing import Any
 
 from events.facts import KINDS, AnyFact, Coordinates, OrderFact, RefusedOrder, VisitFact
 from features.declared import Definitions, Feature
-from features.formulas import Burst, Decayed, Deviation, Joined, Mean, Ratio, Score, Share
+from features.formulas import Burst, Decayed, Deviation, Evenness, Joined, Mean, Ratio, Score, Share
 from features.numbers import LATENESS_S, REPEATED_S, WINDOWS, Age, Direct, Distinct, First, Since, Windowed
 from features.sources import SOURCES, class_of
 
-Seen = tuple[int, AnyFact, int, str]  # second, fact, amount, class
+Seen = tuple[int, AnyFact, int | None, str]  # second, fact, amount, class
 
 
 class Oracle:
@@ -62,13 +62,13 @@ class Oracle:
             if pseudonym is not None and (counted or isinstance(fact, OrderFact)):
                 yield kind, pseudonym
 
-    def _amount(self, fact: AnyFact) -> int:
+    def _amount(self, fact: AnyFact) -> int | None:
         if isinstance(fact, VisitFact):
-            return fact.duration_ms or 0
+            return fact.duration_ms
         amount, currency = getattr(fact, "amount_minor", None), getattr(fact, "currency", None)
         if amount is None or currency is None:
-            return 0
-        return self.definitions.rates.cents(amount, currency, fact.occurred_at_ms) or 0
+            return None
+        return self.definitions.rates.cents(amount, currency, fact.occurred_at_ms)
 
     def _vector(self, order: OrderFact | RefusedOrder) -> list[float]:
         self._inside_of.clear()
@@ -104,23 +104,24 @@ class Oracle:
         minute = _minute(order.occurred_at_ms // 1000)
         clock = max((_minute(second) for second, *_ in seen), default=minute)
         as_of = max(minute, clock - LATENESS_S)
-        begin = as_of // WINDOWS[window].hop_s * WINDOWS[window].hop_s - WINDOWS[window].width_s
+        of = next(w for w in self.definitions.windows if w.name == window)
+        begin = as_of // of.hop_s * of.hop_s - of.width_s
         return [one for one in seen if begin <= _minute(one[0]) and (open_ended or _minute(one[0]) <= as_of)]
 
     def _of_entity(self, feature: Windowed | Since | Age | Distinct | First, order: OrderFact) -> float:
         second = order.occurred_at_ms // 1000
         if isinstance(feature, Distinct | First):
             return self._met(feature, order)
-        inside = self._inside(feature.kind, getattr(feature, "window", "30d"), order)
+        inside = self._inside(feature.kind, getattr(feature, "window", self.definitions.window_names[-1]), order)
         if isinstance(feature, Age):
             return float(max(0, second - min((s for s, *_ in inside), default=second)))
         of_source = [(s, amount) for s, _, amount, name in inside if name in SOURCES[feature.source].classes]
         if isinstance(feature, Since):
-            return float(max(0, second - max(of_source)[0])) if of_source else nan
-        amounts = [amount for _, amount in of_source]
+            return float(max(0, second - max(s for s, _ in of_source))) if of_source else nan
+        amounts = [amount for _, amount in of_source if amount is not None]
         dollars = [(amount + 50) // 100 for amount in amounts]
         of: dict[str, float] = {
-            "count": len(amounts),
+            "count": len(of_source),
             "sum": sum(amounts),
             "dollars": sum(dollars),
             "squares": sum(d * d for d in dollars),
@@ -130,7 +131,7 @@ class Oracle:
         return float(of[feature.aggregate])
 
     def _met(self, feature: Distinct | First, order: OrderFact) -> float:
-        window = feature.window if isinstance(feature, Distinct) else "30d"
+        window = feature.window if isinstance(feature, Distinct) else self.definitions.window_names[-1]
         latest: dict[str, int] = {}
         for second, fact, _, name in self._inside(feature.kind, window, order, open_ended=True):
             member = _member(fact, feature.member) if name in SOURCES[feature.source].classes else None
@@ -150,8 +151,9 @@ class Oracle:
 
         amount = self._value(Direct("amount_usd", 1), order) if isinstance(feature, Ratio | Score) else nan
         match feature:
-            case Mean():
-                return number(feature.source, "sum", feature.window) / number(feature.source, "count", feature.window)
+            case Mean() | Evenness():
+                above, below = ("sum", "count") if isinstance(feature, Mean) else ("min", "max")
+                return number(feature.source, above, feature.window) / number(feature.source, below, feature.window)
             case Ratio():
                 return (
                     amount * 100 * number("orders", "count", feature.window) / number("orders", "sum", feature.window)

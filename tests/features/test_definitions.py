@@ -6,12 +6,14 @@ import pytest
 
 from events.facts import KINDS
 from features import DEFINITIONS
-from features.definitions import WINDOWS, Age, Column, Definitions, Direct, Windowed
-from features.formulas import Mean
-from features.numbers import First, Roll, Since
+from features.definitions import WINDOWS, Age, Column, Definitions, Direct, Feature, Windowed
+from features.formulas import Decayed, Mean
+from features.numbers import First, Roll, Since, Window
 from features.rates import RATES, Rates
+from features.script import ttl_s
 
 ONE = Windowed("card", "orders", "count", "1h")
+_DAYS = [(window.name, window.width_s) for window in WINDOWS.values()]
 
 
 def test_a_features_name_derives_from_its_definition() -> None:
@@ -73,6 +75,31 @@ def test_what_formulas_need_is_read_but_not_in_the_vector() -> None:
     columns = (Column("orders", "sum"), Column("orders", "count"), Column("declines", "last"))  # kept columns last
     assert definitions.columns == {"card": columns}
     assert definitions.rolls == {"card": (Roll("orders", "device"),)}
+
+
+def test_windows_may_be_others_and_are_part_of_the_hash() -> None:
+    longer = Definitions((ONE,), windows=(Window("1h", 3_600, 600), Window("90d", 7_776_000, 86_400)))
+    assert longer.window_names == ["1h", "90d"]
+    assert longer.hash != Definitions((ONE,)).hash
+    assert ttl_s(longer.windows) == 91 * 86_400 + 300 + 86_400
+
+
+@pytest.mark.parametrize(
+    ("features", "windows", "why"),
+    [
+        ((ONE,), [("1d", 86_400, 3_600)], "no window is called 1h; there are 1d"),
+        ((ONE,), [("1h", 3_600, 90)], "1h is not made of whole hops"),
+        ((ONE,), [("1h", 3_600, 420)], "1h is not made of whole hops"),
+        ((ONE,), [("1h", 3_600, 300), ("2h", 7_200, 450)], "2h is not made of whole hops"),
+        ((ONE,), [("2h", 7_200, 300), ("1h", 3_600, 300)], "1h is not made of whole hops"),
+        ((Decayed("card", "orders"),), [(*w, 60) for w in _DAYS], "default windows alone"),
+    ],
+)
+def test_windows_that_cannot_be_are_refused(
+    features: tuple[Feature, ...], windows: list[tuple[str, int, int]], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        Definitions(features, windows=tuple(Window(*window) for window in windows))
 
 
 def test_windows_are_made_of_each_others_tiles() -> None:

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from events.facts import Coordinates, Entities, OrderFact
+from events.words import WORDS
 from features import direct
 from features.definitions import DEFINITIONS
 from features.rates import RATES
@@ -44,6 +45,35 @@ FUNCTIONS = {function.__name__: function for function, _ in direct.FUNCTIONS}
         ("issuer_is_shipping_country", {"issuer_country": "AE", "shipping_country": "US"}, 0),
         ("billing_is_shipping_country", {"billing_country": "AE"}, nan),
         ("billing_is_shipping_address", {"billing_address": "a", "entities": Entities(address="a")}, 1),
+        ("ip_is_shipping_country", {"ip_country": "AE", "shipping_country": "AE"}, 1),
+        ("ip_is_shipping_country", {"shipping_country": "AE"}, nan),
+        ("ip_is_billing_country", {"ip_country": "AE", "billing_country": "SA"}, 0),
+        ("ip_is_issuer_country", {"ip_country": "AE", "issuer_country": "SA"}, 0),
+        ("ip_distance_km", {"ip_distance_km": 868}, 868),
+        ("ip_distance_km", {}, nan),
+        ("ip_hours_away", {"ip_utc_offset_min": -300, "shipping_utc_offset_min": 330}, 10.5),
+        ("ip_hours_away", {"ip_utc_offset_min": -300}, nan),
+        ("hour_local", {"shipping_utc_offset_min": 330, "ip_utc_offset_min": 0}, 5),
+        ("hour_local", {"ip_utc_offset_min": -60}, 23),
+        ("hour_local", {}, nan),
+        ("at_night", {"shipping_utc_offset_min": 330}, 1),
+        ("at_night", {"shipping_utc_offset_min": 360}, 0),
+        ("at_night", {"shipping_utc_offset_min": 0}, 0),
+        ("at_night", {}, nan),
+        ("name_in_email", {"name_in_email": 0.0}, 0),
+        ("name_in_email", {}, nan),
+        ("unit_usd", {"quantity": 2}, 61.725),
+        ("unit_usd", {}, nan),
+        ("unit_usd", {"quantity": 2, "currency": "XXX"}, nan),
+        ("dearest_share", {"lines": 2, "max_unit_minor": 1_234, "amount_minor": 2_468}, 0.5),
+        ("dearest_share", {"max_unit_minor": 1_234}, nan),
+        ("dearest_share", {"lines": 1, "max_unit_minor": 1_234, "amount_minor": 0}, nan),
+        ("resale_goods", {"categories": ("food", "other", "phones")}, 1),
+        ("resale_goods", {"categories": ("food",)}, 0),
+        ("resale_goods", {"categories": ("other",)}, nan),
+        ("cash_like_goods", {"categories": ("gift_cards",)}, 1),
+        ("cash_like_goods", {"categories": ("phones",)}, 0),
+        ("cash_like_goods", {}, nan),
         ("method_card", {}, 1),
         ("method_wallet", {}, 0),
         ("avs", {"avs": "mismatch"}, 2),
@@ -56,6 +86,10 @@ FUNCTIONS = {function.__name__: function for function, _ in direct.FUNCTIONS}
 def test_an_order_says_by_itself(feature: str, given: dict[str, Any], value: float) -> None:
     found = FUNCTIONS[feature](msgspec.structs.replace(ORDER, **given), RATES)
     assert found == value or (isnan(found) and isnan(value))
+
+
+def test_goods_that_resell_are_categories_that_intake_knows() -> None:
+    assert direct.CASH_LIKE < direct.RESALE < WORDS.categories
 
 
 def test_a_definition_set_computes_them_in_the_vectors_order() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.declared import Definitions
-from features.formulas import Burst, Decayed, Derived, Deviation, Joined, Mean, Ratio, Score, Share
+from features.formulas import Burst, Decayed, Derived, Deviation, Evenness, Joined, Mean, Ratio, Score, Share
 
 NUMBERS = st.integers(0, 10**9).map(float) | st.just(math.nan)
 
@@ -22,6 +22,7 @@ NUMBERS = st.integers(0, 10**9).map(float) | st.just(math.nan)
         (Score("card", "30d"), (12, 100, 10, 1), 2),  # one order deviates by nothing: dollars then
         (Share("ip", "declines", "payments", "24h"), (3, 1), 0.75),
         (Burst("ip", "orders", "1h", "7d"), (2, 8), 0.25),
+        (Evenness("session", "visits", "1h"), (900, 1_200), 0.75),
         (Joined("visits", "count", "1h"), (1, 2, 3), 1),
         (Joined("visits", "count", "1h"), (math.nan, 2, 3), 2),
         (Joined("visits", "count", "1h"), (math.nan, math.nan, 3), 3),
@@ -34,7 +35,13 @@ def test_a_formula_of_numbers(feature: Derived, numbers: tuple[float, ...], expe
 
 @pytest.mark.parametrize(
     "feature",
-    [Mean("card", "orders", "30d"), Deviation("card", "orders", "30d"), Ratio("card", "30d"), Score("card", "30d")],
+    [
+        Evenness("card", "orders", "30d"),
+        Mean("card", "orders", "30d"),
+        Deviation("card", "orders", "30d"),
+        Ratio("card", "30d"),
+        Score("card", "30d"),
+    ],
 )
 def test_of_nothing_there_is_no_formula(feature: Derived) -> None:
     assert math.isnan(value(feature, [0.0] * len(feature.inputs)))

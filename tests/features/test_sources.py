@@ -28,6 +28,7 @@ def label(of: Any) -> LabelFact:
         (VisitFact(**COMMON), "visit"),
         (VisitFact(**COMMON, route="/checkout/pay"), "visit_checkout"),
         (VisitFact(**COMMON, route="/account/login"), "visit_account"),
+        (VisitFact(**COMMON, route="/assets/js/:x"), "visit_asset"),
         (VisitFact(**COMMON, route="/checkout", status=500), "visit_failed"),
         (activity("LoggedIn", True), "login"),
         (activity("LoggedIn", False), "login_failed"),

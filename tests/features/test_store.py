@@ -12,6 +12,7 @@ from events.facts import AnyFact, Coordinates, Entities, OrderFact, RefusedOrder
 from features.cluster import Cluster
 from features.definitions import DEFINITIONS, Age, Definitions, Direct, Windowed
 from features.errors import ForeignStore, Gap, Restarted, StoreFull
+from features.formulas import Evenness
 from features.store import Applied, Chunk, Store
 from tests.features.streams import Run
 
@@ -89,6 +90,22 @@ def test_an_order_in_an_unknown_currency_counts_but_adds_no_amount(run: Run) -> 
         return await (await opened(client)).apply(chunk(0, order(0, currency="XXX"), order(1)))
 
     assert rows(run(body))[1][:2] == [1, 0]
+
+
+def test_what_has_no_amount_is_neither_the_smallest_nor_the_largest(run: Run) -> None:
+    definitions = Definitions((
+        *(Windowed("card", "orders", of, "10m") for of in ("min", "max", "sum")),  # type: ignore[arg-type]
+        Evenness("card", "orders", "10m"),
+    ))  # fmt: skip
+
+    async def body(client: Redis) -> Applied:
+        unknown, free = order(0, currency="XXX"), order(2, amount_minor=0)
+        store = await opened(client, definitions=definitions)
+        return await store.apply(chunk(0, unknown, order(1), free, order(3, amount_minor=400), order(4)))
+
+    nothing = [np.nan, np.nan, 0, np.nan]
+    expected = [nothing, nothing, [1000, 1000, 1000, 1], [0, 1000, 1000, 0], [0, 1000, 1400, 0]]
+    assert np.array_equal(run(body).matrix, expected, equal_nan=True)
 
 
 @pytest.mark.parametrize("shards", [1, 3])

@@ -12,6 +12,8 @@ from redis.asyncio import Redis
 
 from events.facts import AnyFact, Coordinates
 from features import DEFINITIONS
+from features.declared import Definitions
+from features.numbers import Age, Distinct, First, Since, Window, Windowed
 from features.store import Chunk, Store
 from tests.features.conftest import runner
 from tests.features.oracle import Oracle
@@ -36,22 +38,42 @@ random_streams = settings(
 )
 
 
-def expected_vectors(facts: list[AnyFact]) -> tuple[dict[int, bytes], dict[Coordinates, int]]:
-    oracle = Oracle(DEFINITIONS)
+OTHER_WINDOWS = Definitions(
+    (
+        *(Windowed("ip", "orders", of, window) for of in ("count", "sum", "min", "max") for window in ("15m", "60d")),
+        *(Distinct("ip", "visits", "route", window) for window in ("15m", "2h", "60d")),
+        *(Since("ip", "visits"), Age("ip"), First("ip", "orders", "card"), Age("customer")),
+    ),
+    windows=(Window("15m", 900, 180), Window("2h", 7_200, 360), Window("60d", 60 * 86_400, 43_200)),
+)
+
+
+def expected_vectors(
+    facts: list[AnyFact], definitions: Definitions = DEFINITIONS
+) -> tuple[dict[int, bytes], dict[Coordinates, int]]:
+    oracle = Oracle(definitions)
     vectors = [(offset, oracle.apply(fact)) for offset, fact in enumerate(facts)]
     return {offset: np.array(vector).tobytes() for offset, vector in vectors if vector is not None}, oracle.late
 
 
-def check_stream(run: Run, seed: int, stream: Settings, shards: int) -> None:
+def check_stream(run: Run, seed: int, stream: Settings, shards: int, definitions: Definitions = DEFINITIONS) -> None:
     facts = random_facts(random.Random(seed), stream)
-    check_facts(run, seed, facts, expected_vectors(facts), shards)
+    check_facts(run, seed, facts, expected_vectors(facts, definitions), shards, definitions=definitions)
 
 
-def check_facts(run: Run, seed: int, facts: list[AnyFact], naive: Any, shards: int, longest: int = 60) -> None:
+def check_facts(
+    run: Run,
+    seed: int,
+    facts: list[AnyFact],
+    naive: Any,
+    shards: int,
+    longest: int = 60,
+    definitions: Definitions = DEFINITIONS,
+) -> None:
     rng = random.Random(seed)
 
     async def work(client: Redis) -> Any:
-        store = Store(Breaking(client, rng, share=0.1), shards=shards)
+        store = Store(Breaking(client, rng, share=0.1), definitions, shards)
         await store.prepare("facts-id")
         return await work_off(store, facts, rng, longest)
 
@@ -60,11 +82,11 @@ def check_facts(run: Run, seed: int, facts: list[AnyFact], naive: Any, shards: i
     assert set(late) == set(expected_late.items())
     assert {offset for offset, _ in decided} == set(expected)
     for offset, vector in decided:
-        assert vector == expected[offset], differences(offset, facts, vector, expected[offset])
+        assert vector == expected[offset], differences(definitions, offset, facts, vector, expected[offset])
 
 
-def differences(offset: int, facts: list[AnyFact], found: bytes, expected: bytes) -> str:
-    pairs = zip(DEFINITIONS.names, np.frombuffer(found), np.frombuffer(expected), strict=True)
+def differences(definitions: Definitions, offset: int, facts: list[AnyFact], found: bytes, expected: bytes) -> str:
+    pairs = zip(definitions.names, np.frombuffer(found), np.frombuffer(expected), strict=True)
     wrong = [f"{name}: {f} for {e}" for name, f, e in pairs if f != e and not (np.isnan(f) and np.isnan(e))]
     return f"offset {offset} {facts[offset]}: {wrong}"
 
@@ -75,6 +97,12 @@ def test_every_vector_is_the_naive_twins_through_repeats_and_crashes(
     run: Run, seed: int, stream: Settings, shards: int
 ) -> None:
     check_stream(run, seed, stream, shards)
+
+
+@random_streams
+@given(seed=st.integers(0, 2**32), stream=SETTINGS)
+def test_other_windows_are_as_exact(run: Run, seed: int, stream: Settings) -> None:
+    check_stream(run, seed, stream, 2, OTHER_WINDOWS)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ def frauds(month: list[Simulated]) -> np.ndarray:
 def test_no_raw_field_of_an_order_gives_a_fraud_away(month: list[Simulated], frauds: np.ndarray) -> None:
     table = raw_fields(told.event for told in month if isinstance(told.event, OrderPlaced))
     assert {"amount_minor", "hour", "shipping.country", "payment.method", "ip", "user_agent"} <= set(table.columns)
+    assert {"ip_country", "ip_distance_km", "email_provider", "name_in_email"} <= set(table.columns)
     telling = {name: auc for name, auc in field_aucs(table, frauds).items() if auc > RAW_LIMIT}
     assert telling == {}
 

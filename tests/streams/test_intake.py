@@ -66,10 +66,13 @@ def test_an_order_becomes_pseudonyms_numbers_and_categories() -> None:
                 billing_country="SA",
                 shipping_country="SA",
                 issuer_country="SA",
+                shipping_utc_offset_min=180,
                 avs="match",
                 cvv_result="match",
                 three_ds="authenticated",
                 email_provider="free",
+                name_in_email=1.0,
+                main_category="phones",
                 browser="safari",
                 os="ios",
                 has_account=True,
@@ -181,6 +184,34 @@ def test_without_cookies_an_account_or_addresses_the_entities_are_absent() -> No
     assert (fact.has_account, fact.promo, fact.billing_address, fact.browser, fact.email_provider) == (False,) + (
         None,
     ) * 4
+
+
+def test_an_order_says_how_far_its_address_is_from_where_it_goes() -> None:
+    (fact,) = take(topics.ORDERS, order(ip="100.65.3.4")).facts  # made up, of the Emirates
+    assert isinstance(fact, OrderFact)
+    where = fact.ip_country, fact.ip_distance_km, fact.ip_utc_offset_min, fact.shipping_utc_offset_min
+    assert where == ("AE", 868, 240, 180)
+
+
+def test_an_address_of_no_country_and_an_order_that_goes_nowhere_say_nothing_of_it() -> None:
+    event = order()
+    del event["shipping"]
+    (fact,) = take(topics.ORDERS, event).facts
+    assert isinstance(fact, OrderFact)
+    where = fact.ip_country, fact.ip_distance_km, fact.ip_utc_offset_min, fact.shipping_utc_offset_min
+    assert where == (None,) * 4
+
+
+def test_the_main_category_is_of_the_line_that_costs_most() -> None:
+    lines = [("phones", 1, 500), ("toys", 3, 200), ("food", 1, 100)]
+    items = [
+        {"sku": "s", "category": category, "quantity": quantity, "unit_amount_minor": amount}
+        for category, quantity, amount in lines
+    ]
+    for bought, expected in ((items, "toys"), ([{"sku": "s", "unit_amount_minor": 5}], None), ([], None)):
+        (fact,) = take(topics.ORDERS, order(items=bought)).facts
+        assert isinstance(fact, OrderFact)
+        assert fact.main_category == expected
 
 
 def test_a_value_without_a_canonical_form_is_no_entity() -> None:

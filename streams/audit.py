@@ -180,11 +180,12 @@ def _explained(
     store: Store, gathered: Gathered, source: Source, suspects: Sequence[Suspect], scope: Scope, moment_ms: int
 ) -> list[Difference]:
     """As they were applied, one after another, no fact explains a difference."""
-    if suspects and not scope.as_applied:
-        inquiry = Inquiry(store.definitions, suspects, moment_ms, gathered.repeated)
-        for placed, fact in decoded(gathered.facts, source.unreadable):
-            inquiry.hear(placed, fact)
-    return [suspect.difference() for suspect in suspects]
+    if scope.as_applied or not suspects:
+        return [suspect.difference() for suspect in suspects]
+    inquiry = Inquiry(store.definitions, suspects, moment_ms, gathered.repeated)
+    for placed, fact in decoded(gathered.facts, source.unreadable):
+        inquiry.hear(placed, fact)
+    return [inquiry.explain(suspect) for suspect in suspects]
 
 
 def _figures(

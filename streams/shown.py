@@ -25,8 +25,11 @@ def as_tables(decisions: Sequence[Decided]) -> None:
         console.rule(f"[bold]{decided.decision_id}, {_moment(decided.occurred_at_ms)} UTC")
         console.print(f"{decided.outcome}{score}, definitions {decided.definitions}")
         for family, numbers in groupby(decided.numbers, key=lambda line: (line.family, line.fraud)):
-            console.print("", Text.assemble((family[0], "bold"), ". ", family[1]), _table(list(numbers)))
-        console.print("", _verdict(decided))
+            console.print()
+            console.print(Text.assemble((family[0], "bold"), ". ", family[1]))
+            console.print(_table(list(numbers)))
+        console.print()
+        console.print(_verdict(decided))
 
 
 def number(value: float | None) -> str:

@@ -1,6 +1,7 @@
 """`amana features`: backfill, audit and inspection of the numbers that orders are judged by."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -109,6 +110,7 @@ def backfill(
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Differing orders to print.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
 @click.option("--out", type=_OUT, help="Write the figures to this JSON file too.")
+@click.option("--metrics-file", type=_OUT, help="Write them for a Prometheus textfile collector too (NAME.prom).")
 def audit(
     brokers: str,
     facts: tuple[Path, ...],
@@ -120,12 +122,14 @@ def audit(
     limit: int,
     as_json: bool,
     out: Path | None,
+    metrics_file: Path | None,
 ) -> None:
     """Compare the vectors that orders were judged by with what the facts give, and say why any differ.
 
     The facts are replayed in the order in which they happened. A vector may differ since a fact came late, or crossed
-    an order of another partition, or was sent twice, or since the store was rebuilt after a gap in the log. What has
-    no such cause is unexplained, and the exit code is 1.
+    an order of another partition, or was sent twice, or since the store was rebuilt after a gap in the log. A cause is
+    given where the number, worked out again in that order of application, is the one that was logged. What has no
+    cause is unexplained, and the exit code is 1.
 
     \b
     Examples:
@@ -153,6 +157,8 @@ def audit(
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(msgspec.json.format(msgspec.json.encode(report.figures)) + b"\n")
+    if metrics_file is not None:
+        audits.write_metrics(report.figures, metrics_file, time.time())
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report)))
     else:

@@ -55,7 +55,8 @@ def _stated(command: Callable[P, T]) -> Callable[P, T]:
         except AmanaError as error:
             raise click.ClickException(str(error)) from None
         except KafkaError as error:
-            raise click.ClickException(str(Unreachable(f"the broker did not do it: {type(error).__name__}"))) from None
+            said = f"the broker at {kwargs.get('brokers')} did not do it: {type(error).__name__}"
+            raise click.ClickException(str(Unreachable(said))) from None
 
     return run
 

@@ -1,29 +1,32 @@
 """Logged vectors against recomputed ones, and why they differ, by what the facts say. No I/O.
 
 An order's vector is a function of the set of facts that were applied before it. Replayed in event-time order, that is
-all that happened before; as it was logged, all that had come by then. So a number may differ only where a fact of the
-same entity is in one of the sets alone, and such a fact is looked for: for every number that differs.
+all that happened before; as it was logged, all that had come by then. So each number that differs is worked out again
+from what may have been applied by then, and a set that gives the logged number is the proof of its cause.
 """
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from itertools import product
 from typing import Literal, get_args
 
 import msgspec
 import numpy as np
 
 from events.facts import KINDS, AnyFact, Coordinates, OrderFact
-from features.definitions import LATENESS_S, Definitions
+from features.declared import Definitions, Feature
+from features.evidence import Evidence, Told, in_log_order, inputs_of, once_each
 from features.formulas import Floats
-from features.numbers import NUMBERS
+from features.numbers import LATENESS_S, Age, Direct
 from features.replay import Placed
 from features.sources import CLASSES, SOURCES, class_of
 
-Cause = Literal["late fact", "crossed", "duplicate", "rebuilt after a gap", "unexplained"]
+# From the best explained to the worst.
+Cause = Literal["late fact", "duplicate", "crossed", "possible cause", "rebuilt after a gap", "unexplained"]
 CAUSES: tuple[Cause, ...] = get_args(Cause)
-# Of two explanations of one number the first is given; of two numbers the last.
-_BY_FACTS: tuple[Cause, ...] = ("late fact", "crossed", "duplicate", "unexplained")
 _GAP = "history.gap"  # the flag of a decision that was made on a store that may miss something
 _SHOWN = 3
+_WORK = 200_000  # facts looked at for one number, before its cause is only possible
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -63,92 +66,121 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-class Suspect:
-    """An order with another vector than was logged, where it is in the log, and what explains each of its numbers."""
+class Suspect(msgspec.Struct, frozen=True):
+    """An order with another vector than was logged, and where it is in the log."""
 
-    def __init__(
-        self, order: OrderFact, placed: Placed, changed: tuple[Changed, ...], flags: Collection[str] = ()
-    ) -> None:
-        self.order, self.placed, self.changed = order, placed, changed
-        self.found: dict[str, Cause] = {}
-        self.facts: list[str] = []
-        self._gap = _GAP in flags
+    order: OrderFact
+    placed: Placed
+    changed: tuple[Changed, ...]
+    flags: tuple[str, ...] = ()
 
-    @property
-    def key(self) -> tuple[int, int, int]:
-        return self.order.occurred_at_ms, self.placed.partition, self.placed.number
-
-    def explain(self, feature: str, cause: Cause, source: Coordinates) -> None:
-        if _BY_FACTS.index(cause) < _BY_FACTS.index(self.found.get(feature, "unexplained")):
-            self.found[feature] = cause
-            if len(self.facts) < _SHOWN and source.text() not in self.facts:
-                self.facts.append(source.text())
-
-    def difference(self) -> Difference:
-        causes = [self.found.get(changed.feature, "unexplained") for changed in self.changed]
-        cause = "rebuilt after a gap" if self._gap else max(causes, key=_BY_FACTS.index)
+    def difference(self, causes: Sequence[Cause] = (), facts: Sequence[str] = ()) -> Difference:
+        """With the weakest of the causes of its numbers; unexplained without any."""
+        weakest: Cause = max(causes, key=CAUSES.index) if causes else "unexplained"
+        cause: Cause = "rebuilt after a gap" if _GAP in self.flags else weakest
         order = self.order
-        return Difference(
-            order.source.text(), order.order_id, order.occurred_at_ms, cause, self.changed, tuple(self.facts)
-        )
+        return Difference(order.source.text(), order.order_id, order.occurred_at_ms, cause, self.changed, tuple(facts))
 
 
 class Inquiry:
-    """Is told of every fact around the suspects, in any order, and finds what explains them.
+    """Is told of every fact around the suspects, in any order, then says what explains each.
 
-    Facts of different partitions may be applied in either order if they were recorded within `moment_ms` of each other.
-    `repeated` are the sources of facts that came again.
+    A cause is a proof: worked out again in another order of application, the number is the one that was logged. Facts
+    of different partitions may be applied in either order if they were recorded within `moment_ms` of each other.
+    `repeated` are the sources of facts that came again. Memory: each fact of the suspects' entities.
     """
 
     def __init__(
         self, definitions: Definitions, suspects: Sequence[Suspect], moment_ms: int, repeated: Collection[Coordinates]
     ) -> None:
+        self._features = {feature.name: feature for feature in definitions.features}
+        self._evidence = Evidence(definitions)
         self._moment_ms = moment_ms
         self._repeated = repeated
-        self._events: dict[str, Coordinates] = {}
-        # Entity -> who is to be explained -> each number of that entity, with the source that it counts if one.
-        self._of: dict[tuple[str, str], dict[Suspect, list[tuple[str, str | None]]]] = {}
-        features = {feature.name: feature for feature in definitions.features}
-        for suspect in suspects:
-            for changed in suspect.changed:
-                feature = features.get(changed.feature)
-                for number in (feature,) if isinstance(feature, NUMBERS) else getattr(feature, "inputs", ()):
-                    kind = getattr(number, "kind", "")
-                    pseudonym = getattr(suspect.order.entities, kind, None)
-                    if pseudonym is not None:
-                        numbers = self._of.setdefault((kind, pseudonym), {}).setdefault(suspect, [])
-                        numbers.append((changed.feature, getattr(number, "source", None)))
+        entities = {entity: None for suspect in suspects for entity in self._entities(suspect)}
+        self._of: dict[tuple[str, str], dict[Coordinates, Told]] = {entity: {} for entity in entities}
 
     def hear(self, placed: Placed, fact: AnyFact) -> None:
-        """Whether the fact explains any number of any suspect."""
-        of_class = class_of(fact)
-        for kind in KINDS if of_class in CLASSES else ():
-            for suspect, numbers in self._of.get((kind, getattr(fact.entities, kind)), {}).items():
-                cause = self._cause(placed, fact, suspect)
-                if cause is None:
-                    continue
-                for feature, source in numbers:
-                    if source is None or of_class in SOURCES[source].classes or _moves_the_clock(fact, suspect.order):
-                        suspect.explain(feature, cause, fact.source)
+        for kind in KINDS:
+            told = self._of.get((kind, getattr(fact.entities, kind)))
+            if told is not None and self._evidence.touches(kind, fact):
+                told[fact.source] = Told(placed.partition, placed.number, fact)
 
-    def _cause(self, placed: Placed, fact: AnyFact, suspect: Suspect) -> Cause | None:
-        order = suspect.order
-        if fact.source == order.source:
-            return None
-        happened_before = (fact.occurred_at_ms, placed.partition, placed.number) < suspect.key
-        apart_ms = fact.recorded_at_ms - order.recorded_at_ms
-        same = placed.partition == suspect.placed.partition
-        came_after = placed.number - suspect.placed.number if same else apart_ms  # in the log, or at the broker
-        if came_after and happened_before == (came_after > 0):
-            return "late fact"
-        if not same and abs(apart_ms) <= self._moment_ms:
-            return "crossed"
-        return "duplicate" if happened_before and self._came_again(fact) else None
+    def explain(self, suspect: Suspect) -> Difference:
+        """Why the suspect's vector differs: every one of its numbers has the cause, or a stronger one."""
+        causes, facts = [], dict[str, None]()
+        for changed in suspect.changed:
+            cause, of_number = self._cause(suspect, changed)
+            causes.append(cause)
+            facts.update(dict.fromkeys(of_number))
+        return suspect.difference(causes, list(facts)[:_SHOWN])
 
-    def _came_again(self, fact: AnyFact) -> bool:
-        return fact.source in self._repeated or self._events.setdefault(fact.event_id, fact.source) != fact.source
+    def _entities(self, suspect: Suspect) -> Iterator[tuple[str, str]]:
+        for changed in suspect.changed:
+            feature = self._features.get(changed.feature)
+            for number in () if feature is None else inputs_of(feature):
+                pseudonym = None if isinstance(number, Direct) else getattr(suspect.order.entities, number.kind)
+                if pseudonym is not None and not isinstance(number, Direct):
+                    yield number.kind, pseudonym
+
+    def _cause(self, suspect: Suspect, changed: Changed) -> tuple[Cause, list[str]]:
+        feature = self._features.get(changed.feature)
+        if feature is None or isinstance(feature, Direct):
+            return "unexplained", []
+        alone = msgspec.structs.replace(suspect, changed=(changed,))
+        known = {source: told for entity in self._entities(alone) for source, told in self._of[entity].items()}
+        order = Told(suspect.placed.partition, suspect.placed.number, suspect.order)
+        others = [told for source, told in known.items() if source != suspect.order.source]
+        tried = 0
+        for cause, applied in self._orders_of_application(order, others):
+            past = self._evidence.past(suspect.order, (told.fact for told in applied))
+            if _is(changed.logged, self._evidence.value(feature, suspect.order, past)):
+                return cause, [told.fact.source.text() for told in self._moved(feature, suspect, others, applied)]
+            tried += len(others) + 1
+            if tried > _WORK:
+                return "possible cause", []
+        return "unexplained", []
+
+    def _orders_of_application(self, order: Told, others: list[Told]) -> Iterator[tuple[Cause, list[Told]]]:
+        """What may have been applied before the order, by each cause, the likeliest first."""
+        by_log, again = once_each(in_log_order(order, others))
+        yield "late fact", by_log
+        again += [told for told in by_log if told.fact.source in self._repeated]
+        for counted_twice in (again, *([told] for told in again)):
+            if counted_twice:
+                yield "duplicate", by_log + counted_twice
+        near: dict[int, list[Told]] = {}
+        for told in sorted(others, key=lambda told: (told.partition, told.number)):
+            apart_ms = abs(told.fact.recorded_at_ms - order.fact.recorded_at_ms)
+            if told.partition != order.partition and apart_ms <= self._moment_ms:
+                near.setdefault(told.partition, []).append(told)
+        nearby = {told.fact.source for facts in near.values() for told in facts}
+        sure = [told for told in by_log if told.fact.source not in nearby]
+        for taken in product(*(range(len(facts) + 1) for facts in near.values())) if near else ():
+            crossed = [told for facts, count in zip(near.values(), taken, strict=True) for told in facts[:count]]
+            yield "crossed", once_each(sure + crossed)[0]
+
+    def _moved(self, feature: Feature, suspect: Suspect, others: list[Told], applied: list[Told]) -> Iterator[Told]:
+        """The facts that the number has in one order of application and not in the other, or twice."""
+        place = (suspect.order.occurred_at_ms, suspect.placed.partition, suspect.placed.number)
+        numbers = [number for number in inputs_of(feature) if not isinstance(number, Direct)]
+        classes = {
+            name
+            for number in numbers
+            for name in (CLASSES if isinstance(number, Age) else SOURCES[number.source].classes)
+        }
+        times = Counter(told.fact.source for told in applied)
+        in_time, _ = once_each(t for t in others if (t.fact.occurred_at_ms, t.partition, t.number) < place)
+        times.subtract(told.fact.source for told in in_time)
+        for told in others:
+            if times[told.fact.source] and (class_of(told.fact) in classes or _moves_the_clock(told, suspect.order)):
+                yield told
 
 
-def _moves_the_clock(fact: AnyFact, order: OrderFact) -> bool:
+def _is(logged: float | None, found: float) -> bool:
+    return found == logged if logged is not None else bool(np.isnan(found))
+
+
+def _moves_the_clock(told: Told, order: OrderFact) -> bool:
     """Whether an order that comes after the fact is read as of a later minute than its own."""
-    return fact.occurred_at_ms // 60_000 * 60 - LATENESS_S > order.occurred_at_ms // 60_000 * 60
+    return told.fact.occurred_at_ms // 60_000 * 60 - LATENESS_S > order.occurred_at_ms // 60_000 * 60

@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from events.facts import KINDS, ActivityFact, AnyFact, LabelFact, OrderFact, VisitFact
+from events.facts import KINDS, AnyFact, OrderFact
 from features.declared import Definitions
 from features.formulas import Floats, Indexes
 from features.numbers import Age, Column, Direct, Distinct, Number, Roll, Since, Windowed
 from features.script import NUMBER_OF, ORDERS
-from features.sources import ORDER_CLASSES, SOURCES, class_of
+from features.sources import ORDER_CLASSES, SOURCES, amount_of, class_of
 
 _NONE = -1.0  # the script's word for a number that there is not
 
@@ -156,14 +156,14 @@ class Encoder:
             source = fact.source
             source_number = sources.setdefault((source.topic_id, source.partition), len(sources) + 1)
             second = fact.occurred_at_ms // 1000
-            amount = self._amount(fact) if reader.sums else 0
+            amount = amount_of(fact, self._definitions.rates) if reader.sums else None
             newest = max(newest, second) if reader.number else newest  # a refused order has no time of its own
             event = _event(fact) if reader.number else 0
             home = 1
             for shard, (touched, with_members) in touches.items() or ((0, ([], [])),):
                 batch = batches[shard]
                 batch.numbers += (
-                    offset, source_number, source.offset, reader.number, second, amount, home,
+                    offset, source_number, source.offset, reader.number, second, -1 if amount is None else amount, home,
                     event, sets[shard][second // 3600] if event else 0, newest, len(touched), *with_members,
                 )  # fmt: skip
                 home = 0
@@ -174,15 +174,6 @@ class Encoder:
         for batch in batches:
             batch.newest = newest
         return batches, [f"{chunk.partition}:{topic_id}:{partition}" for topic_id, partition in sources]
-
-    def _amount(self, fact: AnyFact) -> int:
-        """What of a fact is summed, or may be the smallest; -1 without an amount, or in a currency without a rate."""
-        found = None
-        if isinstance(fact, VisitFact):
-            found = fact.duration_ms
-        elif isinstance(fact, OrderFact | LabelFact | ActivityFact) and fact.amount_minor is not None and fact.currency:
-            found = self._definitions.rates.cents(fact.amount_minor, fact.currency, fact.occurred_at_ms)
-        return -1 if found is None else found
 
     def vectors(self, chunk: Chunk, batches: Sequence[Batch], replies: Sequence[Reply]) -> tuple[list[int], Floats]:
         """The places in the chunk of the facts that every shard they touch has a row for, and their vectors.

@@ -1,24 +1,13 @@
 """One entity's numbers as they would stand in an order's vector now; the store that is asked is not changed."""
 
-from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Any
 
 from events.facts import Coordinates, Entities, OrderFact
-from features.batches import key, shard_of, tag
+from features.batches import key, shard_of
 from features.definitions import Definitions
 from features.errors import ForeignStore
 from features.numbers import AMOUNT
-from features.store import Chunk, Store
-
-
-class Client(Protocol):
-    """What is asked of a store's client: `redis.asyncio.Redis` does it."""
-
-    def hmget(self, name: str, keys: list[str]) -> Awaitable[Any]: ...
-
-    def get(self, name: str) -> Awaitable[Any]: ...
-
-    def set(self, name: str, value: bytes) -> Awaitable[Any]: ...
+from features.store import Chunk, Client, Store, written_for
 
 
 async def state(client: Client, definitions: Definitions, kind: str, pseudonym: str) -> bytes | None:
@@ -26,13 +15,12 @@ async def state(client: Client, definitions: Definitions, kind: str, pseudonym: 
 
     Raises ForeignStore for a store of other definitions, or of none.
     """
-    found = await client.hmget(f"{tag(0)}fences", ["definitions", "shards"])
-    written_for = (found[0] or b"none").decode()
-    if written_for != definitions.hash:
-        raise ForeignStore(f"the feature store is of definitions {written_for}, expected {definitions.hash}")
-    shard = shard_of(pseudonym, int(found[1] or 1))
-    packed: bytes | None = await client.get(key(shard, kind, pseudonym))
-    return packed
+    definitions_there, shards = await written_for(client, 0, ("definitions", "shards"))
+    if definitions_there != definitions.hash:
+        raise ForeignStore(f"the feature store is of definitions {definitions_there}, expected {definitions.hash}")
+    shard = shard_of(pseudonym, int(shards))
+    packed: Any = await client.get(key(shard, kind, pseudonym))
+    return packed if packed is None else bytes(packed)
 
 
 async def numbers(

@@ -6,6 +6,7 @@ AmanaError
     ├── Restarted      a shard's server is another than the one that was looked at
     ├── StoreFull      a shard's server has no memory left
     ├── NotACluster    the store's address names a cluster, and what answers there is none
+    ├── OneOfACluster  the store's address names a single server, and what answers there is a cluster's node
     └── ForeignStore   the store was written for another facts topic, other definitions or another number of shards
 """
 
@@ -37,6 +38,10 @@ class StoreFull(FeatureError):
 
 class NotACluster(FeatureError):
     """The store's address names a cluster, and what answers there is none."""
+
+
+class OneOfACluster(FeatureError):
+    """The store's address names a single server, and what answers there is a cluster's node."""
 
 
 class ForeignStore(FeatureError):

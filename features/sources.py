@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from events.facts import ActivityFact, AnyFact, LabelFact, OrderFact, RefusedOrder, VisitFact
+from features.rates import Rates
 
 VERSION = 3  # raise it when a fact comes to count as something else
 
@@ -87,6 +88,15 @@ def class_of(fact: AnyFact) -> str:
     if isinstance(fact, RefusedOrder):
         return REFUSED
     return "fraud" if isinstance(fact, LabelFact) and fact.label != "dismissed" else UNCOUNTED
+
+
+def amount_of(fact: AnyFact, rates: Rates) -> int | None:
+    """What of a fact is summed, or may be the smallest: US cents, ms of a visit; None without, or without a rate."""
+    if isinstance(fact, VisitFact):
+        return fact.duration_ms
+    if isinstance(fact, OrderFact | LabelFact | ActivityFact) and fact.amount_minor is not None and fact.currency:
+        return rates.cents(fact.amount_minor, fact.currency, fact.occurred_at_ms)
+    return None
 
 
 def _visit(fact: VisitFact) -> str:

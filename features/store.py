@@ -14,13 +14,13 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
+from redis.exceptions import MovedError, NoScriptError, OutOfMemoryError, ResponseError
 
 from features import cluster
 from features.batches import Batch, Chunk, Encoder, Reply, tag
 from features.declared import Definitions
 from features.definitions import DEFINITIONS
-from features.errors import ForeignStore, Gap, Restarted, StoreFull
+from features.errors import ForeignStore, Gap, OneOfACluster, Restarted, StoreFull
 from features.formulas import Floats
 from features.script import lua
 
@@ -60,6 +60,18 @@ class Seen(msgspec.Struct, frozen=True):
     fences: dict[int, int]
 
 
+class _Single(Redis):
+    """A single server's client. Raises OneOfACluster where a cluster's node answers."""
+
+    async def execute_command(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            return await super().execute_command(*arguments, **named)  # type: ignore[no-untyped-call]  # untyped there
+        except MovedError:
+            raise OneOfACluster(
+                "the feature store's address redis:// is a cluster's node: give it as redis+cluster://HOST:PORT,HOST:PORT"
+            ) from None
+
+
 def connect(url: str, timeout_s: float = 10.0) -> Client:
     """A client that never retries by itself: whoever repeats a chunk must look at the fences first.
 
@@ -72,7 +84,7 @@ def connect(url: str, timeout_s: float = 10.0) -> Client:
         "socket_connect_timeout": timeout_s,
         "socket_timeout": timeout_s,
     }
-    return cluster.connect(url, **options) if cluster.SCHEME in url else Redis.from_url(url, **options)
+    return cluster.connect(url, **options) if cluster.SCHEME in url else _Single.from_url(url, **options)
 
 
 class Store:
@@ -100,8 +112,7 @@ class Store:
             fences = _fences_key(shard)
             for field, value in wanted.items():
                 await self._client.hsetnx(fences, field, value)
-            found: Any = await self._client.hmget(fences, list(wanted))
-            _check(shard, wanted, [value.decode() for value in found])
+            _check(shard, wanted, await written_for(self._client, shard, list(wanted)))
 
     async def look(self) -> Seen:
         """Which server each shard is on now, and what it has applied."""
@@ -170,6 +181,12 @@ class Store:
     async def _fences_of(self, shard: int) -> dict[int, int]:
         fields: Any = await self._client.hgetall(_fences_key(shard))
         return {int(name): int(value) for name, value in fields.items() if name.isdigit()}
+
+
+async def written_for(client: Client, shard: int, fields: Sequence[str]) -> list[str]:
+    """What a shard says that it was written for: `definitions`, `shards`, `facts_topic_id`; "none" if it does not."""
+    found: Any = await client.hmget(_fences_key(shard), list(fields))
+    return ["none" if value is None else value.decode() for value in found]
 
 
 def _fences_key(shard: int) -> str:

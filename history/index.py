@@ -30,6 +30,7 @@ class LoggedVector(msgspec.Struct, frozen=True):
     score: float | None
     definitions: str
     vector: bytes
+    entities: Entities
 
 
 class Index:
@@ -84,7 +85,8 @@ class Index:
             .order_by(columns.occurred_at_ms, columns.source_partition, columns.source_offset)
         )
         with self._engine.connect() as connection:
-            return [LoggedVector(*row) for row in connection.execute(query)]
+            rows = connection.execute(query).mappings().all()
+        return [LoggedVector(**{**row, "entities": _decode_entities(row["entities"])}) for row in rows]
 
     def training_table(
         self, definitions_hash: str, names: Sequence[str], *, from_ms: int, until_ms: int, labels_known_at_ms: int

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from events.facts import AnyFact, Coordinates, OrderFact
 from features.audit import CAUSES, Cause, Difference, Inquiry, Suspect, compare
@@ -44,6 +45,23 @@ class Figures(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     figures: Figures
     differences: list[Difference]
+
+
+def write_metrics(figures: Figures, path: Path, now_s: float) -> None:
+    """The figures for the node exporter's textfile collector, replaced in one step."""
+    registry = CollectorRegistry()
+    told = {
+        "orders": ("Orders compared by the last audit", figures.orders),
+        "mismatch_ratio": ("Share of them whose logged vector is not the recomputed one", figures.rate),
+        "last_run_timestamp_seconds": ("When the last audit ended", now_s),
+    }
+    for name, (text, value) in told.items():
+        Gauge(f"amana_features_audit_{name}", text, registry=registry).set(value)
+    differing = Gauge("amana_features_audit_differing", "Orders that differ", ["cause"], registry=registry)
+    for cause in CAUSES:
+        differing.labels(cause).set(figures.differing.get(cause, 0))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_to_textfile(str(path), registry)
 
 
 class Logged(NamedTuple):
@@ -180,11 +198,12 @@ def _explained(
     store: Store, gathered: Gathered, source: Source, suspects: Sequence[Suspect], scope: Scope, moment_ms: int
 ) -> list[Difference]:
     """As they were applied, one after another, no fact explains a difference."""
-    if suspects and not scope.as_applied:
-        inquiry = Inquiry(store.definitions, suspects, moment_ms, gathered.repeated)
-        for placed, fact in decoded(gathered.facts, source.unreadable):
-            inquiry.hear(placed, fact)
-    return [suspect.difference() for suspect in suspects]
+    if scope.as_applied or not suspects:
+        return [suspect.difference() for suspect in suspects]
+    inquiry = Inquiry(store.definitions, suspects, moment_ms, gathered.repeated)
+    for placed, fact in decoded(gathered.facts, source.unreadable):
+        inquiry.hear(placed, fact)
+    return [inquiry.explain(suspect) for suspect in suspects]
 
 
 def _figures(

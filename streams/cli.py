@@ -248,6 +248,10 @@ def run_command(paths: tuple[Path, ...], folder: Path, models: Path) -> None:
     logs.configure("WARNING")
     summary = runs.run_files(paths, folder, models, now_ms(), Console(stderr=True))
     Console().print(runs.table_of(summary, folder, "Screened"))
+    if summary.events and summary.refused == summary.events:
+        raise click.ClickException(
+            f"every one of the {summary.events:,} events was refused: {runs.listed(summary.refused_by_reason)}"
+        )
 
 
 @main.command("demo")

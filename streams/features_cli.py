@@ -1,6 +1,7 @@
 """`amana features`: backfill, audit and inspection of the numbers that orders are judged by."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from events import topics
+from events.errors import Unreachable
 
 if TYPE_CHECKING:
     from streams.audit import Report
@@ -109,6 +111,7 @@ def backfill(
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Differing orders to print.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
 @click.option("--out", type=_OUT, help="Write the figures to this JSON file too.")
+@click.option("--metrics-file", type=_OUT, help="Write them for a Prometheus textfile collector too (NAME.prom).")
 def audit(
     brokers: str,
     facts: tuple[Path, ...],
@@ -120,12 +123,14 @@ def audit(
     limit: int,
     as_json: bool,
     out: Path | None,
+    metrics_file: Path | None,
 ) -> None:
     """Compare the vectors that orders were judged by with what the facts give, and say why any differ.
 
     The facts are replayed in the order in which they happened. A vector may differ since a fact came late, or crossed
-    an order of another partition, or was sent twice, or since the store was rebuilt after a gap in the log. What has
-    no such cause is unexplained, and the exit code is 1.
+    an order of another partition, or was sent twice, or since the store was rebuilt after a gap in the log. A cause is
+    given where the number, worked out again in that order of application, is the one that was logged. What has no
+    cause is unexplained, and the exit code is 1.
 
     \b
     Examples:
@@ -153,6 +158,8 @@ def audit(
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(msgspec.json.format(msgspec.json.encode(report.figures)) + b"\n")
+    if metrics_file is not None:
+        audits.write_metrics(report.figures, metrics_file, time.time())
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report)))
     else:
@@ -166,19 +173,25 @@ def audit(
 @click.option(
     "--database", envvar="AMANA_DATABASE", default="sqlite:///var/amana.db", help="SQLAlchemy address of the index."
 )
-def show(order_id: str, database: str) -> None:
-    """Print each number that the order was judged by, what it says, and the fraud that it is for.
+@_brokers
+@_facts
+@click.option("--feature", "pattern", default="*", metavar="PATTERN", help="Only features of such names: 'card.*'.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
+def show(order_id: str, database: str, brokers: str, facts: tuple[Path, ...], pattern: str, as_json: bool) -> None:
+    """Print each number that the order was judged by, what it says, and what it was computed from.
+
+    The facts are read from their log: which the number counts, of which kind, in which window, and where the newest of
+    them are (topic:partition:offset of the event). Each number is worked out again from them; where that gives another
+    one than was logged, it is said: facts are gone from the log, or those of different partitions crossed.
 
     \b
-    Example:
-      amana features show o-1234 --database sqlite:///var/mine/amana.db
+    Examples:
+      amana features show o-1234 --feature 'card.*.24h'
+      amana features show o-1234 --database sqlite:///var/mine/amana.db --facts var/mine/facts.jsonl
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from history.database import make_engine, upgrade
     from history.index import Index
-    from streams import inspection
+    from streams import inspection, shown
 
     engine = make_engine(database)
     try:
@@ -186,13 +199,23 @@ def show(order_id: str, database: str) -> None:
         found = inspection.logged(Index(engine), order_id)
     finally:
         engine.dispose()
-    for vector in found:
-        at = datetime.fromtimestamp(vector.occurred_at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-        score = "" if vector.score is None else f", score {vector.score:.4f}"
-        table = Table("feature", "value", "what it says", "fraud", title=f"{vector.decision_id}, {at}", highlight=False)
-        for line in inspection.lines(vector):
-            table.add_row(line.feature, _shown(line.value), line.text, line.purpose)
-        Console().print(table, f"{vector.outcome}{score}, definitions {vector.definitions}")
+
+    async def work() -> dict[str, inspection.Facts]:
+        async with AsyncExitStack() as stack:
+            log = await _source(facts, brokers, topics.FACTS, stack)
+            with _bars() as bar:
+                return await inspection.facts_behind(log, found, bar("reading facts", log.total))
+
+    decisions = [inspection.decision(vector, None, pattern) for vector in found]
+    try:
+        behind = asyncio.run(work())
+        decisions = [inspection.decision(vector, behind.get(vector.decision_id), pattern) for vector in found]
+    except Unreachable as error:
+        click.echo(f"not shown, what the numbers come from: {error}; --facts names a file of them", err=True)
+    if as_json:
+        click.echo(shown.as_json(decisions))
+    else:
+        shown.as_tables(decisions)
 
 
 @features.command()
@@ -231,6 +254,7 @@ def entity(
 
     from streams import inspection
     from streams.bootstrap import now_ms
+    from streams.shown import number
     from vault.keyring import Keyring
     from vault.pseudonyms import Pseudonymiser
 
@@ -242,10 +266,10 @@ def entity(
     option, value = given.popitem()
     form = inspection.canonical_form(kind, _secret(option, value), country)
     pseudonymise = Pseudonymiser(Keyring.load(keyring))
-    numbers = asyncio.run(inspection.entity(redis, pseudonymise, kind, form, now_ms()))
+    found = asyncio.run(inspection.entity(redis, pseudonymise, kind, form, now_ms()))
     table = Table("feature", "value", "what it says", highlight=False)
-    for name, text, number in numbers:
-        table.add_row(name, _shown(number), text)
+    for name, text, reading in found:
+        table.add_row(name, number(reading), text)
     Console().print(table)
 
 
@@ -260,10 +284,12 @@ def _print(report: "Report", limit: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from streams.shown import number
+
     console, figures = Console(), report.figures
     orders = Table("order", "decision", "cause", "numbers (logged, recomputed)", "facts")
     for difference in report.differences[:limit]:
-        changed = [f"{each.feature} ({_shown(each.logged)}, {_shown(each.recomputed)})" for each in difference.features]
+        changed = [f"{each.feature} ({number(each.logged)}, {number(each.recomputed)})" for each in difference.features]
         more = [f"and {len(changed) - 3} more"] if len(changed) > 3 else []
         orders.add_row(
             difference.order_id,
@@ -284,10 +310,6 @@ def _print(report: "Report", limit: int) -> None:
     table.add_row("without a fact", f"{figures.without_fact:,}")
     table.add_row("of other definitions", f"{figures.other_definitions:,}")
     console.print(table)
-
-
-def _shown(value: float | None) -> str:
-    return "absent" if value is None else f"{value:g}"
 
 
 def _ms(moment: datetime) -> int:

@@ -102,4 +102,4 @@ def _decrypt(key: bytes, sealed: bytes, bound: bytes) -> bytes:
     try:
         return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound)
     except InvalidTag:
-        raise Tampered("changed, or moved to another order, label or subject") from None
+        raise Tampered("sealed under another keyring, changed, or moved to another order, label or subject") from None

@@ -9,7 +9,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
+from kafka.errors import KafkaError
+
 from events import admin, topics
+from events.errors import Unreachable
 from streams.errors import Stopped
 from streams.kafka import Sender
 from streams.lanes import Stage
@@ -54,8 +57,11 @@ def worker(settings: Settings, stage: str, read: Sequence[str], watched: Sequenc
 
 
 def known_topics(brokers: str, names: Collection[str]) -> dict[str, str]:
-    """The topics' ids. Raises Stopped where one is missing."""
-    found = admin.topic_ids(brokers, sorted(names))
+    """The topics' ids. Raises Stopped where one is missing, Unreachable where no broker answers."""
+    try:
+        found = admin.topic_ids(brokers, sorted(names))
+    except KafkaError as error:
+        raise Unreachable(f"no broker answered at {brokers}: {type(error).__name__}") from None
     if missing := sorted(set(names) - set(found)):
         raise Stopped(
             f"no topic {', '.join(missing)} at {brokers}: `amana topics create` makes them, a partner's with --partner"

@@ -88,7 +88,7 @@ def test_a_broker_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(admin, "connect", lambda brokers: connect(brokers, 0.5))
     result = run(topics, "list", "--brokers", f"127.0.0.1:{free_port()}")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: the broker did not do it: ")
+    assert result.output.startswith("Error: the broker at 127.0.0.1:")
     assert result.output.count("\n") == 1
 
 

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as Unreachable
 
 from features.batches import tag
 from features.cluster import Cluster
-from features.errors import Gap, NotACluster, Restarted
+from features.errors import Gap, NotACluster, OneOfACluster, Restarted
 from features.store import Applied, Chunk, Store, connect
 from tests.features.test_store import SMALL, chunk, opened, order, rows
 from tests.harness import Redis, RedisCluster, free_port, wait_until
@@ -193,6 +193,11 @@ def test_a_single_server_at_a_clusters_address_is_named(redis_server: Redis) -> 
     url = f"redis+cluster://127.0.0.1:{redis_server.port}"
     with pytest.raises(NotACluster, match="address is a cluster's: Cluster mode is not enabled on this node"):
         with_client(url, lambda client: Store(client, SMALL).fences())
+
+
+def test_a_clusters_node_at_a_single_servers_address_is_named(cluster: RedisCluster) -> None:
+    with pytest.raises(OneOfACluster, match=r"give it as redis\+cluster://HOST:PORT,HOST:PORT"):
+        with_client(cluster.nodes[0].url, lambda client: Store(client, SMALL, SHARDS).prepare("facts"))
 
 
 def test_an_address_carries_credentials_to_every_node_and_options() -> None:

@@ -1,10 +1,10 @@
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import redis
 
 from tests.harness.redis import Redis
+from tests.harness.server import Held
 from tests.harness.waiting import free_port, wait_until
 
 MASTERS = 3
@@ -39,7 +39,7 @@ class ClusterNode(Redis):
             return client.execute_command(*command)
 
 
-class RedisCluster:
+class RedisCluster(Held):
     """Three masters with the slots in equal parts, each with so many replicas; every one as `Redis` runs it.
 
     `url` is its address for the product, `nodes` its servers, masters first. A master that is gone for `timeout_ms` is
@@ -113,18 +113,10 @@ class RedisCluster:
             node.call("CONFIG SET", "masteruser", "", "masterauth", "")
         wait_until(self._is_ready, _FORM_S, "the cluster to be ready")
 
-    def __enter__(self) -> Self:
-        try:
-            for node in self.nodes:
-                node.__enter__()
-            self._form()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+    def open(self) -> None:
+        for node in self.nodes:
+            node.open()
+        self._form()
 
     def close(self) -> None:
         for node in self.nodes:

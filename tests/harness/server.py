@@ -22,7 +22,30 @@ class ServerFailed(Exception):
     """A server did not come up; the message has the end of its log."""
 
 
-class Server(ABC):
+class Held(ABC):
+    """What `with` opens, and closes however it ends, also where it could not be opened."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Make it ready for use."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave nothing of it; called on a half opened one too."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.open()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class Server(Held):
     """A server process: `with` starts it and at the end removes the process and its folder.
 
     Tests that stop or kill a server use one of their own, not the session's.
@@ -114,17 +137,9 @@ class Server(ABC):
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def __enter__(self) -> Self:
-        try:
-            self.prepare()
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+    def open(self) -> None:
+        self.prepare()
+        self.start()
 
     def _describe(self, problem: str) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-_SHOWN_LOG_LINES:] if self.log.exists() else []

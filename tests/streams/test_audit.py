@@ -137,6 +137,17 @@ def test_facts_without_decisions_are_wrong_usage(tmp_path: Path) -> None:
     assert result.exit_code == 2
 
 
+def test_the_rate_is_written_for_prometheus(tmp_path: Path, embedded_redis: Any) -> None:
+    metrics = tmp_path / "prom" / "audit.prom"
+    decisions = decided(embedded_redis.url, WITH_A_LATE_ONE)
+    audited(tmp_path, WITH_A_LATE_ONE, decisions, "--metrics-file", str(metrics))
+    lines = metrics.read_text().splitlines()
+    assert "amana_features_audit_mismatch_ratio 0.4" in lines
+    assert "amana_features_audit_orders 5.0" in lines
+    assert 'amana_features_audit_differing{cause="late fact"} 2.0' in lines
+    assert 'amana_features_audit_differing{cause="unexplained"} 0.0' in lines
+
+
 def test_the_table_shows_what_differs_and_the_rate(tmp_path: Path, embedded_redis: Any) -> None:
     facts = write_facts(tmp_path / "facts.jsonl", WITH_A_LATE_ONE)
     decisions = write_decisions(tmp_path / "decisions.jsonl", decided(embedded_redis.url, WITH_A_LATE_ONE))

@@ -1,6 +1,9 @@
 """The `amana` command as a whole: its help, its exit codes, `amana run` on files as users have them."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from click.testing import CliRunner, Result
 from streams import logs
 from streams.cli import main
 from tests.events.examples import body, order
+from vault.keyring import Keyring
 
 WORKERS = {"intake", "screen", "opener", "run", "demo", "migrate"}
 
@@ -87,6 +91,23 @@ def test_a_file_with_broken_lines_is_screened_as_far_as_it_can_be(tmp_path: Path
     assert "Screened" in result.stdout
     summary = json.loads((tmp_path / "out" / "summary.json").read_bytes())
     assert (summary["events"], summary["decisions"], summary["refused"]) == (5, 2, 3)
+
+
+def test_a_file_of_which_every_line_is_refused_is_a_stated_failure(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_bytes(b"{\n[]\n")
+    result = amana("run", "--events", tmp_path / "events.jsonl", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("Error: every one of the 2 events was refused: ")
+    assert json.loads((tmp_path / "out" / "summary.json").read_bytes())["refused"] == 2
+
+
+def test_a_worker_without_a_broker_says_where_it_looked_and_ends_with_1(tmp_path: Path) -> None:
+    Keyring.create(tmp_path / "keyring.json", os.urandom)
+    arguments = ["--brokers", "127.0.0.1:1", "--keyring", str(tmp_path / "keyring.json")]
+    command = [sys.executable, "-m", "streams.cli", "intake", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "no broker answered at 127.0.0.1:1: " in done.stderr.splitlines()[-1]
 
 
 def test_an_empty_file_is_no_failure(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """`amana features show` and `entity`: numbers with their definitions, and never a raw value."""
 
+import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from events.facts import Coordinates
+from events.facts import AnyFact, Coordinates
 from features.definitions import DEFINITIONS
 from history.database import make_engine, upgrade
 from history.index import Index
@@ -18,7 +20,7 @@ from streams.errors import Unusable
 from streams.inspection import NAMED_BY, canonical_form
 from streams.intake import Intake, RawRecord
 from tests.events.examples import CARD, body, order
-from tests.streams.logs_of_facts import decided
+from tests.streams.logs_of_facts import MINUTE_MS, START_MS, decided, write_facts
 from tests.streams.logs_of_facts import order as order_fact
 from vault.keyring import Keyring
 from vault.pseudonyms import Pseudonymiser
@@ -123,31 +125,102 @@ def test_an_entity_that_was_never_seen_is_a_stated_failure(keyring: Path, embedd
     )
 
 
+LOG = [order_fact(0, 0), order_fact(1, 20), order_fact(2, 50)]
+
+
 @pytest.fixture
 def database(tmp_path: Path, embedded_redis: Any) -> str:
     url = f"sqlite:///{tmp_path}/amana.db"
     engine = make_engine(url)
     upgrade(engine)
-    Index(engine).record([(decision, 0) for decision in decided(embedded_redis.url, [order_fact(0, 0)])])
+    Index(engine).record([(decision, 0) for decision in decided(embedded_redis.url, LOG)])
     engine.dispose()
     return url
 
 
-def test_each_number_of_a_decision_is_printed_with_its_definition(database: str) -> None:
-    result = amana("show", "o-0-0", "--database", database)
+def show(folder: Path, database: str, order_id: str, *arguments: str, log: Sequence[AnyFact] = LOG) -> Result:
+    facts = write_facts(folder / "facts.jsonl", log)
+    return amana("show", order_id, "--database", database, "--facts", str(facts), *arguments)
+
+
+def numbers(result: Result) -> dict[str, Any]:
+    (decided_on,) = json.loads(result.stdout)
+    return {line["feature"]: line for line in decided_on["numbers"]}
+
+
+def test_each_number_of_a_decision_is_printed_with_its_definition_and_its_facts(tmp_path: Path, database: str) -> None:
+    result = show(tmp_path, database, "o-0-2")
     assert result.exit_code == 0, result.stderr
     for name in DEFINITIONS.names:
         assert name in result.stdout
-    assert "orders-id:0:0, 2026-01-01T00:00:00.000+00:00" in result.stdout
+    assert "orders-id:0:2, 2026-01-01 00:50:00.000 UTC" in result.stdout
+    assert f"The facts of the log give all of these {len(DEFINITIONS.names)} numbers." in result.stdout
     assert "absent" in result.stdout
+    assert "c" * 22 not in result.output  # not even a pseudonym
 
 
-def test_a_decision_of_other_definitions_is_not_given_names(database: str) -> None:
+def test_a_count_is_printed_with_its_window_its_classes_and_its_newest_facts(tmp_path: Path, database: str) -> None:
+    result = show(tmp_path, database, "o-0-2", "--feature", "customer.orders.count.1h", "--json")
+    assert numbers(result)["customer.orders.count.1h"]["inputs"] == [
+        {
+            "number": "customer.orders.count.1h",
+            "value": 2.0,
+            "from_ms": START_MS - 10 * MINUTE_MS,
+            "until_ms": START_MS + 51 * MINUTE_MS,
+            "classes": {"order": 2},
+            "newest": [
+                {"event": "orders:0:1", "of_class": "order", "occurred_at_ms": START_MS + 20 * MINUTE_MS},
+                {"event": "orders:0:0", "of_class": "order", "occurred_at_ms": START_MS},
+            ],
+        }
+    ]
+
+
+def test_a_formula_is_printed_with_the_numbers_it_is_made_of(tmp_path: Path, database: str) -> None:
+    mean = numbers(show(tmp_path, database, "o-0-2", "--feature", "card.orders.mean.*", "--json"))
+    inputs = mean["card.orders.mean.24h"]["inputs"]
+    assert [(each["number"], each["value"]) for each in inputs] == [
+        ("card.orders.sum.24h", 1000.0),
+        ("card.orders.count.24h", 1.0),
+    ]
+    assert list(mean) == ["card.orders.mean.24h", "card.orders.mean.30d"]
+
+
+def test_a_number_that_the_facts_do_not_give_is_said_to_be_so(tmp_path: Path, database: str) -> None:
+    pattern = ("--feature", "customer.orders.count.*")
+    result = show(tmp_path, database, "o-0-2", *pattern, log=LOG[1:])
+    assert result.exit_code == 0
+    assert "do not give 4 of these 5 numbers: customer.orders.count.1h" in " ".join(result.stdout.split())
+    found = numbers(show(tmp_path, database, "o-0-2", *pattern, "--json", log=LOG[1:]))["customer.orders.count.1h"]
+    assert (found["value"], found["recomputed"]) == (2.0, 1.0)
+
+
+def test_without_the_orders_fact_or_any_broker_the_numbers_are_printed_alone(tmp_path: Path, database: str) -> None:
+    result = show(tmp_path, database, "o-0-2", log=LOG[:2])
+    assert "the log does not hold the order's fact" in result.stdout
+    assert "customer.orders.count.1h" in result.stdout
+    alone = amana("show", "o-0-2", "--database", database, "--brokers", "127.0.0.1:1", "--json")
+    assert alone.stderr.splitlines()[-1] == (
+        "not shown, what the numbers come from: no broker answered at 127.0.0.1:1: KafkaConnectionError; "
+        "--facts names a file of them"
+    )
+    assert numbers(alone)["customer.orders.count.1h"]["value"] == 2.0
+
+
+def test_a_pattern_of_no_feature_is_a_stated_failure(tmp_path: Path, database: str) -> None:
+    result = show(tmp_path, database, "o-0-2", "--feature", "cards.*")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: no feature has a name of that pattern; docs/features.md has them all\n",
+    )
+
+
+def test_a_decision_of_other_definitions_is_not_given_names(tmp_path: Path, database: str) -> None:
     engine = make_engine(database)
     with engine.begin() as connection:
         connection.exec_driver_sql("update history_decisions set definitions = 'older'")
     engine.dispose()
-    result = amana("show", "o-0-0", "--database", database)
+    result = show(tmp_path, database, "o-0-0")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: decision orders-id:0:0 was made on definitions older, expected ")
 

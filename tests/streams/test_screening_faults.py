@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from events.facts import AnyFact, Coordinates, encode
-from features.batches import Floats
 from features.definitions import DEFINITIONS
 from features.errors import StoreFull
+from features.formulas import Floats
 from features.store import Client, Store, connect
 from models.decisions import Decision
 from models.screening import Decided

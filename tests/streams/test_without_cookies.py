@@ -12,8 +12,8 @@ from events import topics
 from events.facts import AnyFact, Coordinates, OrderFact
 from events.guard import encode
 from events.types import AnyEvent, Label
-from features.batches import Floats
 from features.definitions import DEFINITIONS
+from features.formulas import Floats
 from features.store import Chunk, Store, connect
 from simulator.settings import Settings
 from simulator.store import simulate

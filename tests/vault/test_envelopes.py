@@ -59,7 +59,7 @@ def test_moved_to_another_order_label_or_subject_it_does_not_open(
 ) -> None:
     sealed = envelopes.seal("subject", ORDER, LABEL, TEXT)
     envelopes.seal("other", ORDER, LABEL, TEXT)
-    with pytest.raises(Tampered, match="changed, or moved"):
+    with pytest.raises(Tampered, match="another keyring, changed, or moved"):
         envelopes.open(subject, order_id, label, sealed)
 
 

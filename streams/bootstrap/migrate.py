@@ -6,9 +6,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import structlog
+from kafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from events import topics
+from events.errors import Unreachable
 from features.definitions import DEFINITIONS
 from features.store import connect
 from streams.bootstrap import group, known_topics, started
@@ -30,7 +32,10 @@ async def migrate(
     """Build the store at `new`; switch to it if there is a folder of models to switch with. Returns what is next."""
     if switch_with is not None:
         check_model(switch_with, DEFINITIONS.hash)
-    topic_ids = await asyncio.to_thread(known_topics, brokers, (topics.FACTS, topics.DECISIONS))
+    try:
+        topic_ids = await asyncio.to_thread(known_topics, brokers, (topics.FACTS, topics.DECISIONS))
+    except KafkaError as error:
+        raise Unreachable(f"no broker answered at {brokers}: {type(error).__name__}") from None
     async with AsyncExitStack() as stack:
         clients = [connect(url) for url in (old, new)]
         for client in clients:

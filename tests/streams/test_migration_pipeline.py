@@ -18,7 +18,7 @@ from tests.streams.earlier import EARLIER
 from tests.streams.load import published, store_events
 from tests.streams.pipeline import Pipeline, consumer, watermarks
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SHARDS = 2  # of the new store; the old one has one
 

@@ -5,6 +5,7 @@ AmanaError
 ├── NothingToReplay    a range or a log without anything to do
 ├── NotKnown           an order or an entity that nothing is known of
 ├── Unusable           a value to look up that intake would not take
+├── Unmigratable       feature stores, or a model, that a migration can't be made with
 └── Stopped            a state that a person must look at; the message says what, where and what was expected
     ├── Recreated      a topic is not the one that the stored state belongs to
     ├── AheadOfLog     a fence beyond the log's end: the log lost records, or the store is another cluster's
@@ -29,6 +30,10 @@ class NotKnown(AmanaError):
 
 class Unusable(AmanaError):
     """A value to look up that intake would not take; the message does not hold it."""
+
+
+class Unmigratable(AmanaError):
+    """Feature stores, or a model, that a migration can't be made with."""
 
 
 class Stopped(AmanaError):

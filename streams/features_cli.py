@@ -1,4 +1,4 @@
-"""`amana features`: backfill, audit and inspection of the numbers that orders are judged by."""
+"""`amana features`: backfill, audit, inspection and migration of the numbers that orders are judged by."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ def _range(command: Command) -> Command:
 
 @click.group()
 def features() -> None:
-    """Backfill, audit and inspect the numbers that orders are judged by.
+    """Backfill, audit, inspect and migrate the numbers that orders are judged by.
 
     \b
     Examples:
@@ -50,6 +50,7 @@ def features() -> None:
       amana features audit --from 2026-02-01 --until 2026-02-02
       amana features show o-1234
       amana features entity card --psp-token -
+      amana features migrate --from redis://127.0.0.1:6379/0 --to redis://127.0.0.1:6379/1
     """
 
 
@@ -271,6 +272,46 @@ def entity(
     for name, text, reading in found:
         table.add_row(name, number(reading), text)
     Console().print(table)
+
+
+@features.command()
+@_brokers
+@click.option("--from", "old", envvar="AMANA_REDIS", required=True, help="The running feature store's address.")
+@click.option("--to", "new", required=True, help="The new one's: an empty database, or what an earlier call began.")
+@click.option("--shards", type=click.IntRange(1, 16), default=1, show_default=True, help="Parts of the new store.")
+@click.option("--switch", is_flag=True, help="Put the new store in the old one's place, once it is built.")
+@click.option(
+    "--models",
+    envvar="AMANA_MODELS",
+    type=click.Path(path_type=Path),
+    default="var/models",
+    help="With --switch: the folder of models that the new screening will use.",
+)
+def migrate(brokers: str, old: str, new: str, shards: int, switch: bool, models: Path) -> None:
+    """Build the feature store anew from facts, with the features as they are defined now, beside the running one.
+
+    Screening goes on with the old store meanwhile; until --switch nothing about it changes, and the new store is
+    refused to whoever would screen with it. --switch retires the old store, which ends the processes that screen with
+    it, waits until they are gone (some ten seconds), and opens the new one: then start screening, of this version, on
+    it. No order is lost, none is decided twice. Interrupted, the same command goes on where it was.
+
+    \b
+    Examples:
+      amana features migrate --from redis://127.0.0.1:6379/0 --to redis://127.0.0.1:6379/1
+      amana features migrate --from redis://127.0.0.1:6379/0 --to redis://127.0.0.1:6379/1 --switch
+      amana screen --redis redis://127.0.0.1:6379/1
+
+    \b
+    Exit codes:
+      0  the new store is built; with --switch: it has taken the old one's place, now or before
+      1  it can't be done, and why: stores of something else, a log that begins too late, a model of other features
+    """
+    from streams import logs
+    from streams.bootstrap.migrate import migrate as run
+
+    logs.configure("WARNING")
+    with _bars() as bar:
+        click.echo(asyncio.run(run(brokers, old, new, shards, models if switch else None, bar)))
 
 
 def _secret(option: str, value: str) -> str:

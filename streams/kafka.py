@@ -89,8 +89,21 @@ class KafkaLog:
         ends = await patiently(lambda: self._reader.end_offsets(tps))
         return {tp.partition: Bounds(starts[tp], ends[tp]) for tp in tps}
 
+    async def members(self) -> int:
+        """How many members the group has; one that died counts until its session has timed out."""
+        (answer,) = await patiently(lambda: self._admin.describe_consumer_groups([self._group]))
+        return sum(len(group[5]) for group in answer.groups)
+
+    async def since(self, partition: int, ms: int) -> int:
+        """The first offset that was appended at that time or later; the log's end where there is none."""
+        tp = TopicPartition(self._topic, partition)
+        found = (await patiently(lambda: self._reader.offsets_for_times({tp: max(0, ms)})))[tp]
+        return found.offset if found is not None else (await self.bounds())[partition].end
+
     async def read(self, partition: int, first: int, until: int) -> AsyncIterator[Sequence[LogRecord]]:
         """Chunks of [first, until), by a consumer of its own, so that partitions can be read side by side."""
+        if first >= until:
+            return  # its consumer can't be stopped before it has run
         tp = TopicPartition(self._topic, partition)
         consumer = reader(self._brokers)
         await consumer.start()

@@ -24,6 +24,7 @@ from events.facts import AnyFact
 from events.facts import decode as decode_fact
 from features.errors import Gap, Restarted
 from features.formulas import Floats
+from features.replay import WARM_UP_MS
 from features.store import Applied, Chunk, Seen
 from models.decisions import Decision
 from models.screening import Decided
@@ -37,6 +38,7 @@ T = TypeVar("T")
 
 RETRY_S = 0.25
 GATE_S = 0.1
+REACH_MS = WARM_UP_MS + 3 * 86_400_000  # raw records wait so long for intake at most, and the log is in its order
 TROUBLES = (StoreUnreachable, StoreTimeout, ConnectionError, Gap, Restarted)  # a look at the store will show
 
 
@@ -157,7 +159,7 @@ class Screening:
                 "expected the log that the store was built from"
             )
         if fence + 1 < min(bounds.start, position):
-            await self._cross_gap(partition, fence, bounds.start)
+            await self._cross_gap(partition, fence, bounds.start, position)
             fence = bounds.start - 1
         if fence + 1 >= position:
             return seen.servers
@@ -168,15 +170,29 @@ class Screening:
         log.info("store.rebuilt", partition=partition, until=position)
         return seen.servers
 
-    async def _cross_gap(self, partition: int, fence: int, start: int) -> None:
-        if not self._accept_gap:
-            raise Unrebuildable(
-                f"facts partition {partition}: the store needs offset {fence + 1}, but the log starts at {start}; "
-                "start with --accept-gap to go on without what lies between"
-            )
-        log.warning("store.gap_accepted", partition=partition, first=fence + 1, until=start)
+    async def _cross_gap(self, partition: int, fence: int, start: int, position: int) -> None:
+        if not await self._forgotten(partition, start, position):
+            if not self._accept_gap:
+                raise Unrebuildable(
+                    f"facts partition {partition}: the store needs offset {fence + 1}, but the log starts at {start}; "
+                    "start with --accept-gap to go on without what lies between"
+                )
+            log.warning("store.gap_accepted", partition=partition, first=fence + 1, until=start)
+            self._flags = ("history.gap",)
         await self._store.apply(Chunk(partition, fence, 0, [start - 1], [None]))
-        self._flags = ("history.gap",)
+
+    async def _forgotten(self, partition: int, start: int, position: int) -> bool:
+        """Whether no feature looks back from a position to before the log's start."""
+        if position <= start:
+            return False
+        recorded_ms = [
+            fact.recorded_at_ms
+            for offset in (start, position - 1)
+            async for records in self._log.read(partition, offset, offset + 1)
+            for fact in decode_records(partition, records)[1]
+            if fact is not None
+        ]
+        return len(recorded_ms) == 2 and recorded_ms[1] - recorded_ms[0] > REACH_MS
 
     async def _gate(self, servers: tuple[str, ...]) -> None:
         """Wait until every partition's lowest fence has reached its committed offset, on the same servers."""

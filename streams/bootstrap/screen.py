@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from events import topics
-from features.definitions import DEFINITIONS
+from features.definitions import DEFINITIONS, Definitions
 from features.formulas import Floats
 from features.store import Store, connect
 from models import artifact, screening
@@ -26,7 +26,7 @@ from streams.worker import Worker
 RULES_POLICY = Policy(0.5, 0.9)  # has no effect without a model: the rules name outcomes themselves
 
 
-def screen_worker(settings: Settings) -> Worker:
+def screen_worker(settings: Settings, definitions: Definitions = DEFINITIONS) -> Worker:
     async def parts(stack: AsyncExitStack, topic_ids: Mapping[str, str], metrics: Metrics) -> Stage:
         out = await sender(settings, stack, "screen")
 
@@ -37,24 +37,25 @@ def screen_worker(settings: Settings) -> Worker:
             await out.send(topics.LATE, partition, [(None, encode_late(entry)) for entry in late])
             count_late(metrics, late)
 
-        store = Store(await stack.enter_async_context(connect(settings.redis)), DEFINITIONS, settings.shards)
+        store = Store(await stack.enter_async_context(connect(settings.redis)), definitions, settings.shards)
         topic_id = topic_ids[topics.FACTS]
         log = KafkaLog(settings.brokers, topics.FACTS, group("screen"))
         await started(stack, log)
-        screening = Screening(store, log, topic_id, concluder(settings), publish, settings.accept_gap, report)
+        conclude = concluder(settings, definitions)
+        screening = Screening(store, log, topic_id, conclude, publish, settings.accept_gap, report)
         await screening.begin()
         return ScreenStage(screening, metrics)
 
     return worker(settings, "screen", (topics.FACTS,), (topics.FACTS,), parts)
 
 
-def concluder(settings: Settings) -> Conclude:
+def concluder(settings: Settings, definitions: Definitions = DEFINITIONS) -> Conclude:
     """Scores by the current model where there is one, by the rules where there is none."""
     scorer = artifact.load(settings.models) if (settings.models / artifact.CURRENT).exists() else None
     policy = policy_of(settings, scorer)
 
     def conclude(facts: Sequence[Decided], matrix: Floats, flags: tuple[str, ...]) -> list[Decision]:
-        return screening.conclude(facts, matrix, scorer, policy, DEFINITIONS, flags=flags)
+        return screening.conclude(facts, matrix, scorer, policy, definitions, flags=flags)
 
     return conclude
 

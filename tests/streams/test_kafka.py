@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, MessageSizeTooLargeError
 from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
@@ -136,6 +137,29 @@ def test_the_log_tells_its_bounds_and_what_the_group_committed(broker: Broker) -
     broker.commit(f"group-{broker.topic}", 5)
     broker.expire(0, 3)
     assert with_log(broker, work) == ({0: 5}, {0: Bounds(3, 9), 1: Bounds(0, 0)})
+
+
+def test_a_time_is_found_in_the_log_and_nothing_is_read_where_there_is_nothing(broker: Broker) -> None:
+    async def work(log: KafkaLog) -> Any:
+        found = [await log.since(0, ms) for ms in (-1, 2**61)]
+        return found, [chunk async for chunk in log.read(0, 9, 9)]
+
+    run(broker.send(0, *[b"x"] * 9))
+    assert with_log(broker, work) == ([0, 9], [])
+
+
+def test_the_groups_members_are_counted(broker: Broker) -> None:
+    async def work(log: KafkaLog) -> list[int]:
+        before = await log.members()
+        member = AIOKafkaConsumer(broker.topic, bootstrap_servers=broker.brokers, group_id=f"group-{broker.topic}")
+        await member.start()
+        try:
+            during = await log.members()
+        finally:
+            await member.stop()
+        return [before, during, await log.members()]
+
+    assert with_log(broker, work) == [0, 1, 0]
 
 
 def test_a_stretch_of_the_log_is_read_exactly(broker: Broker) -> None:

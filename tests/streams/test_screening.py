@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from redis.exceptions import ConnectionError as StoreUnreachable
 from redis.exceptions import TimeoutError as StoreTimeout
 
+from events.facts import encode
 from models.decisions import Decision
 from streams import screening
 from streams.errors import AheadOfLog, Unrebuildable
 from streams.log import LogRecord
 from streams.screening import Screening
-from tests.streams.fakes import FakeLog, FakeStore, conclude, records
+from tests.streams.fakes import FakeLog, FakeStore, conclude, order_fact, records
 
 
 @pytest.fixture(autouse=True)
@@ -207,6 +209,23 @@ def test_an_accepted_gap_is_crossed_and_every_decision_from_then_on_says_so() ->
     (decision,) = run(work())
     assert decision.flags == ("history.gap",)
     assert (store.applied, store.fence) == ({0: [5, 6, 7, 8]}, {0: 8})
+
+
+@pytest.mark.parametrize(("later_ms", "flags"), [(screening.REACH_MS, ("history.gap",)), (screening.REACH_MS + 1, ())])
+def test_what_expired_before_any_feature_looks_back_is_no_gap(later_ms: int, flags: tuple[str, ...]) -> None:
+    held = records(5, 9)
+    later = msgspec.structs.replace(order_fact(7), recorded_at_ms=order_fact(5).recorded_at_ms + later_ms)
+    held[2] = LogRecord(7, encode(later))
+    store = FakeStore({0: 2})
+    stage = Stage(store, FakeLog({0: held}, {0: 8}), accept_gap=True)
+
+    async def work() -> list[Decision]:
+        await stage.screening.open(0)
+        return await stage.handle(records(8, 9))
+
+    (decision,) = run(work())
+    assert decision.flags == flags
+    assert store.applied == {0: [5, 6, 7, 8]}
 
 
 def test_a_log_that_expired_after_what_the_store_has_is_no_gap() -> None:

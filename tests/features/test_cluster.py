@@ -13,7 +13,7 @@ from features.batches import tag
 from features.cluster import Cluster
 from features.errors import Gap, NotACluster, OneOfACluster, Restarted
 from features.store import Applied, Chunk, Store, connect
-from tests.features.test_store import SMALL, chunk, opened, order, rows
+from tests.features.chunks import SMALL, chunk, opened, order, rows
 from tests.harness import Redis, RedisCluster, free_port, wait_until
 
 SHARDS = 3  # each on a node of its own

@@ -8,64 +8,14 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as Unreachable
 
-from events.facts import AnyFact, Coordinates, Entities, OrderFact, RefusedOrder, VisitFact
+from events.facts import Coordinates, Entities, VisitFact
 from features.cluster import Cluster
-from features.definitions import DEFINITIONS, Age, Definitions, Direct, Windowed
+from features.definitions import DEFINITIONS, Definitions, Windowed
 from features.errors import ForeignStore, Gap, Restarted, StoreFull
 from features.formulas import Evenness
 from features.store import Applied, Chunk, Store
+from tests.features.chunks import NOON_MS, SMALL, chunk, opened, order, refused, rows
 from tests.features.streams import Run
-
-NOON_MS = 1_767_268_800_000  # 2026-01-01 12:00 UTC
-SMALL = Definitions((
-    Windowed("card", "orders", "count", "10m"),
-    Windowed("card", "orders", "sum", "10m"),
-    Windowed("ip", "orders", "count", "10m"),
-    Age("card"),
-    Direct("amount_usd", 1),
-))  # fmt: skip
-
-
-def order(offset: int, minute: float = 0, *, card: str | None = "c", ip: str | None = "i", **more: object) -> OrderFact:
-    return msgspec.structs.replace(
-        OrderFact(
-            source=Coordinates("orders", "orders-id", 0, offset),
-            event_id=f"e{offset}",
-            occurred_at_ms=NOON_MS + int(minute * 60_000),
-            recorded_at_ms=NOON_MS,
-            entities=Entities(card=card, ip=ip),
-            order_id=f"o{offset}",
-            amount_minor=1000,
-            currency="USD",
-            method="card",
-        ),
-        **more,
-    )
-
-
-def refused(offset: int) -> RefusedOrder:
-    return RefusedOrder(
-        source=Coordinates("orders", "orders-id", 0, offset),
-        event_id="e",
-        occurred_at_ms=NOON_MS,
-        recorded_at_ms=NOON_MS,
-        order_id="o",
-        reason="refused.card_number",
-    )
-
-
-def chunk(first: int, *facts: AnyFact | None, committed: int = 0, partition: int = 0) -> Chunk:
-    return Chunk(partition, first - 1, committed, range(first, first + len(facts)), facts)
-
-
-async def opened(client: Redis, shards: int = 1, definitions: Definitions = SMALL) -> Store:
-    store = Store(client, definitions, shards)
-    await store.prepare("facts-id")
-    return store
-
-
-def rows(applied: Applied) -> list[list[float]]:
-    return [row.tolist() for row in applied.matrix]
 
 
 def test_an_order_is_read_before_it_is_counted(run: Run) -> None:
@@ -421,69 +371,6 @@ def test_routes_that_begin_alike_are_different_members(run: Run) -> None:
         return await (await opened(client, 1, DEFINITIONS)).apply(chunk(0, *visits, order(3)))
 
     assert run(body).matrix[0, DEFINITIONS.names.index("ip.route.distinct.1h")] == 2
-
-
-def test_a_late_fact_is_told_with_its_seconds_and_counted_all_the_same(run: Run) -> None:
-    minutes = (0, 60, 55, 54.99, 0, 60.9, 61, 55)  # of the latest before: 54.99 and 0 are late, 55 at 61 is
-
-    async def body(client: Redis) -> Applied:
-        store = await opened(client, shards=3)
-        return await store.apply(chunk(0, *(order(n, minute, card=f"c{n}") for n, minute in enumerate(minutes))))
-
-    applied = run(body)
-    assert applied.late == [(3, 301), (4, 3600), (7, 360)]
-    assert (applied.decided, applied.applied) == (list(range(8)), 8)
-    assert rows(applied)[6][2] == 4  # of its ip: 60, 55, 54.99, 60.9
-
-
-def test_a_late_fact_is_told_again_until_its_chunk_is_committed_whatever_the_borders(run: Run) -> None:
-    visit = VisitFact(
-        source=Coordinates("visits", "visits-id", 0, 7),
-        event_id="v",
-        occurred_at_ms=NOON_MS,
-        recorded_at_ms=NOON_MS,
-        entities=Entities(session="s", ip="i"),
-    )
-    facts = [order(0, 60), visit, order(2, 0)]
-
-    async def body(client: Redis) -> list[Any]:
-        store = await opened(client, shards=2)
-        told = [await store.apply(chunk(0, *facts)), await store.apply(chunk(0, *facts[:2]))]
-        told += [await store.apply(chunk(2, facts[2])), await store.apply(chunk(3, order(3, 60), committed=3))]
-        return [applied.late for applied in [*told, await store.apply(chunk(0, *facts))]]
-
-    assert run(body) == [[(1, 3600), (2, 3600)], [(1, 3600)], [(0, 3600)], [], []]
-
-
-def test_repeats_and_what_is_only_rebuilt_are_not_late(run: Run) -> None:
-    again = msgspec.structs.replace(order(9, 0), event_id="e0")
-
-    async def body(client: Redis) -> list[Any]:
-        store = await opened(client)
-        told = await store.apply(chunk(0, order(0, 0), order(1, 60), order(0, 0), again))
-        rebuilt = await store.apply(chunk(4, order(11, 0), committed=5))
-        return [(applied.late, applied.applied, applied.repeats) for applied in (told, rebuilt)]
-
-    assert run(body) == [([], 2, 2), ([], 1, 0)]
-
-
-def test_a_refused_order_which_has_no_time_of_its_own_is_not_late_and_makes_nothing_late(run: Run) -> None:
-    tomorrow = msgspec.structs.replace(refused(0), occurred_at_ms=NOON_MS + 86_400_000)
-
-    async def body(client: Redis) -> Applied:
-        return await (await opened(client)).apply(chunk(0, tomorrow, order(1, 60), refused(2)))
-
-    assert run(body).late == []
-
-
-def test_each_partition_has_a_clock_of_its_own(run: Run) -> None:
-    async def body(client: Redis) -> list[Any]:
-        store = await opened(client)
-        await store.apply(chunk(0, order(0, 60)))
-        other = msgspec.structs.replace(order(1, 0), source=Coordinates("orders", "orders-id", 1, 0))
-        return [(await store.apply(chunk(0, other, partition=1))).late, (await store.apply(chunk(1, order(2)))).late]
-
-    assert run(body) == [[], [(0, 3600)]]
 
 
 def test_a_server_out_of_memory_applies_nothing_and_is_said_so(run: Run) -> None:

@@ -149,7 +149,7 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
         Elementwise throughout, so that a row's bytes do not depend on the other rows.
         """
         taken, formulas, order = self._layout
-        gathered = numbers[:, taken]
+        gathered = numbers.take(taken, axis=1)
         end = begin = len(order) - sum(features for _, features, _ in formulas)
         results = [gathered[:, :begin]]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -160,4 +160,4 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
         made = np.concatenate(results, axis=1)
         derived = made[:, begin:]
         derived[~np.isfinite(derived)] = np.nan
-        return made[:, order]
+        return made.take(order, axis=1)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from redis import Redis, RedisCluster
 
@@ -65,23 +66,32 @@ def assert_sound(
     decisions_of(decisions)
     assert orders_in(events) == decided_orders(decisions)
     facts, _ = facts_of(pipeline.read(topics.FACTS))
-    assert state_of(client) == undisturbed_state(facts.values(), shards)
+    assert state_of(client) == undisturbed(facts.values(), shards).state
 
 
-def undisturbed_state(facts: Iterable[AnyFact], shards: int) -> dict[bytes, bytes]:
-    """The state that the facts give when each is applied once, in one partition, to a new store."""
+class Undisturbed(NamedTuple):
+    state: dict[bytes, bytes]
+    vectors: dict[str, bytes]  # by the ids of decisions
+
+
+def undisturbed(facts: Iterable[AnyFact], shards: int) -> Undisturbed:
+    """What the facts give when each is applied once, in one partition, to a new store."""
     ordered = list(facts)
 
-    async def build(url: str) -> None:
+    async def build(url: str) -> dict[str, bytes]:
+        vectors: dict[str, bytes] = {}
         async with connect(url) as client:
             store = Store(client, shards=shards)
             await store.prepare("undisturbed")
             for start in range(0, len(ordered), 500):
                 part = ordered[start : start + 500]
                 offsets = range(start, start + len(part))
-                await store.apply(Chunk(0, start - 1, start, list(offsets), part))
+                applied = await store.apply(Chunk(0, start - 1, start, list(offsets), part))
+                ids = (part[place].source.text() for place in applied.decided)
+                vectors.update(zip(ids, (row.tobytes() for row in applied.matrix), strict=True))
+        return vectors
 
     with embedded() as url:
-        asyncio.run(build(url))
+        vectors = asyncio.run(build(url))
         with Redis.from_url(url) as client:
-            return state_of(client)
+            return Undisturbed(state_of(client), vectors)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from events.facts import OrderFact
 from events.facts import decode as decode_fact
 from events.types import AnyEvent, Label
 from features.batches import tag
+from models.decisions import decode as decode_decision
 from simulator.settings import Settings
 from simulator.store import simulate
 from tests.harness import Kafka, Redis, wait_until
@@ -86,20 +88,25 @@ class Setup:
         """One decision an order, equal repeats, and the state that the facts alone give."""
         proof.decisions_of(self.pipeline.read(topics.DECISIONS))
         facts, _ = proof.facts_of(self.pipeline.read(topics.FACTS))
-        undisturbed = proof.undisturbed_state(facts.values(), SHARDS)
-        wait_until(lambda: proof.state_of(self.client) == undisturbed, 20, "the state that the facts give")
+        state = proof.undisturbed(facts.values(), SHARDS).state
+        wait_until(lambda: proof.state_of(self.client) == state, 20, "the state that the facts give")
+
+
+@contextmanager
+def opened(folder: Path, partitions: int) -> Iterator[Setup]:
+    with (
+        Kafka() as kafka,
+        Redis() as redis,
+        Pipeline(kafka.brokers, redis.url, folder, partitions=partitions, shards=SHARDS) as pipeline,
+        Client.from_url(redis.url) as client,
+    ):
+        yield Setup(pipeline, client)
 
 
 @pytest.fixture(scope="module")
 def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
-    folder: Path = tmp_path_factory.mktemp("crashes")
-    with (
-        Kafka() as kafka,
-        Redis() as redis,
-        Pipeline(kafka.brokers, redis.url, folder, shards=SHARDS) as pipeline,
-        Client.from_url(redis.url) as client,
-    ):
-        yield Setup(pipeline, client)
+    with opened(tmp_path_factory.mktemp("crashes"), partitions=4) as setup:
+        yield setup
 
 
 @pytest.fixture
@@ -148,3 +155,17 @@ def test_facts_that_intake_wrote_and_did_not_commit_are_repeated_and_count_once(
     _, after = proof.facts_of(setup.pipeline.read(topics.FACTS))
     assert after > before
     setup.assert_sound()
+
+
+def test_over_crashes_the_logged_vectors_are_those_of_a_clean_run(tmp_path: Path) -> None:
+    """In one partition, whose log is the order of application."""
+    with opened(tmp_path, partitions=1) as setup:
+        setup.pipeline.start("intake")
+        for point in ("between-shards", "after-apply"):
+            events = setup.events()
+            setup.run_until_crash("screen", point, events)
+            setup.recover(events)
+        facts, _ = proof.facts_of(setup.pipeline.read(topics.FACTS))
+        decisions = map(decode_decision, proof.decisions_of(setup.pipeline.read(topics.DECISIONS)).values())
+        logged = {decision.decision_id: decision.vector for decision in decisions}
+    assert logged == proof.undisturbed(facts.values(), SHARDS).vectors

@@ -124,7 +124,7 @@ def test_four_partitions_two_shards_and_two_processes_end_in_the_embedded_state(
         asyncio.run(write(kafka.brokers, by_partition))
         orders = {fact.order_id for fact in made_up if isinstance(fact, OrderFact)}
         wait_until(lambda: proof.decided_orders(full.read(topics.DECISIONS)) == orders, 60, "every decision")
-        expected = untagged(proof.undisturbed_state(made_up, shards=1))
+        expected = untagged(proof.undisturbed(made_up, shards=1).state)
         with Client.from_url(redis.url) as client:
             wait_until(lambda: untagged(proof.state_of(client)) == expected, 20, "the embedded state")
 

@@ -1,6 +1,8 @@
-"""The index of orders and decisions: recorded from the `decisions` topic, asked by labels, training and people."""
+"""The index of orders, decisions and sessions' last pages: recorded from `decisions` and `facts`, asked by labels,
+training, cases and people.
+"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -9,14 +11,18 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from events.facts import Entities, LabelFact
+from events.facts import Entities, LabelFact, Pseudonym, VisitFact
 from history.errors import BadVector
 from history.labels import IndexedOrder
-from history.tables import decisions, labels
+from history.pages import Page
+from history.tables import decisions, labels, pages
 from models.decisions import Decision
 
+KEPT_PAGES = 50
+KEPT_PAGES_MS = 24 * 3_600_000
 _FETCH_ROWS = 5_000
 _DIALECTS: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
+_NEWEST_PAGES_FIRST = (pages.c.occurred_at_ms.desc(), pages.c.source_offset.desc(), pages.c.event_id.desc())
 _encode = msgspec.json.Encoder().encode
 _decode_entities = msgspec.json.Decoder(Entities).decode
 
@@ -62,6 +68,33 @@ class Index:
         }
         with self._engine.begin() as connection:
             connection.execute(self._insert(labels).on_conflict_do_nothing(), row)
+
+    def record_visits(self, facts: Sequence[VisitFact]) -> None:
+        """Keep the last 50 pages of each session, in one transaction; a repeat changes nothing.
+
+        Sessions whose last page is more than 24 h before the first of these are forgotten: before the first, so that
+        none goes whose order was placed within a long chunk. A visit without a session (cookies refused) has no path.
+        """
+        rows = [_page_row(fact) for fact in facts if fact.entities.session is not None]
+        if not rows:
+            return
+        first_ms = min(row["occurred_at_ms"] for row in rows)
+        with self._engine.begin() as connection:
+            connection.execute(self._insert(pages).on_conflict_do_nothing(), rows)
+            connection.execute(_drop_all_but_the_last({row["session"] for row in rows}))
+            connection.execute(_drop_sessions_ended_before(first_ms - KEPT_PAGES_MS))
+
+    def path_of(self, session: Pseudonym, until_ms: int) -> tuple[Page, ...]:
+        """What of the session's last 50 pages came up to that time (inclusive), the oldest first."""
+        columns = pages.c
+        query = (
+            sa.select(columns.occurred_at_ms, columns.route, columns.status, columns.duration_ms)
+            .where(columns.session == session, columns.occurred_at_ms <= until_ms)
+            .order_by(*_NEWEST_PAGES_FIRST)
+            .limit(KEPT_PAGES)
+        )
+        with self._engine.connect() as connection:
+            return tuple(Page(*row) for row in reversed(connection.execute(query).all()))
 
     def entities_of(self, order_id: str) -> IndexedOrder | None:
         """The order's first decision, where it was sent more than once: the earliest, then the lowest coordinates."""
@@ -137,6 +170,34 @@ def _row(decision: Decision, decided_at_ms: int) -> dict[str, Any]:
         "definitions": decision.definitions,
         "vector": decision.vector,
     }
+
+
+def _page_row(fact: VisitFact) -> dict[str, Any]:
+    return {
+        "session": fact.entities.session,
+        "occurred_at_ms": fact.occurred_at_ms,
+        "event_id": fact.event_id,
+        "source_offset": fact.source.offset,
+        "route": fact.route,
+        "status": fact.status,
+        "duration_ms": fact.duration_ms,
+    }
+
+
+def _drop_all_but_the_last(sessions: Collection[Pseudonym]) -> sa.Delete:
+    rank = sa.func.row_number().over(partition_by=pages.c.session, order_by=_NEWEST_PAGES_FIRST).label("rank")
+    ranked = sa.select(*pages.primary_key, rank).where(pages.c.session.in_(sessions)).subquery()
+    beyond = sa.select(*(ranked.c[column.name] for column in pages.primary_key)).where(ranked.c.rank > KEPT_PAGES)
+    return sa.delete(pages).where(sa.tuple_(*pages.primary_key).in_(beyond))
+
+
+def _drop_sessions_ended_before(before_ms: int) -> sa.Delete:
+    old, later = pages.alias("old"), pages.alias("later")
+    goes_on = sa.exists().where(later.c.session == old.c.session, later.c.occurred_at_ms >= before_ms)
+    ended = sa.select(*old.primary_key).where(old.c.occurred_at_ms < before_ms, ~goes_on)
+    # Whoever drops the same sessions at the same time is passed over: workers never wait for each other in a circle.
+    ended = ended.with_for_update(of=old, skip_locked=True)
+    return sa.delete(pages).where(sa.tuple_(*pages.primary_key).in_(ended))
 
 
 def _training_query(definitions_hash: str, from_ms: int, until_ms: int, known_at_ms: int) -> sa.Select[Any]:

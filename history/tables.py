@@ -1,6 +1,6 @@
 """The index's tables. They change by a migration only (history/migrations); a test compares the two.
 
-Kept 180 days: order ids, pseudonyms and numbers, nothing that a person wrote.
+Kept 180 days, pages one: order ids, pseudonyms and numbers, nothing that a person wrote.
 """
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
@@ -41,4 +41,18 @@ labels = Table(
     Column("occurred_at_ms", BigInteger, nullable=False),
     Column("recorded_at_ms", BigInteger, nullable=False),
     Index("history_labels_by_order", "order_id"),
+)
+
+# A visit of a session, once however often it was sent; `source_offset` orders those of one time.
+pages = Table(
+    "history_pages",
+    metadata,
+    Column("session", String(22), primary_key=True),
+    Column("occurred_at_ms", BigInteger, primary_key=True),
+    Column("event_id", String(64), primary_key=True),
+    Column("source_offset", BigInteger, nullable=False),
+    Column("route", String(64), nullable=False),
+    Column("status", Integer),
+    Column("duration_ms", BigInteger),
+    Index("history_pages_by_time", "occurred_at_ms"),
 )

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from events.types import Address, Contact, Item
+from history.pages import Page
 from models.decisions import Outcome, Reason
 from review.errors import TransitionRefused
 
@@ -21,7 +22,11 @@ TRANSITIONS: Mapping[tuple[Status, Action], Status] = {
 
 
 class Personal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of an order, what is personal and may be kept for its case: only ever stored sealed."""
+    """Of an order, what is personal and may be kept for its case: only ever stored sealed.
+
+    `path` has the last pages of the order's session up to the order, the oldest first; None where the order named no
+    session (cookies refused). Cases that were opened before paths were kept do not have it.
+    """
 
     contact: Contact
     billing: Address | None = None
@@ -29,6 +34,7 @@ class Personal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ip: str
     user_agent: str | None = None
     items: tuple[Item, ...] = ()
+    path: tuple[Page, ...] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

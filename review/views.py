@@ -1,11 +1,13 @@
 """What a terminal may show of a case: one masked view, for tables and for `--json` alike."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import msgspec
 
 from events import money
 from events.types import Item
+from history.pages import Page
 from review import masking
 from review.cases import Case, Personal
 from vault.envelopes import Envelopes
@@ -28,7 +30,10 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CaseView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A case in words; the fields that are None are not known, or not opened."""
+    """A case in words; the fields that are None are not known, or not opened.
+
+    `path`: of each page its route template, the seconds since the page before, the status; or why there is none.
+    """
 
     order_id: str
     decision_id: str
@@ -44,6 +49,7 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     opened_at: str
     withheld: str | None = None
     customer: Customer | None = None
+    path: tuple[str, ...] | str | None = None
     verdict: str | None = None
     decided_at: str | None = None
     decided_by: str | None = None
@@ -78,7 +84,8 @@ def opened(case: Case, envelopes: Envelopes) -> CaseView:
     try:
         if case.envelope is not None:
             sealed = envelopes.open(case.subject, case.order_id, "order", case.envelope)
-            view = msgspec.structs.replace(view, customer=_customer(_PERSONAL.decode(sealed)))
+            personal = _PERSONAL.decode(sealed)
+            view = msgspec.structs.replace(view, customer=_customer(personal), path=_path(personal))
         if case.reason is not None:
             reason = envelopes.open(case.subject, case.order_id, "reason", case.reason)
             view = msgspec.structs.replace(view, reason=masking.plain(reason.decode(), 1000))
@@ -105,6 +112,24 @@ def _customer(personal: Personal) -> Customer:
         user_agent=None if personal.user_agent is None else masking.plain(personal.user_agent),
         items=tuple(_item(item) for item in personal.items),
     )
+
+
+def _path(personal: Personal) -> tuple[str, ...] | str | None:
+    path = personal.path
+    if path is msgspec.UNSET:
+        return None
+    if path is None:
+        return "none: the order named no session (cookies refused)"
+    if not path:
+        return "none: no page of the session was known when the case opened"
+    return (
+        _page(path[0], ""),
+        *(_page(page, f" +{(page.at_ms - last.at_ms) / 1000:.1f} s") for last, page in pairwise(path)),
+    )
+
+
+def _page(page: Page, since: str) -> str:
+    return f"{page.route}{since}" if page.status is None else f"{page.route}{since} {page.status}"
 
 
 def _item(item: Item) -> str:

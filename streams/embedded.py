@@ -14,7 +14,7 @@ from typing import BinaryIO
 import msgspec
 
 from events import topics
-from events.facts import AnyFact, Coordinates
+from events.facts import AnyFact, Coordinates, VisitFact
 from events.facts import encode as encode_fact
 from events.guard import Refusal, admit
 from events.types import Label, OrderPlaced
@@ -100,6 +100,7 @@ class Embedded:
         elapsed_ms = 1000 * (time.perf_counter() - started)
         self.tally.decide_ms += [elapsed_ms] * len(decisions)
         self.tally.orders += sum(record.coordinates.topic == topics.ORDERS for record in records)
+        self.index.record_visits([fact for fact in taken.facts if isinstance(fact, VisitFact)])
         self._conclude(decisions, {record.coordinates: record for record in records})
 
     async def _labels(self, records: Sequence[RawRecord]) -> None:

@@ -19,4 +19,4 @@ def history_worker(settings: Settings) -> Worker:
         index = Index(engine(settings))
         return HistoryStage(index, await sender(settings, stack, "history"), topic_ids, metrics)
 
-    return worker(settings, "history", (topics.DECISIONS, topics.LABELS), (topics.LABELS,), parts)
+    return worker(settings, "history", (topics.DECISIONS, topics.FACTS, topics.LABELS), (topics.LABELS,), parts)

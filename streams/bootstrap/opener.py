@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from sqlalchemy import Engine
 
 from events import topics
+from history.index import Index
 from review.opener import Opener, Vault
 from review.store import CaseStore, SubjectKeyTable
 from sharing.contracts import FOLDER, Contract, load
@@ -41,7 +42,7 @@ def opener(settings: Settings, sql: Engine, now: Callable[[], int] = now_ms) -> 
     vault = Vault(Envelopes(keyring, SubjectKeyTable(sql), os.urandom), BlindIndex(keyring))
     key = keyring.key("disclosure", len(keyring.keys("disclosure")))
     projections = [compile_contract(contract, key) for contract in contracts()]
-    return Opener(CaseStore(sql), vault, projections, now)
+    return Opener(CaseStore(sql), vault, projections, now, Index(sql).path_of)
 
 
 def contracts() -> list[Contract]:

@@ -1,4 +1,4 @@
-"""Decisions into the index; labels, resolved by it, into facts. A label waits a while for its order's decision."""
+"""Decisions and visits into the index; labels, resolved by it, into facts. A label waits a while for its decision."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from faust.types import TP
 
 from events import topics
-from events.facts import AnyFact, Coordinates, LabelFact
+from events.facts import AnyFact, Coordinates, LabelFact, VisitFact
 from events.guard import Refusal, admit
 from events.types import Label
 from history.index import Index
 from history.labels import resolve
 from streams.intake import Quarantined
 from streams.metrics import Metrics
+from streams.screening import decode_records
 from streams.stages import Record, Sends, Unhurried, count_intake, decode_decisions, send_facts, send_quarantined
 
 
@@ -29,6 +30,10 @@ class HistoryStage(Unhurried):
     async def handle(self, tp: TP, records: Sequence[Record]) -> None:
         if tp.topic == topics.DECISIONS:
             await asyncio.to_thread(self._index.record, decode_decisions(tp, records))
+        elif tp.topic == topics.FACTS:
+            _, facts = decode_records(tp.partition, records)
+            visits = [fact for fact in facts if isinstance(fact, VisitFact)]
+            await asyncio.to_thread(self._index.record_visits, visits)
         else:
             await self._labels(tp, records)
 

@@ -2,7 +2,7 @@
 
 import struct
 
-from events.facts import Coordinates, Entities, LabelFact
+from events.facts import Coordinates, Entities, LabelFact, VisitFact
 from models.decisions import Decision, Reason
 
 TOPIC = "T" * 22
@@ -38,4 +38,16 @@ def label(offset, order_id, kind="chargeback", at_ms=5_000, recorded_at_ms=6_000
         order_id=order_id,
         label=kind,
         decision_id=f"{TOPIC}:0:0",
+    )
+
+
+def visit(offset, session="s", *, at_ms=None, event_id=None, **changes):
+    """A page of a session, a second after that of the offset before; `session` is None where cookies were refused."""
+    return VisitFact(
+        source=Coordinates("visits", TOPIC, 0, offset),
+        event_id=event_id or f"visit-{offset}",
+        occurred_at_ms=1_000 * offset if at_ms is None else at_ms,
+        recorded_at_ms=0,
+        entities=Entities(session=session and session * 22),
+        **{"route": f"/page/{offset}", **changes},
     )

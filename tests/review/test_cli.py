@@ -1,5 +1,5 @@
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -8,10 +8,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from events.errors import AmanaError
+from events.types import OrderPlaced
 from history.database import make_engine
+from history.pages import Page
 from review import cli
+from review.cases import Case
 from review.database import upgrade
-from review.opener import open_case
+from review.opener import Vault, open_case
 from review.store import CaseStore, SubjectKeyTable
 from tests.review.examples import NOW_MS, decision, vault
 from tests.sharing.orders import ORDER
@@ -49,6 +52,21 @@ def run(database: str, keyring_path: Path):  # type: ignore[no-untyped-def]
         return CliRunner().invoke(cli.cases, arguments, env=variables)
 
     return run
+
+
+def _take_in(database: str, keyring_path: Path, opened: Callable[[OrderPlaced, Vault], Case]) -> None:
+    """One more case, of ord-4."""
+    engine = make_engine(database)
+    pieces = vault(Keyring.load(keyring_path), SubjectKeyTable(engine))
+    CaseStore(engine).take_in(opened(msgspec.structs.replace(ORDER, order_id="ord-4"), pieces))
+    engine.dispose()
+
+
+def _rows(table: str, field: str, count: int) -> list[str]:
+    """The lines of a field of many lines."""
+    lines = table.splitlines()
+    first = next(n for n, line in enumerate(lines) if line.strip("│ ").startswith(field))
+    return lines[first : first + count]
 
 
 def _decide(order: str, *more: str, reason: str = "card tested") -> tuple[str, ...]:
@@ -93,13 +111,60 @@ def test_a_case_without_its_order_says_why(run) -> None:  # type: ignore[no-unty
     assert "customer" not in shown
 
 
+def test_a_case_shows_the_path_of_its_session_in_order(run, database: str, keyring_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = (
+        Page(1_000, "/", 200, 3_000),
+        Page(4_200, "/product/:id", 404),
+        Page(4_200, "/cart"),
+        Page(64_250, "/checkout", 200, 9),
+    )
+    lines = ["/ 200", "/product/:id +3.2 s 404", "/cart +0.0 s", "/checkout +60.0 s 200"]
+    _take_in(
+        database, keyring_path, lambda order, pieces: open_case(decision(20, order_id="ord-4"), order, pieces, 0, path)
+    )
+    assert json.loads(run("show", "ord-4", "--json").output)["path"] == lines
+    assert [
+        line.strip("│ ").removeprefix("path").strip("│ ") for line in _rows(run("show", "ord-4").output, "path", 4)
+    ] == lines
+
+
+def test_a_case_without_a_path_says_why(run, database: str, keyring_path: Path) -> None:  # type: ignore[no-untyped-def]
+    _take_in(
+        database, keyring_path, lambda order, pieces: open_case(decision(20, order_id="ord-4"), order, pieces, 0, ())
+    )
+    shown = [json.loads(run("show", order, "--json").output).get("path") for order in ("ord-1", "ord-4", "ord-3")]
+    assert shown == [
+        "none: the order named no session (cookies refused)",
+        "none: no page of the session was known when the case opened",
+        None,
+    ]
+
+
+def test_a_case_that_was_opened_before_paths_were_kept_is_shown_without_one(
+    run,
+    database: str,
+    keyring_path: Path,  # type: ignore[no-untyped-def]
+) -> None:
+    def older(order: OrderPlaced, pieces: Vault) -> Case:
+        case = open_case(decision(20, order_id="ord-4"), order, pieces, 0)
+        body = msgspec.json.encode({"contact": order.contact, "ip": order.ip})
+        return msgspec.structs.replace(case, envelope=pieces.envelopes.seal(case.subject, "ord-4", "order", body))
+
+    _take_in(database, keyring_path, older)
+    shown = json.loads(run("show", "ord-4", "--json").output)
+    assert shown["customer"] == {
+        "name": "ن•••", "email": "n•••@example.com", "phone": "•••67", "ip": "203.0.113.0/24"
+    }  # fmt: skip
+    assert "path" not in shown
+
+
 def test_an_erased_customer_is_shown_as_erased(run, database: str) -> None:  # type: ignore[no-untyped-def]
     engine = make_engine(database)
     SubjectKeyTable(engine).delete(CaseStore(engine).get("ord-1").subject)
     engine.dispose()
     shown = json.loads(run("show", "ord-1", "--json").output)
     assert shown["withheld"] == "erased"
-    assert "customer" not in shown
+    assert not {"customer", "path"} & set(shown)
 
 
 def test_a_verdict_appends_its_label_to_the_file(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

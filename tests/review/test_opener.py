@@ -6,8 +6,9 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from events.facts import Coordinates
+from events.facts import Coordinates, Entities
 from events.types import OrderPlaced
+from history.pages import Page
 from models.decisions import Decision
 from review.cases import Personal
 from review.errors import ForeignOrder
@@ -20,11 +21,12 @@ from tests.sharing.orders import ORDER
 from vault.errors import Erased
 
 PROJECTION = compile_contract(load(FOLDER / "acquirer.yaml"), b"k" * 32)
+PATH = (Page(1_000, "/product/:id", 200, 7_000), Page(9_500, "/checkout"))
 PERSONAL = ("Noura", "noura", "50 123", "501234567", "King Fahd", "Corniche", "203.0.113", "Mozilla", "Shirt", "cus-1")
 
 
 def _opener(store: CaseStore, vault: Vault, projections: Sequence[Projection] = (PROJECTION,)) -> Opener:
-    return Opener(store, vault, projections, clock=lambda: NOW_MS)
+    return Opener(store, vault, projections, clock=lambda: NOW_MS, path_of=lambda *_: PATH)
 
 
 def _order(number: int) -> OrderPlaced:
@@ -70,6 +72,7 @@ def test_the_envelope_opens_to_what_is_personal_in_the_order(vault: Vault) -> No
         ip=ORDER.ip,
         user_agent=ORDER.user_agent,
         items=ORDER.items,
+        path=None,
     )
     vault.envelopes.erase(case.subject)
     with pytest.raises(Erased):
@@ -112,6 +115,39 @@ def test_each_flagged_order_gets_a_case_and_each_blocked_one_a_message_in_order(
     body = {"jti": messages[0].key, "psp_reference": "psp-1", "outcome": "block", "three_ds": "failed"}
     assert msgspec.json.decode(messages[0].body) == {**body, "reasons": ["card_used_often"]}
     assert {m.partner for m in messages} == {"acquirer"}
+
+
+def _sealed_path(store: CaseStore, vault: Vault, order_id: str) -> object:
+    case = store.get(order_id)
+    assert case.envelope is not None
+    return msgspec.json.decode(vault.envelopes.open(case.subject, order_id, "order", case.envelope))["path"]
+
+
+def test_the_path_of_the_orders_session_up_to_the_order_is_sealed_in_its_case(store: CaseStore, vault: Vault) -> None:
+    asked = []
+
+    def path_of(session: str, until_ms: int) -> tuple[Page, ...]:
+        asked.append((session, until_ms))
+        return PATH
+
+    decisions = [_flagged(1, entities=Entities(session="s" * 22), occurred_at_ms=10_000), _flagged(2)]
+    Opener(store, vault, [], lambda: NOW_MS, path_of).handle(decisions, _fetch)
+    assert asked == [("s" * 22, 10_000)]
+    assert _sealed_path(store, vault, "ord-1") == [
+        [1_000, "/product/:id", 200, 7_000],
+        [9_500, "/checkout", None, None],
+    ]
+    assert _sealed_path(store, vault, "ord-2") is None
+
+
+def test_a_repeat_leaves_the_path_as_it_was_when_the_case_opened(store: CaseStore, vault: Vault) -> None:
+    flagged = _flagged(1, entities=Entities(session="s" * 22))
+    _opener(store, vault).handle([flagged], _fetch)
+    Opener(store, vault, [], lambda: NOW_MS, lambda *_: ()).handle([flagged], _fetch)
+    assert _sealed_path(store, vault, "ord-1") == [
+        [1_000, "/product/:id", 200, 7_000],
+        [9_500, "/checkout", None, None],
+    ]
 
 
 def test_a_repeat_opens_nothing_and_gives_the_same_bytes(store: CaseStore, vault: Vault) -> None:

@@ -246,7 +246,10 @@ def test_good_orders_among_bad_input_are_judged_as_ever(outcome: Outcome) -> Non
     assert {outcome.decisions[order_id].mode for order_id in outcome.good} == {"rules"}
 
 
-@pytest.mark.parametrize(("topic", "stage"), [("facts", "screen"), ("decisions", "history"), ("decisions", "opener")])
+@pytest.mark.parametrize(
+    ("topic", "stage"),
+    [("facts", "screen"), ("facts", "history"), ("decisions", "history"), ("decisions", "opener")],
+)
 def test_garbage_where_only_we_write_is_logged_by_its_place_and_skipped(
     outcome: Outcome, topic: str, stage: str
 ) -> None:

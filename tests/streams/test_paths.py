@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from faust.types import TP
 
 from events import topics
 from events.facts import encode
+from events.types import AnyEvent
 from features.formulas import Floats
 from history.database import make_engine, upgrade
 from history.index import Index
@@ -26,8 +28,12 @@ from streams.metrics import Metrics
 from streams.runs import opened, settings_for
 from streams.stages.history import HistoryStage
 from tests.events.examples import body, order, visit
+from tests.harness import Kafka, Redis, wait_until
 from tests.history import made
 from tests.streams.fakes import order_fact
+from tests.streams.pipeline import Pipeline
+from vault.keyring import Keyring
+from vault.pseudonyms import Pseudonymiser
 
 BEGIN_MS = 1_772_403_300_000
 NOW_MS = BEGIN_MS + 600_000
@@ -38,6 +44,10 @@ def event_at(after_s: int, make: Any, **changes: Any) -> Line:
     occurred_at = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
     made = make(event_id=f"e-{after_s}", occurred_at=occurred_at, **changes)
     return Line(at_ms, topics.topic_of(made["type"]), body(made))
+
+
+def event_of(line: Line) -> AnyEvent:
+    return msgspec.json.decode(line.body, type=AnyEvent)
 
 
 LINES = [
@@ -118,3 +128,18 @@ def test_of_the_facts_history_keeps_the_pages_of_sessions_and_sends_nothing(tmp_
         asyncio.run(stage.handle(TP(topics.FACTS, 0), records))
     assert index.path_of("s" * 22, 10_000) == (Page(1_000, "/page/1"), Page(3_000, "/page/3"))
     engine.dispose()
+
+
+def test_the_history_worker_reads_pages_from_the_facts_topic(tmp_path: Path) -> None:
+    with Kafka() as kafka, Redis() as redis, Pipeline(kafka.brokers, redis.url, tmp_path, partitions=2) as full:
+        full.start("history")
+        full.publish([*(event_of(line) for line in LINES[:3]), event_of(LINES[49])])
+        full.start("intake")
+        wait_until(lambda: full.count(topics.FACTS) == 4 and full.caught_up("history", topics.FACTS), 60, "every page")
+        pseudonym = Pseudonymiser(Keyring.load(full.keyring))
+        engine = make_engine(full.env["AMANA_DATABASE"])
+        index = Index(engine)
+        found = {session: index.path_of(pseudonym("session", session), NOW_MS) for session in ("s-1", "s-2")}
+        engine.dispose()
+    assert [page.route for page in found["s-1"]] == ["/", "/category/:x", "/product/:id"]
+    assert [page.route for page in found["s-2"]] == ["/cart"]

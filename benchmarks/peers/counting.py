@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import faust
+import uvloop
 from faust.types import TP
 
 from streams.lanes import Stage
@@ -70,6 +71,7 @@ def stock(brokers: str, topic: str, group: str, count: Count) -> faust.App:
 
 if __name__ == "__main__":
     kind, brokers, topic, records, group = sys.argv[1:6]
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # as the product's workers
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     made = {"chunked": chunked, "stock": stock}[kind](brokers, topic, group, Count(int(records)))

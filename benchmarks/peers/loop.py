@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections import defaultdict
 
+import uvloop
 from confluent_kafka import Consumer, Producer
 
 from benchmarks.peers.parts import Read, ToDecisions, ToFacts, settings
@@ -56,4 +57,5 @@ async def run(stage: str, group: str) -> None:
 
 
 if __name__ == "__main__":
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # as the product's workers
     asyncio.run(run(*sys.argv[1:3]))

@@ -9,6 +9,7 @@ from collections import defaultdict
 from typing import Any
 
 import faust
+import uvloop
 
 from benchmarks.peers.loop import work
 from benchmarks.peers.parts import Read, settings
@@ -48,6 +49,7 @@ def app_for(stage: str, group: str) -> faust.App:
 
 
 if __name__ == "__main__":
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # as the product's workers
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = app_for(*sys.argv[1:3])

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from benchmarks.processes import stolen_s
 from benchmarks.report import DOCUMENT, RESULTS, Plan, document, result_of, tables, write
 
 NAMES = {
@@ -59,14 +60,16 @@ def main(names: tuple[str, ...], rounds: int, quick: bool, out: Path | None) -> 
     plan = Plan(1 if quick else rounds, quick)
     folder = out or (QUICK if quick else RESULTS)
     for name in names or NAMES:
-        load_before, began = os.getloadavg()[0], time.monotonic()
+        load_before, stolen_before_s, began = os.getloadavg()[0], stolen_s(), time.monotonic()
         with console.status(f"{name}: {NAMES[name]}"):
             outcome = import_module(f"benchmarks.{name}").measure(plan)
-        result = result_of(name, plan, outcome, load_before)
+        lasted_s = time.monotonic() - began
+        stolen = (stolen_s() - stolen_before_s) / lasted_s / (os.cpu_count() or 1)
+        result = result_of(name, plan, outcome, load_before, stolen)
         for table in tables(result):
             console.print(table)
         console.print(
-            f"{write(result, folder)}, {time.monotonic() - began:.0f} s, load average {load_before:.1f} before\n"
+            f"{write(result, folder)}, {lasted_s:.0f} s, load average {load_before:.1f} before, {stolen:.0%} stolen\n"
         )
         if folder == RESULTS:
             document([result], DOCUMENT)

@@ -12,6 +12,11 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def stolen_s() -> float:
+    """Processor time that the host gave to others while this machine wanted it, over all cores, since it started."""
+    return int(Path("/proc/stat").read_text().split(maxsplit=9)[8]) / _TICKS
+
+
 def resident_mb(pid: int) -> tuple[float, float]:
     """Resident memory now, and at its highest (MB of 10**6 bytes)."""
     lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())

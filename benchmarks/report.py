@@ -67,12 +67,13 @@ class Result(msgspec.Struct, frozen=True):
     figures: dict[str, float]
 
 
-def result_of(name: str, plan: Plan, outcome: Outcome, load_before: float) -> Result:
+def result_of(name: str, plan: Plan, outcome: Outcome, load_before: float, stolen_share: float) -> Result:
+    """`stolen_share`: of the processors, what the host gave to others meanwhile."""
     values = by_contender(outcome.runs)
     return Result(
         name=name,
         plan=plan,
-        machine=machine() | {"load_average_before": load_before},
+        machine=machine() | {"load_average_before": load_before, "stolen_share": round(stolen_share, 4)},
         versions=versions(),
         commit=commit(),
         outcome=outcome,
@@ -178,7 +179,8 @@ def markdown(result: Result) -> str:
     """A result as the document shows it."""
     about, plot = result.machine, result.outcome.plot
     where = f"{about['cores']} cores ({about['cpu']}), {about['memory_gb']} GB, Linux {about['kernel']}"
-    load = f"load average {about['load_average_before']:.1f} before"
+    stolen = f"{100 * float(about['stolen_share']):.0f} %"
+    load = f"load average {about['load_average_before']:.1f} before; the host gave {stolen} of the processors to others"
     return "\n".join(
         [
             *_lines(["figure", "measured", "target"], figures_of(result)),

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from threading import BoundedSemaphore, Event
 from types import TracebackType
 from typing import Any, Self
@@ -101,7 +102,9 @@ class Publisher:
         try:
             self._producer.close(timeout=self._timeout_s)
         except KafkaTimeoutError:  # the calls that sent it report what was lost
-            self._producer.close(timeout=0)
+            self._producer._sender.force_close()  # no public way: `close` first waits for what is on its way
+            with suppress(KafkaTimeoutError):
+                self._producer.close(timeout=GRACE_S)
 
     def __enter__(self) -> Self:
         return self

@@ -41,21 +41,29 @@ local function keep(how, kept, value)  -- 1: the smallest, else the largest; -1 
   return kept
 end
 
-local function read_roll(roll, member, from, row, at)
+local wanted_of = {}
+local function wanted(kind)  -- what is read of an entity: by window, whether the age, by roll
+  if not wanted_of[kind] then wanted_of[kind] = WANTED[kind]() end
+  return unpack(wanted_of[kind])
+end
+
+local counts = {}
+local function read_roll(roll, member, from, shown, row, at)
   local i, count, found = #roll - 1, 0, 1
   for w = 1, #from do
     while i > 0 and roll[i + 1] >= from[w] do
       if roll[i] == member then found = 0 end
       count, i = count + 1, i - 2
     end
-    row[at + w] = count
+    counts[w] = count
   end
   if member == 0 or found == 1 and count == DISTINCT then found = -1 end
-  row[at + #from + 1] = found
-  return at + #from + 1
+  counts[#from + 1] = found
+  for n = 1, #shown do row[at + n] = counts[shown[n]] end
+  return at + #shown
 end
 
--- Writes into the row behind `at`, and returns its new end; the members are the facts' behind `members`.
+-- Writes what is wanted into the row behind `at`, and returns its new end; the members are the facts' behind `members`.
 local function read(tiles, rolls, kind, second, members, row, at)
   local k, kept, minute = SUMS[kind], KEPT[kind], second - second % 60
   local o = #kept
@@ -65,24 +73,29 @@ local function read(tiles, rolls, kind, second, members, row, at)
     minute = math.max(minute, clock - clock % 60 - LATENESS)
     while top > 0 and tiles[top] >= minute + 60 do top = top - step end
   end
-  local i, from, values = top, bounds(minute), {}
+  local i, from, values, by_window, age, by_roll = top, bounds(minute), {}, wanted(kind)
   for j = 1, o do values[j] = -1 end
   for w = 1, #from do
-    local begin = from[w]
+    local begin, sums, keeps = from[w], by_window[w][1], by_window[w][2]
     while i > 0 and tiles[i] >= begin do
       for j = 1, o do values[j] = keep(kept[j], values[j], tiles[i + k + j]) end
       i = i - step
     end
-    if i == top then for j = 1, k do row[at + j] = 0 end
-    elseif i <= 0 then for j = 1, k do row[at + j] = tiles[top + j] end
-    else for j = 1, k do row[at + j] = tiles[top + j] - tiles[i + j] end end
-    at = at + k
-    for j = 1, o do row[at + j] = kept[j] == 3 and values[j] >= 0 and math.max(0, second - values[j]) or values[j] end
-    at = at + o
+    if i == top then for n = 1, #sums do row[at + n] = 0 end
+    elseif i <= 0 then for n = 1, #sums do row[at + n] = tiles[top + sums[n]] end
+    else for n = 1, #sums do row[at + n] = tiles[top + sums[n]] - tiles[i + sums[n]] end end
+    at = at + #sums
+    for n = 1, #keeps do
+      local how, value = kept[keeps[n]], values[keeps[n]]
+      row[at + n] = how == 3 and value >= 0 and math.max(0, second - value) or value
+    end
+    at = at + #keeps
   end
-  row[at + 1] = i < top and math.max(0, second - tiles[i + step]) or 0
-  at = at + 1
-  for r = 1, ROLLS[kind] do at = read_roll(rolls[r], facts[members + r], from, row, at) end
+  if age then
+    at = at + 1
+    row[at] = i < top and math.max(0, second - tiles[i + step]) or 0
+  end
+  for r = 1, ROLLS[kind] do at = read_roll(rolls[r], facts[members + r], from, by_roll[r], row, at) end
   return at
 end
 

@@ -27,6 +27,7 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 _GAP = "history.gap"  # the flag of a decision that was made on a store that may miss something
 _SHOWN = 3
 _WORK = 200_000  # facts looked at for one number, before its cause is only possible
+_TRIAL = 50  # so many facts' worth of work is an order of application itself
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -130,13 +131,19 @@ class Inquiry:
         alone = msgspec.structs.replace(suspect, changed=(changed,))
         known = {source: told for entity in self._entities(alone) for source, told in self._of[entity].items()}
         order = Told(suspect.placed.partition, suspect.placed.number, suspect.order)
-        others = [told for source, told in known.items() if source != suspect.order.source]
+        counted = _counted(feature)
+        others = [
+            told
+            for source, told in known.items()
+            if source != suspect.order.source
+            and (class_of(told.fact) in counted or _moves_the_clock(told, suspect.order))
+        ]
         tried = 0
         for cause, applied in self._orders_of_application(order, others):
             past = self._evidence.past(suspect.order, (told.fact for told in applied))
             if _is(changed.logged, self._evidence.value(feature, suspect.order, past)):
-                return cause, [told.fact.source.text() for told in self._moved(feature, suspect, others, applied)]
-            tried += len(others) + 1
+                return cause, [told.fact.source.text() for told in _moved(suspect, others, applied)]
+            tried += len(others) + _TRIAL
             if tried > _WORK:
                 return "possible cause", []
         return "unexplained", []
@@ -160,21 +167,22 @@ class Inquiry:
             crossed = [told for facts, count in zip(near.values(), taken, strict=True) for told in facts[:count]]
             yield "crossed", once_each(sure + crossed)[0]
 
-    def _moved(self, feature: Feature, suspect: Suspect, others: list[Told], applied: list[Told]) -> Iterator[Told]:
-        """The facts that the number has in one order of application and not in the other, or twice."""
-        place = (suspect.order.occurred_at_ms, suspect.placed.partition, suspect.placed.number)
-        numbers = [number for number in inputs_of(feature) if not isinstance(number, Direct)]
-        classes = {
-            name
-            for number in numbers
-            for name in (CLASSES if isinstance(number, Age) else SOURCES[number.source].classes)
-        }
-        times = Counter(told.fact.source for told in applied)
-        in_time, _ = once_each(t for t in others if (t.fact.occurred_at_ms, t.partition, t.number) < place)
-        times.subtract(told.fact.source for told in in_time)
-        for told in others:
-            if times[told.fact.source] and (class_of(told.fact) in classes or _moves_the_clock(told, suspect.order)):
-                yield told
+
+def _counted(feature: Feature) -> set[str]:
+    """The classes of facts that a feature's numbers look at."""
+    numbers = [number for number in inputs_of(feature) if not isinstance(number, Direct)]
+    return {
+        name for number in numbers for name in (CLASSES if isinstance(number, Age) else SOURCES[number.source].classes)
+    }
+
+
+def _moved(suspect: Suspect, others: list[Told], applied: list[Told]) -> Iterator[Told]:
+    """The facts that a number has in one order of application and not in the other, or twice."""
+    place = (suspect.order.occurred_at_ms, suspect.placed.partition, suspect.placed.number)
+    times = Counter(told.fact.source for told in applied)
+    in_time, _ = once_each(t for t in others if (t.fact.occurred_at_ms, t.partition, t.number) < place)
+    times.subtract(told.fact.source for told in in_time)
+    return (told for told in others if times[told.fact.source])
 
 
 def _is(logged: float | None, found: float) -> bool:

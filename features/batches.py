@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from events.facts import KINDS, AnyFact, OrderFact
 from features.declared import Definitions
 from features.formulas import Floats, Indexes
-from features.numbers import Age, Column, Direct, Distinct, Number, Roll, Since, Windowed
+from features.numbers import Roll
 from features.script import NUMBER_OF, ORDERS
 from features.sources import ORDER_CLASSES, SOURCES, amount_of, class_of
 
@@ -125,10 +125,8 @@ class Encoder:
         self._definitions, self._shards = definitions, shards
         self._kinds = tuple(definitions.columns)
         self._readers = {name: _reader(definitions, name, number) for name, number in NUMBER_OF.items()}
-        self._take, self._put = _layouts(definitions)
+        self._put = _layouts(definitions)
         self._direct = [place for place, _ in definitions.functions]
-        # In numbers, by the kind's number from 1.
-        self._widths = np.array([0, *(_width(definitions, kind) for kind in definitions.columns)], dtype=np.intp)
 
     def batches(self, chunk: Chunk) -> tuple[list[Batch], list[str]]:
         """A batch for each shard, and the names of the fences of the facts' sources."""
@@ -181,7 +179,7 @@ class Encoder:
         The matrix is (facts, features); NaN where an entity or a value is absent, and all through for a refused order.
         """
         width = len(self._definitions.numbers)
-        rows = np.full((len(chunk.facts), width + 1), np.nan)  # the last column takes what nothing asks for
+        rows = np.full((len(chunk.facts), width), np.nan)
         answers = np.zeros(len(chunk.facts), dtype=np.intp)  # shards that answered, less those that were asked
         asked = np.zeros(len(chunk.facts), dtype=bool)
         for batch, reply in zip(batches, replies, strict=True):
@@ -191,7 +189,7 @@ class Encoder:
             answers[places[~present]] -= 1
             self._scatter(rows, batch, places, present, b"".join(row for row in reply.rows if row))
         decided = np.flatnonzero(asked & (answers == 0))
-        read = rows[decided, :width]
+        read = rows[decided]
         read[read == _NONE] = np.nan
         return decided.tolist(), self._definitions.vectors(self._with_direct(chunk, decided, read))
 
@@ -200,10 +198,9 @@ class Encoder:
         there = np.repeat(present, touches)
         place = np.repeat(places, touches)[there]
         kinds = np.array([0, *batch.kinds], dtype=np.intp)[np.array(batch.touched, dtype=np.intp)[there]]
-        starts = np.cumsum(self._widths[kinds]) - self._widths[kinds]
-        values = np.frombuffer(answer, dtype="<f8")
-        if len(values):
-            rows[place[:, None], self._put[kinds]] = values[starts[:, None] + self._take[kinds]]
+        columns = self._put[kinds]
+        at = place[:, None] * rows.shape[1] + columns
+        rows.reshape(-1)[at[columns < rows.shape[1]]] = np.frombuffer(answer, dtype="<f8")
 
     def _with_direct(self, chunk: Chunk, decided: Indexes, matrix: Floats) -> Floats:
         facts = [chunk.facts[place] for place in decided]
@@ -282,44 +279,14 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[str | None, ...]]:
     return lambda entities: tuple(getattr(entities, name) for name in names)
 
 
-def _layouts(definitions: Definitions) -> tuple[Indexes, Indexes]:
-    """For each kind's number, from 1: which numbers of an entity's row to take, and where in the vector to put them.
+def _layouts(definitions: Definitions) -> Indexes:
+    """For each kind's number, from 1: where the numbers of an entity's row belong among the definitions' numbers.
 
-    Kinds with fewer features put their row's first number behind the vector's end.
+    Kinds with fewer numbers have places behind the last, which nothing belongs to.
     """
-    layouts = [([], []), *(_layout(definitions, kind) for kind in definitions.columns)]
-    shape = (len(layouts), max(len(put) for _, put in layouts))
-    takes, puts = np.zeros(shape, dtype=np.intp), np.full(shape, len(definitions.numbers), dtype=np.intp)
-    for number, (take, put) in enumerate(layouts):
-        takes[number, : len(take)], puts[number, : len(put)] = take, put
-    return takes, puts
-
-
-def _width(definitions: Definitions, kind: str) -> int:
-    windows = len(definitions.windows)
-    return windows * len(definitions.columns[kind]) + 1 + (windows + 1) * len(definitions.rolls[kind])
-
-
-def _layout(definitions: Definitions, kind: str) -> tuple[list[int], list[int]]:
-    """Which numbers of an entity's row to take, and where among the definitions' numbers to put them."""
-    taken = {
-        place: _place(definitions, number)
-        for place, number in enumerate(definitions.numbers)
-        if not isinstance(number, Direct) and number.kind == kind
-    }
-    return list(taken.values()), list(taken)
-
-
-def _place(definitions: Definitions, number: Number) -> int:
-    """Where a number is in its entity's row: the columns of each window, the age, then the windows of each roll."""
-    assert not isinstance(number, Direct)
-    columns, rolls, windows = definitions.columns[number.kind], definitions.rolls[number.kind], definitions.window_names
-    age = len(windows) * len(columns)
-    if isinstance(number, Windowed):
-        return windows.index(number.window) * len(columns) + columns.index(Column(number.source, number.aggregate))
-    if isinstance(number, Since):
-        return age - len(columns) + columns.index(Column(number.source, "last"))
-    if isinstance(number, Age):
-        return age
-    roll = age + 1 + rolls.index(Roll(number.source, number.member)) * (len(windows) + 1)
-    return roll + (windows.index(number.window) if isinstance(number, Distinct) else len(windows))
+    at = {number: place for place, number in enumerate(definitions.numbers)}
+    layouts = [[], *([at[number] for number in wanted.numbers] for wanted in definitions.wanted.values())]
+    puts = np.full((len(layouts), max(map(len, layouts))), len(at), dtype=np.intp)
+    for number, put in enumerate(layouts):
+        puts[number, : len(put)] = put
+    return puts

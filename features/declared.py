@@ -1,9 +1,10 @@
 """A set of features: what must be read for it, what must be stored, and how its vectors come of the numbers read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from hashlib import blake2b
 from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,6 +20,7 @@ from features.numbers import (
     SEMANTICS,
     SUMMED,
     WINDOWS,
+    Age,
     Column,
     Direct,
     Distinct,
@@ -32,6 +34,20 @@ from features.numbers import (
 from features.rates import RATES, Rates
 
 Feature = Number | Derived
+
+
+class Wanted(NamedTuple):
+    """What is read of the entities of a kind, in the order of their rows; places count from 1.
+
+    For each window the summed columns and then the kept ones, whether the age, for each roll the windows, where one
+    behind the last stands for whether it is the first meeting. `numbers` are what these are.
+    """
+
+    summed: tuple[tuple[int, ...], ...]
+    kept: tuple[tuple[int, ...], ...]
+    age: bool
+    rolls: tuple[tuple[int, ...], ...]
+    numbers: tuple[Number, ...]
 
 
 class Definitions(msgspec.Struct, frozen=True, dict=True):
@@ -106,6 +122,36 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
                 needed[number.kind].setdefault(Roll(number.source, number.member))
         return {kind: tuple(rolls) for kind, rolls in needed.items()}
 
+    @cached_property
+    def wanted(self) -> Mapping[str, Wanted]:
+        """Of each kind that has columns."""
+        return {kind: self._wanted(kind) for kind in self.columns}
+
+    def _wanted(self, kind: str) -> Wanted:
+        there, numbers, windows = set(self.numbers), list[Number](), self.window_names
+        summed = [c for c in self.columns[kind] if c.aggregate in SUMMED]
+        kept = self.columns[kind][len(summed) :]
+
+        def pick(candidates: Iterable[Number]) -> tuple[int, ...]:
+            found = [(place, number) for place, number in enumerate(candidates, 1) if number in there]
+            numbers.extend(number for _, number in found)
+            return tuple(place for place, _ in found)
+
+        by_window = [
+            (
+                pick(Windowed(kind, c.source, c.aggregate, window) for c in summed),
+                pick(_of_kept(kind, c, window, window == windows[-1]) for c in kept),
+            )
+            for window in windows
+        ]
+        age = pick([Age(kind)])
+        rolls = [
+            pick([*(Distinct(kind, r.source, r.member, window) for window in windows), First(kind, r.source, r.member)])
+            for r in self.rolls[kind]
+        ]
+        sums, keeps = zip(*by_window, strict=True)
+        return Wanted(sums, keeps, bool(age), tuple(rolls), tuple(numbers))
+
     def sources(self, kind: str) -> frozenset[str]:
         """What a kind counts, or meets members in."""
         return frozenset(c.source for c in self.columns[kind]) | frozenset(r.source for r in self.rolls[kind])
@@ -161,3 +207,10 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
         derived = made[:, begin:]
         derived[~np.isfinite(derived)] = np.nan
         return made.take(order, axis=1)
+
+
+def _of_kept(kind: str, column: Column, window: str, longest: bool) -> Number:
+    """The number that a kept column is in a window; the last of a source is only ever asked for in the longest."""
+    if column.aggregate == "last" and longest:
+        return Since(kind, column.source)
+    return Windowed(kind, column.source, column.aggregate, window)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from features.declared import Definitions
+from features.declared import Definitions, Wanted
 from features.numbers import DISTINCT, LATENESS_S, REPEATED_S, SUMMED, WINDOWS, Column, Roll, Window
 from features.sources import CLASSES, ORDER_CLASSES, REFUSED, SOURCES, UNCOUNTED
 
@@ -45,10 +45,11 @@ def lua(definitions: Definitions) -> str:
         "SUMS": _table(len(of_kind) for of_kind in summed),
         "KEPT": _table(_table(1 + _KEPT.index(c.aggregate) for c in of_kind) for of_kind in kept),
         "ROLLS": _table(len(of_kind) for of_kind in rolls),
-        # A function each, since a call of one order should not pay for the tables of all classes.
+        # A function each, since a call of one order should not pay for the tables of all classes and kinds.
         "CHANGES": _table(
             f"function() return {_table(_changes(name, *of_kind) for of_kind in by_kind)} end" for name in CLASSES
         ),
+        "WANTED": _table(f"function() return {_wanted(wanted)} end" for wanted in definitions.wanted.values()),
     }
     return "".join(f"local {name} = {value}\n" for name, value in constants.items()) + _BODY
 
@@ -66,6 +67,12 @@ def _changes(name: str, summed: Sequence[Column], kept: Sequence[Column], rolls:
             _table(n for n, roll in enumerate(rolls, 1) if _is_of(name, roll)),
         )
     )
+
+
+def _wanted(wanted: Wanted) -> str:
+    """What is read of an entity: by window the summed and the kept columns, whether the age, of each roll what."""
+    by_window = (_table((_table(sums), _table(keeps))) for sums, keeps in zip(wanted.summed, wanted.kept, strict=True))
+    return _table((_table(by_window), str(wanted.age).lower(), _table(map(_table, wanted.rolls))))
 
 
 def _is_of(name: str, counted: Column | Roll) -> bool:

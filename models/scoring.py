@@ -20,7 +20,7 @@ Matrix = NDArray[np.float64]
 REASONS = 3
 COMBINED = Reason("model.combined")
 _FEW_ROWS = 128  # up to here the forest's walk is the cheaper
-_BLOCK_ROWS = 64  # flagged rows explained at a time: bounds the trees' values to a few megabytes
+_BLOCK_ROWS = 16  # flagged rows explained at a time: their trees' values stay in the caches
 _UNIT = re.compile(r"_(s|usd)$")
 _ORDERS = {"count": "velocity", "sum": "spend"}
 

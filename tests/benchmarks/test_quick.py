@@ -32,27 +32,28 @@ def test_the_cheapest_benchmark_writes_a_result_of_the_agreed_form(tmp_path: Pat
 
 
 def test_medians_and_spread_are_over_rounds_by_contender() -> None:
-    result = result_of("made-up", Plan(2), OUTCOME, load_before=0.5)
+    result = result_of("made-up", Plan(2), OUTCOME, load_before=0.5, stolen_share=0.125)
     assert medians_of(RUNS, "per_s") == {"ours": 15.0, "theirs": 4.0}
     assert result.medians["ours"] == {"per_s": 15.0}
     assert result.spread["ours"] == {"per_s": (10.0, 20.0)}
 
 
 def test_figures_are_a_flat_map_of_name_to_number(tmp_path: Path) -> None:
-    path = write(result_of("made-up", Plan(2), OUTCOME, load_before=0.5), tmp_path)
+    path = write(result_of("made-up", Plan(2), OUTCOME, load_before=0.5, stolen_share=0.125), tmp_path)
     assert json.loads(path.read_text())["figures"] == {"ours_vs_theirs": 3.75}
 
 
 def test_a_result_replaces_its_part_of_the_document_and_nothing_else(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("Before.\n<!-- made-up -->\nold\n<!-- /made-up -->\nAfter.\n")
-    result = result_of("made-up", Plan(2), OUTCOME, load_before=0.5)
+    result = result_of("made-up", Plan(2), OUTCOME, load_before=0.5, stolen_share=0.125)
     document([result], page)
     document([result], page)
     text = page.read_text()
     assert text.startswith("Before.\n<!-- made-up -->\n| figure | measured | target |")
     assert text.endswith("<!-- /made-up -->\nAfter.\n")
     assert text.count("| ours | 15 |") == 1
+    assert "load average 0.5 before; the host gave 12 % of the processors to others" in text
     assert "old" not in text
 
 
@@ -60,7 +61,7 @@ def test_a_document_without_the_place_is_left_as_it_was(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("Nothing here.\n")
     with pytest.raises(ValueError, match="made-up"):
-        document([result_of("made-up", Plan(2), OUTCOME, load_before=0.5)], page)
+        document([result_of("made-up", Plan(2), OUTCOME, load_before=0.5, stolen_share=0.125)], page)
     assert page.read_text() == "Nothing here.\n"
 
 

@@ -7,12 +7,13 @@ from threading import Thread
 import msgspec
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 
 from events import admin, topics, types
 from events.errors import NotAccepted, RefusedEvent, Unreachable
 from events.publisher import Publisher, Receipt
 from tests.events.examples import CARD, RECORDED_AT_MS, order
-from tests.harness import Kafka
+from tests.harness import Kafka, wait_until
 from tests.harness.waiting import free_port
 
 
@@ -116,6 +117,18 @@ def test_a_broker_that_dies_leaves_every_event_named_in_bounded_time() -> None:
         assert "no acknowledgement in time" in lost.value.why
         publisher.close()
         assert time.monotonic() - started < 20
+
+
+@pytest.mark.usefixtures("raw_topics")
+def test_closing_ends_what_never_comes_to_an_end(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(timeout: float | None = None) -> None:
+        raise KafkaTimeoutError(f"still on its way after {timeout} s")
+
+    publisher = Publisher(kafka.brokers, timeout_s=1)
+    publisher.publish(event(1))
+    monkeypatch.setattr(publisher._producer, "flush", never)
+    publisher.close()
+    wait_until(lambda: not publisher._producer._sender.is_alive(), 5, "the sender's end")
 
 
 @pytest.mark.usefixtures("raw_topics")

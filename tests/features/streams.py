@@ -78,7 +78,7 @@ def _random_fact(rng: random.Random, settings: Settings, now_ms: int, late_ms: i
     of = rng.choices((OrderFact, VisitFact, ActivityFact, LabelFact, RefusedOrder), (settings.orders, 4, 4, 1, 1))[0]
     common: dict[str, Any] = {
         "source": Coordinates(TOPICS[of], "", 0, 0),
-        "event_id": f"e{rng.randrange(10**6)}",
+        "event_id": f"e{rng.randrange(10**12)}",
         "occurred_at_ms": now_ms - late_ms,
         "recorded_at_ms": now_ms,
         "entities": entities,

@@ -103,6 +103,11 @@ def tag(shard: int) -> str:
     return f"{{s{shard:02d}}}"
 
 
+def fences_key(shard: int) -> str:
+    """Where a shard says how far it is, and what it was written for."""
+    return f"{tag(shard)}fences"
+
+
 def key(shard: int, kind: str, pseudonym: str) -> str:
     """Where an entity's tiles are."""
     return f"{tag(shard)}{kind}:{pseudonym}"

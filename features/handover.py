@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from features.batches import tag
+from features.batches import fences_key
 from features.store import Client
 
 _RETIRED = ", migrated to "
@@ -27,7 +27,7 @@ class Purpose(msgspec.Struct, frozen=True):
 
 async def purpose(client: Client) -> Purpose | None:
     """As the first shard says; None where there is no feature store."""
-    found: Any = await client.hmget(_fences(0), list(_FIELDS))
+    found: Any = await client.hmget(fences_key(0), list(_FIELDS))
     if None in found:
         return None
     topic_id, definitions, shards = (value.decode() for value in found)
@@ -53,9 +53,5 @@ async def release(client: Client, facts_topic_id: str, shards: int) -> None:
 
 
 async def _state(client: Client, shard: int, field: str, value: str) -> None:
-    stating: Any = client.hset(_fences(shard), field, value)
+    stating: Any = client.hset(fences_key(shard), field, value)
     await stating
-
-
-def _fences(shard: int) -> str:
-    return f"{tag(shard)}fences"

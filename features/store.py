@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import MovedError, NoScriptError, OutOfMemoryError, ResponseError
 
 from features import cluster
-from features.batches import Batch, Chunk, Encoder, Reply, tag
+from features.batches import Batch, Chunk, Encoder, Reply, fences_key, tag
 from features.declared import Definitions
 from features.definitions import DEFINITIONS
 from features.errors import ForeignStore, Gap, OneOfACluster, Restarted, StoreFull
@@ -109,14 +109,14 @@ class Store:
         """
         wanted = {"facts_topic_id": facts_topic_id, "definitions": self.definitions.hash, "shards": str(self.shards)}
         for shard in range(self.shards):
-            fences = _fences_key(shard)
+            fences = fences_key(shard)
             for field, value in wanted.items():
                 await self._client.hsetnx(fences, field, value)
             _check(shard, wanted, await written_for(self._client, shard, list(wanted)))
 
     async def look(self) -> Seen:
         """Which server each shard is on now, and what it has applied."""
-        servers = [await self._client.eval(_HISTORY, 1, _fences_key(shard)) for shard in range(self.shards)]
+        servers = [await self._client.eval(_HISTORY, 1, fences_key(shard)) for shard in range(self.shards)]
         return Seen(tuple(server.decode() for server in servers), await self.fences())
 
     async def fences(self) -> dict[int, int]:
@@ -163,7 +163,7 @@ class Store:
                 batch.numbers,
             )
         )
-        keys = (_fences_key(shard), f"{tag(shard)}outbox:{partition}", *batch.keys)
+        keys = (fences_key(shard), f"{tag(shard)}outbox:{partition}", *batch.keys)
         try:
             async with self._turns[shard]:
                 rows, applied, repeats, late = await self._evaluate(keys, blob)
@@ -179,18 +179,14 @@ class Store:
             return await call("EVAL", self._source, len(keys), *keys, blob)
 
     async def _fences_of(self, shard: int) -> dict[int, int]:
-        fields: Any = await self._client.hgetall(_fences_key(shard))
+        fields: Any = await self._client.hgetall(fences_key(shard))
         return {int(name): int(value) for name, value in fields.items() if name.isdigit()}
 
 
 async def written_for(client: Client, shard: int, fields: Sequence[str]) -> list[str]:
     """What a shard says that it was written for: `definitions`, `shards`, `facts_topic_id`; "none" if it does not."""
-    found: Any = await client.hmget(_fences_key(shard), list(fields))
+    found: Any = await client.hmget(fences_key(shard), list(fields))
     return ["none" if value is None else value.decode() for value in found]
-
-
-def _fences_key(shard: int) -> str:
-    return f"{tag(shard)}fences"
 
 
 def _late(chunk: Chunk, replies: Sequence[Reply]) -> list[tuple[int, int]]:

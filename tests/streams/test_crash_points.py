@@ -12,7 +12,7 @@ from events import topics
 from events.facts import OrderFact
 from events.facts import decode as decode_fact
 from events.types import AnyEvent, Label
-from features.batches import tag
+from features.batches import fences_key
 from models.decisions import decode as decode_decision
 from simulator.settings import Settings
 from simulator.store import simulate
@@ -65,7 +65,7 @@ class Setup:
 
     def fences(self) -> list[dict[int, int]]:
         """What each shard has applied, by facts partition."""
-        by_shard = [self.client.hgetall(f"{tag(shard)}fences") for shard in range(SHARDS)]
+        by_shard = [self.client.hgetall(fences_key(shard)) for shard in range(SHARDS)]
         return [{int(p): int(offset) for p, offset in fences.items() if p.isdigit()} for fences in by_shard]
 
     def applied_orders(self) -> set[str]:

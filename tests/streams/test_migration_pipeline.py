@@ -9,7 +9,7 @@ from confluent_kafka import TopicPartition
 from redis import Redis as Client
 
 from events import topics
-from features.batches import tag
+from features.batches import fences_key
 from features.definitions import DEFINITIONS
 from models.decisions import decode as decode_decision
 from tests.harness import Kafka, Redis, wait_until
@@ -90,5 +90,5 @@ def settled(pipeline: Pipeline, client: Client) -> int:
         committed = member.committed([TopicPartition(topics.FACTS, number) for number in ends_of], timeout=10)
     finally:
         member.close()
-    fences = client.hgetall(f"{tag(0)}fences")
+    fences = client.hgetall(fences_key(0))
     return sum(int(fences.get(str(at.partition).encode(), -1)) + 1 - max(0, at.offset) for at in committed)

@@ -15,7 +15,7 @@ import numpy as np
 
 from events.facts import KINDS, AnyFact, Coordinates, OrderFact
 from features.declared import Definitions, Feature
-from features.evidence import Evidence, Told, in_log_order, inputs_of, once_each
+from features.evidence import Evidence, Told, in_log_order, inputs_of, known, once_each
 from features.formulas import Floats
 from features.numbers import LATENESS_S, Age, Direct
 from features.replay import Placed
@@ -58,13 +58,9 @@ def compare(names: Sequence[str], logged: bytes, recomputed: Floats) -> tuple[Ch
     there = np.frombuffer(logged, dtype="<f8")
     differs = ~((there == recomputed) | (np.isnan(there) & np.isnan(recomputed)))
     return tuple(
-        Changed(names[place], _number(there[place]), _number(recomputed[place]))
+        Changed(names[place], known(there[place]), known(recomputed[place]))
         for place in np.flatnonzero(differs).tolist()
     )
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 class Suspect(msgspec.Struct, frozen=True):
@@ -129,12 +125,12 @@ class Inquiry:
         if feature is None or isinstance(feature, Direct):
             return "unexplained", []
         alone = msgspec.structs.replace(suspect, changed=(changed,))
-        known = {source: told for entity in self._entities(alone) for source, told in self._of[entity].items()}
+        heard = {source: told for entity in self._entities(alone) for source, told in self._of[entity].items()}
         order = Told(suspect.placed.partition, suspect.placed.number, suspect.order)
         counted = _counted(feature)
         others = [
             told
-            for source, told in known.items()
+            for source, told in heard.items()
             if source != suspect.order.source
             and (class_of(told.fact) in counted or _moves_the_clock(told, suspect.order))
         ]

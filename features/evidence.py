@@ -5,7 +5,7 @@ rules of docs/features-semantics.md, which the tests hold these readings to.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import nan
+from math import isnan, nan
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -140,6 +140,11 @@ class Evidence:
 def inputs_of(feature: Feature) -> tuple[Number, ...]:
     """The numbers that a feature is made of; itself, where it is one."""
     return (feature,) if isinstance(feature, NUMBERS) else feature.inputs
+
+
+def known(value: float) -> float | None:
+    """A number, None where it is absent (NaN)."""
+    return None if isnan(value) else float(value)
 
 
 def bounds(order: OrderFact, seen: Iterable[Seen], window: Window) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from math import isnan
 
 import msgspec
 import numpy as np
@@ -16,7 +15,7 @@ from events.types import Address, Id, Ip
 from features.declared import Feature
 from features.definitions import DEFINITIONS, FAMILIES
 from features.entity import numbers, state
-from features.evidence import NEWEST, Evidence, Past, Told, in_log_order, inputs_of, once_each
+from features.evidence import NEWEST, Evidence, Past, Told, in_log_order, inputs_of, known, once_each
 from features.numbers import Number
 from features.replay import WARM_UP_MS, Placed, Repeats, decoded
 from features.server import embedded
@@ -173,25 +172,25 @@ def _lines(vector: LoggedVector, facts: Facts | None, pattern: str) -> Iterator[
     for feature, value in zip(DEFINITIONS.features, np.frombuffer(vector.vector, dtype="<f8").tolist(), strict=True):
         if fnmatchcase(feature.name, pattern):
             family = families[feature]
-            line = Line(feature.name, _number(value), feature.text, family.name, family.fraud)
+            line = Line(feature.name, known(value), feature.text, family.name, family.fraud)
             yield line if facts is None else _explained(line, feature, facts)
 
 
 def _explained(line: Line, feature: Feature, facts: Facts) -> Line:
     recomputed = facts.evidence.value(feature, facts.order, facts.past)
     inputs = tuple(_basis(number, facts) for number in inputs_of(feature))
-    return msgspec.structs.replace(line, recomputed=_number(recomputed), inputs=inputs)
+    return msgspec.structs.replace(line, recomputed=known(recomputed), inputs=inputs)
 
 
 def _basis(number: Number, facts: Facts) -> Basis:
     reading = facts.evidence.reading(number, facts.order, facts.past)
     if reading.begin_s is None or reading.until_s is None:
-        return Basis(number.name, _number(reading.value))
+        return Basis(number.name, known(reading.value))
     newest = sorted((one.fact for one in reading.counted), key=lambda fact: fact.occurred_at_ms, reverse=True)[:NEWEST]
     of_class = {one.fact.source: one.of_class for one in reading.counted}
     return Basis(
         number=number.name,
-        value=_number(reading.value),
+        value=known(reading.value),
         from_ms=reading.begin_s * 1000,
         until_ms=(reading.until_s + 60) * 1000,
         classes=dict(Counter(one.of_class for one in reading.counted)),
@@ -204,10 +203,6 @@ def _basis(number: Number, facts: Facts) -> Basis:
             for fact in newest
         ),
     )
-
-
-def _number(value: float) -> float | None:
-    return None if isnan(value) else value
 
 
 def canonical_form(kind: str, value: str, country: str | None = None) -> str:

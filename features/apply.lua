@@ -7,8 +7,10 @@
 --   event, the key of its set or 0, latest second of the chunk up to it, touches, {key, member of each roll or 0...}...}...}
 -- Answer: {rows of the facts that asked for one, false where there is none; facts applied here; repeats dropped here;
 --   {offset, seconds behind the partition's clock} of each late fact that is at home here, one after another}.
+-- A row is {place among the definitions' numbers, number} pairs, packed, of what differs from entities never seen.
 --
--- An entity's value: its tiles, then its rolls.
+-- An entity's value: its columns, its tiles, then its rolls.
+-- Columns: those of its kind that hold anything, a byte each, in order, summed ones first. The others have no room.
 -- Tiles: {second, sum 1, ..., sum k, kept 1, ..., kept o, second, ...}, oldest first. A tile holds one hop: the second of
 -- the earliest fact in it; of each summed column the total of this and all older tiles, so that a window is a difference
 -- of two tiles; of each kept column this tile's smallest, largest or last value, -1 for none. The newest tile's second is
@@ -41,16 +43,66 @@ local function keep(how, kept, value)  -- 1: the smallest, else the largest; -1 
   return kept
 end
 
-local wanted_of = {}
-local function wanted(kind)  -- what is read of an entity: by window, whether the age, by roll
+local changes, wanted_of, shapes = {}, {}, {}
+local function changes_of(class)  -- of each kind of entity: {column, how, ...}, {roll, ...}
+  if not changes[class] then changes[class] = CHANGES[class]() end
+  return changes[class]
+end
+
+local function wanted(kind)  -- places in the row, -1 of what is not asked for: by window and column, the age, by roll
   if not wanted_of[kind] then wanted_of[kind] = WANTED[kind]() end
   return unpack(wanted_of[kind])
 end
 
+local function shape_of(kind, header)  -- how the tiles with these columns are laid out; equal ones are one table
+  local of_kind = shapes[kind] or {}
+  shapes[kind] = of_kind
+  if not of_kind[header] then
+    local shape = {kind = kind, header = header, columns = {string.byte(header, 1, -1)}, at = {}, sums = 0, kept = {}, moves = {}}
+    for n, column in ipairs(shape.columns) do
+      shape.at[column] = n
+      if column <= SUMS[kind] then shape.sums = n else shape.kept[n - shape.sums] = KEPT[kind][column - SUMS[kind]] end
+    end
+    of_kind[header] = shape
+  end
+  return of_kind[header]
+end
+
+local function reshaped(tiles, old, new)  -- the same tiles with columns more or fewer
+  local result, width = {}, 1 + #new.columns
+  for t = 0, #tiles / (1 + #old.columns) - 1 do
+    local from, to = t * (1 + #old.columns) + 1, t * width + 1
+    result[to] = tiles[from]
+    for n, column in ipairs(new.columns) do
+      local at = old.at[column]
+      result[to + n] = at and tiles[from + at] or n <= new.sums and 0 or -1
+    end
+  end
+  return result
+end
+
+-- Where a fact of a class changes a tile: the shape that has all its columns, {place, how, ...} of its sums, of what it keeps.
+local function moves_of(shape, class)
+  if shape.moves[class] then return unpack(shape.moves[class]) end
+  local changed, there, columns, adds, keeps = changes_of(class)[shape.kind][1], {}, {}, {}, {}
+  for _, column in ipairs(shape.columns) do there[column] = true end
+  for n = 1, #changed, 2 do there[changed[n]] = true end
+  for column in pairs(there) do columns[#columns + 1] = column end
+  table.sort(columns)
+  local grown = shape_of(shape.kind, string.char(unpack(columns)))
+  for n = 1, #changed, 2 do
+    local at = grown.at[changed[n]]
+    local to = at <= grown.sums and adds or keeps
+    to[#to + 1], to[#to + 2] = at, changed[n + 1]
+  end
+  shape.moves[class] = {grown, adds, keeps}
+  return grown, adds, keeps
+end
+
 local counts = {}
-local function read_roll(roll, member, from, shown, row, at)
-  local i, count, found = #roll - 1, 0, 1
-  for w = 1, #from do
+local function read_roll(roll, member, from, places, row, n)
+  local i, count, found, windows = #roll - 1, 0, 1, #from
+  for w = 1, windows do
     while i > 0 and roll[i + 1] >= from[w] do
       if roll[i] == member then found = 0 end
       count, i = count + 1, i - 2
@@ -58,14 +110,17 @@ local function read_roll(roll, member, from, shown, row, at)
     counts[w] = count
   end
   if member == 0 or found == 1 and count == DISTINCT then found = -1 end
-  counts[#from + 1] = found
-  for n = 1, #shown do row[at + n] = counts[shown[n]] end
-  return at + #shown
+  for w = 1, windows do
+    if places[w] >= 0 and counts[w] > 0 then row[n + 1], row[n + 2], n = places[w], counts[w], n + 2 end
+  end
+  if places[windows + 1] >= 0 and found < 1 then row[n + 1], row[n + 2], n = places[windows + 1], found, n + 2 end
+  return n
 end
 
--- Writes what is wanted into the row behind `at`, and returns its new end; the members are the facts' behind `members`.
-local function read(tiles, rolls, kind, second, members, row, at)
-  local k, kept, minute = SUMS[kind], KEPT[kind], second - second % 60
+-- Writes what is wanted of an entity behind the row's place n, and returns its new end; its members are the facts' behind `members`.
+local function read(entity, second, members, row, n)
+  local shape, tiles, rolls, minute = entity.shape, entity.tiles, entity.rolls, second - second % 60
+  local k, kept, columns = shape.sums, shape.kept, shape.columns
   local o = #kept
   local step, top = 1 + k + o, #tiles - k - o
   if top > 0 then
@@ -73,52 +128,55 @@ local function read(tiles, rolls, kind, second, members, row, at)
     minute = math.max(minute, clock - clock % 60 - LATENESS)
     while top > 0 and tiles[top] >= minute + 60 do top = top - step end
   end
-  local i, from, values, by_window, age, by_roll = top, bounds(minute), {}, wanted(kind)
+  local i, from, values, by_window, age, by_roll = top, bounds(minute), {}, wanted(shape.kind)
   for j = 1, o do values[j] = -1 end
-  for w = 1, #from do
-    local begin, sums, keeps = from[w], by_window[w][1], by_window[w][2]
+  for w = 1, top > 0 and #from or 0 do
+    local begin, places = from[w], by_window[w]
     while i > 0 and tiles[i] >= begin do
       for j = 1, o do values[j] = keep(kept[j], values[j], tiles[i + k + j]) end
       i = i - step
     end
-    if i == top then for n = 1, #sums do row[at + n] = 0 end
-    elseif i <= 0 then for n = 1, #sums do row[at + n] = tiles[top + sums[n]] end
-    else for n = 1, #sums do row[at + n] = tiles[top + sums[n]] - tiles[i + sums[n]] end end
-    at = at + #sums
-    for n = 1, #keeps do
-      local how, value = kept[keeps[n]], values[keeps[n]]
-      row[at + n] = how == 3 and value >= 0 and math.max(0, second - value) or value
+    for j = 1, i < top and k or 0 do
+      local place, value = places[columns[j]], tiles[top + j]
+      if i > 0 then value = value - tiles[i + j] end
+      if place >= 0 and value ~= 0 then row[n + 1], row[n + 2], n = place, value, n + 2 end
     end
-    at = at + #keeps
+    for j = 1, o do
+      local place, value = places[columns[k + j]], values[j]
+      if place >= 0 and value >= 0 then
+        row[n + 1], row[n + 2], n = place, kept[j] == 3 and math.max(0, second - value) or value, n + 2
+      end
+    end
   end
-  if age then
-    at = at + 1
-    row[at] = i < top and math.max(0, second - tiles[i + step]) or 0
+  if age >= 0 and i < top and tiles[i + step] < second then
+    row[n + 1], row[n + 2], n = age, second - tiles[i + step], n + 2
   end
-  for r = 1, ROLLS[kind] do at = read_roll(rolls[r], facts[members + r], from, by_roll[r], row, at) end
-  return at
+  for r = 1, #by_roll do n = read_roll(rolls[r], facts[members + r], from, by_roll[r], row, n) end
+  return n
 end
 
-local function add(tiles, kind, adds, keeps, second, amounts, latest)
-  local k, n, minute = SUMS[kind], #tiles, second - second % 60
-  local o = #KEPT[kind]
-  local step, i = 1 + k + o, n - k - o
+local function add(entity, class, second, amounts, latest)
+  local shape, adds, keeps = moves_of(entity.shape, class)
+  if shape ~= entity.shape then entity.tiles, entity.shape = reshaped(entity.tiles, entity.shape, shape), shape end
+  local tiles, step, minute = entity.tiles, 1 + #shape.columns, second - second % 60
+  local n = #tiles
+  local i = n - step + 1
   while i > 0 and tiles[i] >= minute + 60 do i = i - step end
   if i <= 0 or tiles[i] < minute then
     for j = n, i + step, -1 do tiles[j + step] = tiles[j] end
     tiles[i + step] = second
-    for j = i + 1, i + k do tiles[j + step] = i > 0 and tiles[j] or 0 end
-    for j = i + k + 1, i + k + o do tiles[j + step] = -1 end
+    for j = 1, shape.sums do tiles[i + step + j] = i > 0 and tiles[i + j] or 0 end
+    for j = shape.sums + 1, step - 1 do tiles[i + step + j] = -1 end
     i, n = i + step, n + step
   elseif second < tiles[i] then
     tiles[i] = second
   end
   for a = 1, #adds, 2 do
-    local column, amount = adds[a], amounts[adds[a + 1]]
-    for t = i + column, n, step do tiles[t] = tiles[t] + amount end
+    local amount = amounts[adds[a + 1]]
+    for t = i + adds[a], n, step do tiles[t] = tiles[t] + amount end
   end
   for a = 1, #keeps, 2 do
-    local at, how = i + k + keeps[a], keeps[a + 1]
+    local at, how = i + keeps[a], keeps[a + 1]
     tiles[at] = keep(how, tiles[at], latest[how])
   end
 end
@@ -161,17 +219,30 @@ local function hop_of(second, from)  -- the start of the coarsest hop that no wi
   return start
 end
 
--- Merges and forgets all that no read can tell apart: so the bytes depend on which facts were applied, not on when.
-local function compact(tiles, rolls, kind)
-  local k, kept, n = SUMS[kind], KEPT[kind], #tiles
+local function holds(shape, tiles, n)  -- whether the n-th of its columns has anything in these tiles
+  local step = 1 + #shape.columns
+  if n <= shape.sums then return tiles[#tiles - step + 1 + n] > 0 end
+  for t = 1 + n, #tiles, step do
+    if tiles[t] >= 0 then return true end
+  end
+  return false
+end
+
+local function without_empty(shape, tiles)
+  local columns = {}
+  for n, column in ipairs(shape.columns) do
+    if holds(shape, tiles, n) then columns[#columns + 1] = column end
+  end
+  return #columns == #shape.columns and shape or shape_of(shape.kind, string.char(unpack(columns)))
+end
+
+local function merge(shape, tiles, from)
+  local k, kept, n = shape.sums, shape.kept, #tiles
   local o = #kept
-  local step, clock = 1 + k + o, tiles[n - k - o]
-  local from = bounds(clock - clock % 60 - LATENESS)
-  local first, forgotten = 1, {}
+  local step, first, forgotten = 1 + k + o, 1, {}
+  if n == step then return end
   while tiles[first] < from[#from] do first = first + step end
   for j = 1, k do forgotten[j] = first > 1 and tiles[first - step + j] or 0 end
-  for r = 1, #rolls do forget(rolls[r], from[#from]) end
-  if n == step then return end
   local i, current = 1 - step, nil
   for t = first, n, step do
     local hop = hop_of(tiles[t], from)
@@ -189,18 +260,35 @@ local function compact(tiles, rolls, kind)
   for j = n, i + step, -1 do tiles[j] = nil end
 end
 
-local cache, rolls_of, day = {}, {}, {}
-local function load(key)
-  local raw, kind, tiles = call('GET', KEYS[key + 2]), kinds[key], {}
-  local rolls = raw and {unpack_(raw)} or {}
-  if raw then
-    tiles = table.remove(rolls, 1)
-    local clock = tiles[#tiles - SUMS[kind] - #KEPT[kind]]
-    day[key] = clock - clock % 86400
+-- Merges and forgets all that no read can tell apart: so the bytes depend on which facts were applied, not on when.
+local function compact(entity)
+  local clock = entity.tiles[#entity.tiles - #entity.shape.columns]
+  local from = bounds(clock - clock % 60 - LATENESS)
+  merge(entity.shape, entity.tiles, from)
+  for r = 1, #entity.rolls do forget(entity.rolls[r], from[#from]) end
+  local used = without_empty(entity.shape, entity.tiles)
+  if used ~= entity.shape then
+    entity.tiles, entity.shape = reshaped(entity.tiles, entity.shape, used), used
   end
-  for r = #rolls + 1, ROLLS[kind] do rolls[r] = {} end
-  cache[key], rolls_of[key] = tiles, rolls
-  return tiles
+end
+
+local entities = {}
+local function parts(header, tiles, ...) return header, tiles, {...} end
+
+local function load(key)
+  local raw, kind, entity = call('GET', KEYS[key + 2]), kinds[key], {}
+  if raw then
+    local header
+    header, entity.tiles, entity.rolls = parts(unpack_(raw))
+    entity.shape = shape_of(kind, header)
+    local clock = entity.tiles[#entity.tiles - #entity.shape.columns]
+    entity.day = clock - clock % 86400
+  else
+    entity.shape, entity.tiles, entity.rolls = shape_of(kind, ''), {}, {}
+    for r = 1, ROLLS[kind] do entity.rolls[r] = {} end
+  end
+  entities[key] = entity
+  return entity
 end
 
 local function kept_answers()
@@ -213,10 +301,10 @@ local function kept_answers()
   return {rows = rows, behind = behind}
 end
 
-local changes = {}
-local function changes_of(class)  -- of each kind of entity
-  if not changes[class] then changes[class] = CHANGES[class]() end
-  return changes[class]
+local formats = {}
+local function pairs_of(n)  -- how a row of n values is packed
+  if not formats[n] then formats[n] = '<' .. string.rep('Hd', n / 2) end
+  return formats[n]
 end
 
 local renewed = {}
@@ -260,18 +348,18 @@ while i <= n do
     amounts[2], amounts[3], amounts[4] = amount, dollars, dollars * dollars
     while i < behind do
       local key = facts[i]
-      local kind, tiles = kinds[key], cache[key] or load(key)
-      local rolls, adds, keeps, meets = rolls_of[key], unpack(changes_of(class)[kind])
-      if wanted then at = read(tiles, rolls, kind, second, i, row, at) end
-      add(tiles, kind, adds, keeps, second, amounts, latest)
+      local kind, entity = kinds[key], entities[key] or load(key)
+      local meets = changes_of(class)[kind][2]
+      if wanted then at = read(entity, second, i, row, at) end
+      add(entity, class, second, amounts, latest)
       for m = 1, #meets do
         local member = facts[i + meets[m]]
-        if member ~= 0 then meet(rolls[meets[m]], member, second) end
+        if member ~= 0 then meet(entity.rolls[meets[m]], member, second) end
       end
       i = i + 1 + ROLLS[kind]
     end
     if wanted then
-      answer = at > 0 and pack_row('<' .. string.rep('d', at), unpack(row, 1, at)) or ''
+      answer = pack_row(pairs_of(at), unpack(row, 1, at))
       new_offsets[#new_offsets + 1], new_rows[#new_rows + 1] = offset, answer
     end
   end
@@ -283,13 +371,13 @@ while i <= n do
 end
 
 for set in pairs(renewed) do call('EXPIRE', KEYS[set + 2], REMEMBERED) end
-for key, tiles in pairs(cache) do
-  local kind, rolls = kinds[key], rolls_of[key]
-  compact(tiles, rolls, kind)
-  local clock = tiles[#tiles - SUMS[kind] - #KEPT[kind]]
+for key, entity in pairs(entities) do
+  compact(entity)
+  local clock = entity.tiles[#entity.tiles - #entity.shape.columns]
+  local value = pack(entity.shape.header, entity.tiles, unpack(entity.rolls))
   -- SET with KEEPTTL costs half of SET with EX.
-  if day[key] == clock - clock % 86400 then call('SET', KEYS[key + 2], pack(tiles, unpack(rolls)), 'KEEPTTL')
-  else call('SET', KEYS[key + 2], pack(tiles, unpack(rolls)), 'EX', TTL) end
+  if entity.day == clock - clock % 86400 then call('SET', KEYS[key + 2], value, 'KEEPTTL')
+  else call('SET', KEYS[key + 2], value, 'EX', TTL) end
 end
 if last > fence then
   call('HSET', KEYS[1], partition, last, 'clock:' .. partition, math.max(clock, newest))

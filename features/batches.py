@@ -1,5 +1,6 @@
 """A chunk of facts as the script reads it, shard by shard, and the script's rows as a matrix. No I/O."""
 
+import math
 from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -10,16 +11,16 @@ from zlib import crc32
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from events.facts import KINDS, AnyFact, OrderFact
 from features.declared import Definitions
 from features.formulas import Floats, Indexes
-from features.numbers import Roll
+from features.numbers import SUMMED, Direct, First, Number, Roll, Since, Windowed
 from features.script import NUMBER_OF, ORDERS
 from features.sources import ORDER_CLASSES, SOURCES, amount_of, class_of
 
 _NONE = -1.0  # the script's word for a number that there is not
+_PAIR = np.dtype([("place", "<u2"), ("number", "<f8")])
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -130,7 +131,9 @@ class Encoder:
         self._definitions, self._shards = definitions, shards
         self._kinds = tuple(definitions.columns)
         self._readers = {name: _reader(definitions, name, number) for name, number in NUMBER_OF.items()}
-        self._put = _layouts(definitions)
+        # Of each number: the kind of entity that it is of, 0 for none, and what it is of one never seen.
+        self._kind_of = np.array([_kind_of(number, self._kinds) for number in definitions.numbers], dtype=np.intp)
+        self._never_seen = np.array([_of_never_seen(number) for number in definitions.numbers])
         self._direct = [place for place, _ in definitions.functions]
 
     def batches(self, chunk: Chunk) -> tuple[list[Batch], list[str]]:
@@ -183,29 +186,22 @@ class Encoder:
 
         The matrix is (facts, features); NaN where an entity or a value is absent, and all through for a refused order.
         """
-        width = len(self._definitions.numbers)
-        rows = np.full((len(chunk.facts), width), np.nan)
+        there = np.zeros((len(chunk.facts), 1 + len(self._kinds)), dtype=bool)  # which kinds of entities a fact names
         answers = np.zeros(len(chunk.facts), dtype=np.intp)  # shards that answered, less those that were asked
         asked = np.zeros(len(chunk.facts), dtype=bool)
-        for batch, reply in zip(batches, replies, strict=True):
+        for batch in batches:
             places = np.array(batch.asking, dtype=np.intp)
-            present = np.array([row is not None for row in reply.rows], dtype=bool)
+            kinds = np.array([0, *batch.kinds], dtype=np.intp)[np.array(batch.touched, dtype=np.intp)]
+            there[np.repeat(places, batch.touches), kinds] = True
             asked[places] = True
-            answers[places[~present]] -= 1
-            self._scatter(rows, batch, places, present, b"".join(row for row in reply.rows if row))
+            answers[places] -= 1
+        rows = np.where(there[:, self._kind_of], self._never_seen, np.nan)
+        for batch, reply in zip(batches, replies, strict=True):
+            answered = [(place, row) for place, row in zip(batch.asking, reply.rows, strict=True) if row is not None]
+            _fill(rows, answered)
+            answers[[place for place, _ in answered]] += 1
         decided = np.flatnonzero(asked & (answers == 0))
-        read = rows[decided]
-        read[read == _NONE] = np.nan
-        return decided.tolist(), self._definitions.vectors(self._with_direct(chunk, decided, read))
-
-    def _scatter(self, rows: Floats, batch: Batch, places: Indexes, present: NDArray[np.bool_], answer: bytes) -> None:
-        touches = np.array(batch.touches, dtype=np.intp)
-        there = np.repeat(present, touches)
-        place = np.repeat(places, touches)[there]
-        kinds = np.array([0, *batch.kinds], dtype=np.intp)[np.array(batch.touched, dtype=np.intp)[there]]
-        columns = self._put[kinds]
-        at = place[:, None] * rows.shape[1] + columns
-        rows.reshape(-1)[at[columns < rows.shape[1]]] = np.frombuffer(answer, dtype="<f8")
+        return decided.tolist(), self._definitions.vectors(self._with_direct(chunk, decided, rows[decided]))
 
     def _with_direct(self, chunk: Chunk, decided: Indexes, matrix: Floats) -> Floats:
         facts = [chunk.facts[place] for place in decided]
@@ -284,14 +280,23 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[str | None, ...]]:
     return lambda entities: tuple(getattr(entities, name) for name in names)
 
 
-def _layouts(definitions: Definitions) -> Indexes:
-    """For each kind's number, from 1: where the numbers of an entity's row belong among the definitions' numbers.
+def _kind_of(number: Number, kinds: Sequence[str]) -> int:
+    return 0 if isinstance(number, Direct) else 1 + kinds.index(number.kind)
 
-    Kinds with fewer numbers have places behind the last, which nothing belongs to.
-    """
-    at = {number: place for place, number in enumerate(definitions.numbers)}
-    layouts = [[], *([at[number] for number in wanted.numbers] for wanted in definitions.wanted.values())]
-    puts = np.full((len(layouts), max(map(len, layouts))), len(at), dtype=np.intp)
-    for number, put in enumerate(layouts):
-        puts[number, : len(put)] = put
-    return puts
+
+def _of_never_seen(number: Number) -> float:
+    """What a number is of an entity that the store does not know: there a row says nothing of it."""
+    if isinstance(number, First):
+        return 1.0
+    absent = isinstance(number, Since) or (isinstance(number, Windowed) and number.aggregate not in SUMMED)
+    return math.nan if absent else 0.0
+
+
+def _fill(rows: Floats, answered: Sequence[tuple[int, bytes]]) -> None:
+    """Put the script's pairs of (place among the numbers, number) where they belong."""
+    pairs = np.frombuffer(b"".join(row for _, row in answered), dtype=_PAIR)
+    lengths = np.array([len(row) // _PAIR.itemsize for _, row in answered], dtype=np.intp)
+    values = pairs["number"].copy()
+    values[values == _NONE] = np.nan
+    of_pairs = np.repeat(np.array([place for place, _ in answered], dtype=np.intp), lengths)
+    rows[of_pairs, pairs["place"]] = values

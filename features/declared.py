@@ -36,18 +36,18 @@ from features.rates import RATES, Rates
 Feature = Number | Derived
 
 
-class Wanted(NamedTuple):
-    """What is read of the entities of a kind, in the order of their rows; places count from 1.
+NOWHERE = -1
 
-    For each window the summed columns and then the kept ones, whether the age, for each roll the windows, where one
-    behind the last stands for whether it is the first meeting. `numbers` are what these are.
+
+class Wanted(NamedTuple):
+    """Where what is read of an entity of a kind stands among the definitions' numbers; NOWHERE: nobody asks for it.
+
+    Of each window the columns, the age, and of each roll the windows and then whether it is the first meeting.
     """
 
-    summed: tuple[tuple[int, ...], ...]
-    kept: tuple[tuple[int, ...], ...]
-    age: bool
+    by_window: tuple[tuple[int, ...], ...]
+    age: int
     rolls: tuple[tuple[int, ...], ...]
-    numbers: tuple[Number, ...]
 
 
 class Definitions(msgspec.Struct, frozen=True, dict=True):
@@ -128,29 +128,20 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
         return {kind: self._wanted(kind) for kind in self.columns}
 
     def _wanted(self, kind: str) -> Wanted:
-        there, numbers, windows = set(self.numbers), list[Number](), self.window_names
-        summed = [c for c in self.columns[kind] if c.aggregate in SUMMED]
-        kept = self.columns[kind][len(summed) :]
+        at = {number: place for place, number in enumerate(self.numbers)}
+        windows = self.window_names
 
-        def pick(candidates: Iterable[Number]) -> tuple[int, ...]:
-            found = [(place, number) for place, number in enumerate(candidates, 1) if number in there]
-            numbers.extend(number for _, number in found)
-            return tuple(place for place, _ in found)
+        def places(asked: Iterable[Number]) -> tuple[int, ...]:
+            return tuple(at.get(number, NOWHERE) for number in asked)
 
-        by_window = [
-            (
-                pick(Windowed(kind, c.source, c.aggregate, window) for c in summed),
-                pick(_of_kept(kind, c, window, window == windows[-1]) for c in kept),
-            )
-            for window in windows
-        ]
-        age = pick([Age(kind)])
-        rolls = [
-            pick([*(Distinct(kind, r.source, r.member, window) for window in windows), First(kind, r.source, r.member)])
-            for r in self.rolls[kind]
-        ]
-        sums, keeps = zip(*by_window, strict=True)
-        return Wanted(sums, keeps, bool(age), tuple(rolls), tuple(numbers))
+        return Wanted(
+            tuple(places(_of_column(kind, c, w, w == windows[-1]) for c in self.columns[kind]) for w in windows),
+            at.get(Age(kind), NOWHERE),
+            tuple(
+                places([*(Distinct(kind, r.source, r.member, w) for w in windows), First(kind, r.source, r.member)])
+                for r in self.rolls[kind]
+            ),
+        )
 
     def sources(self, kind: str) -> frozenset[str]:
         """What a kind counts, or meets members in."""
@@ -209,8 +200,8 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
         return made.take(order, axis=1)
 
 
-def _of_kept(kind: str, column: Column, window: str, longest: bool) -> Number:
-    """The number that a kept column is in a window; the last of a source is only ever asked for in the longest."""
+def _of_column(kind: str, column: Column, window: str, longest: bool) -> Number:
+    """The number that a column is in a window; the last of a source is only ever asked for in the longest."""
     if column.aggregate == "last" and longest:
         return Since(kind, column.source)
     return Windowed(kind, column.source, column.aggregate, window)

@@ -29,9 +29,7 @@ def lua(definitions: Definitions) -> str:
     """The source of the script for these definitions."""
     windows = definitions.windows
     columns, rolls = definitions.columns.values(), definitions.rolls.values()
-    summed = [[c for c in of_kind if c.aggregate in SUMMED] for of_kind in columns]
-    kept = [[c for c in of_kind if c.aggregate in _KEPT] for of_kind in columns]
-    by_kind = list(zip(summed, kept, rolls, strict=True))
+    by_kind = list(zip(columns, rolls, strict=True))
     constants = {
         "DEFINITIONS": f'"{definitions.hash}"',
         "LATENESS": LATENESS_S,
@@ -42,8 +40,8 @@ def lua(definitions: Definitions) -> str:
         "DISTINCT": DISTINCT,
         "WIDTHS": _table(w.width_s for w in windows),
         "HOPS": _table(w.hop_s for w in windows),
-        "SUMS": _table(len(of_kind) for of_kind in summed),
-        "KEPT": _table(_table(1 + _KEPT.index(c.aggregate) for c in of_kind) for of_kind in kept),
+        "SUMS": _table(sum(c.aggregate in SUMMED for c in of_kind) for of_kind in columns),
+        "KEPT": _table(_table(_how(c) for c in of_kind if c.aggregate in _KEPT) for of_kind in columns),
         "ROLLS": _table(len(of_kind) for of_kind in rolls),
         # A function each, since a call of one order should not pay for the tables of all classes and kinds.
         "CHANGES": _table(
@@ -58,21 +56,23 @@ def _table(values: Iterable[object]) -> str:
     return "{" + ", ".join(map(str, values)) + "}"
 
 
-def _changes(name: str, summed: Sequence[Column], kept: Sequence[Column], rolls: Sequence[Roll]) -> str:
-    """What a fact of a class changes of an entity: (place, how) of each summed column, of each kept one, the rolls."""
+def _changes(name: str, columns: Sequence[Column], rolls: Sequence[Roll]) -> str:
+    """What a fact of a class changes of an entity: (column, how) of each column, the rolls."""
     return _table(
         (
-            _table(f"{n}, {1 + SUMMED.index(c.aggregate)}" for n, c in enumerate(summed, 1) if _is_of(name, c)),
-            _table(f"{n}, {1 + _KEPT.index(c.aggregate)}" for n, c in enumerate(kept, 1) if _is_of(name, c)),
+            _table(f"{n}, {_how(c)}" for n, c in enumerate(columns, 1) if _is_of(name, c)),
             _table(n for n, roll in enumerate(rolls, 1) if _is_of(name, roll)),
         )
     )
 
 
+def _how(column: Column) -> int:
+    return 1 + (SUMMED if column.aggregate in SUMMED else _KEPT).index(column.aggregate)
+
+
 def _wanted(wanted: Wanted) -> str:
-    """What is read of an entity: by window the summed and the kept columns, whether the age, of each roll what."""
-    by_window = (_table((_table(sums), _table(keeps))) for sums, keeps in zip(wanted.summed, wanted.kept, strict=True))
-    return _table((_table(by_window), str(wanted.age).lower(), _table(map(_table, wanted.rolls))))
+    """Where the numbers of an entity are in a row: by window and column, the age, by roll."""
+    return _table((_table(map(_table, wanted.by_window)), wanted.age, _table(map(_table, wanted.rolls))))
 
 
 def _is_of(name: str, counted: Column | Roll) -> bool:

@@ -1,24 +1,30 @@
 -- Applies one chunk of facts to one shard: for each fact in offset order, read its entities' windows, then update them.
 -- docs/features-semantics.md defines the numbers. The constants in capitals are written before this text.
 --
--- KEYS: the fences, the outbox of the facts partition, then one entity's tiles each.
--- ARGV[1]: {the only server that may apply it, or '', partition, previous offset, committed offset, last offset, latest second, fields of the sources' fences,
---   the kind of each key (0: of a set of event ids), {offset, source, source's offset, class, second, amount, at home?,
---   event, the key of its set or 0, latest second of the chunk up to it, touches, {key, member of each roll or 0...}...}...}
+-- KEYS: the fences, the outbox of the facts partition, then one entity's state each.
+-- ARGV[1]: {the only server that may apply it, or '', partition, previous offset, committed offset, last offset,
+--   latest second, fields of the sources' fences}.
+-- ARGV[2]: the kind of each key, a byte each; 0: of a set of event ids.
+-- ARGV[3]: values one after another, a fact's: offset, source, source's offset, class, second, amount, at home?,
+--   event, the key of its set or 0, latest second of the chunk up to it, how many follow; these are of each entity
+--   its key and its member of each roll or 0.
+-- ARGV[4]: where in it the first one begins, 0 if there is none.
 -- Answer: {rows of the facts that asked for one, false where there is none; facts applied here; repeats dropped here;
 --   {offset, seconds behind the partition's clock} of each late fact that is at home here, one after another}.
 -- A row is {place among the definitions' numbers, number} pairs, packed, of what differs from entities never seen.
 --
--- An entity's value: its columns, its tiles, then its rolls.
+-- An entity's value: {its columns, its tiles, its rolls}.
 -- Columns: those of its kind that hold anything, a byte each, in order, summed ones first. The others have no room.
--- Tiles: {second, sum 1, ..., sum k, kept 1, ..., kept o, second, ...}, oldest first. A tile holds one hop: the second of
+-- Tiles: second, sum 1, ..., sum k, kept 1, ..., kept o, second, ..., oldest first. A tile holds one hop: the second of
 -- the earliest fact in it; of each summed column the total of this and all older tiles, so that a window is a difference
 -- of two tiles; of each kept column this tile's smallest, largest or last value, -1 for none. The newest tile's second is
 -- the entity's clock.
--- A roll: {member, second last seen, ...}, by second and then member, at most DISTINCT of them.
+-- Rolls: the length of each, then of each member, second last seen, ..., by second and then member, at most DISTINCT.
 
-local call, pack, unpack_, pack_row = redis.call, cmsgpack.pack, cmsgpack.unpack, struct.pack
-local server, partition, previous, committed, last, newest, sources, kinds, facts = unpack(unpack_(ARGV[1]))
+local call, pack, unpack_, next_of = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
+local unpack, max, floor, byte, char, pack_row = unpack, math.max, math.floor, string.byte, string.char, struct.pack
+local server, partition, previous, committed, last, newest, sources = unpack(unpack_(ARGV[1]))
+local kinds = ARGV[2]
 
 if server ~= '' and server ~= string.match(call('INFO', 'replication'), 'master_replid:(%x+)') then
   return redis.error_reply('RESTARTED')
@@ -58,7 +64,8 @@ local function shape_of(kind, header)  -- how the tiles with these columns are l
   local of_kind = shapes[kind] or {}
   shapes[kind] = of_kind
   if not of_kind[header] then
-    local shape = {kind = kind, header = header, columns = {string.byte(header, 1, -1)}, at = {}, sums = 0, kept = {}, moves = {}}
+    local shape = {kind = kind, header = header, columns = {byte(header, 1, -1)}, at = {}, sums = 0, kept = {}}
+    shape.moves = {}
     for n, column in ipairs(shape.columns) do
       shape.at[column] = n
       if column <= SUMS[kind] then shape.sums = n else shape.kept[n - shape.sums] = KEPT[kind][column - SUMS[kind]] end
@@ -81,7 +88,7 @@ local function reshaped(tiles, old, new)  -- the same tiles with columns more or
   return result
 end
 
--- Where a fact of a class changes a tile: the shape that has all its columns, {place, how, ...} of its sums, of what it keeps.
+-- What a fact of a class needs and changes: the shape with its columns, {place, how, ...} of sums and of what is kept.
 local function moves_of(shape, class)
   if shape.moves[class] then return unpack(shape.moves[class]) end
   local changed, there, columns, adds, keeps = changes_of(class)[shape.kind][1], {}, {}, {}, {}
@@ -89,7 +96,7 @@ local function moves_of(shape, class)
   for n = 1, #changed, 2 do there[changed[n]] = true end
   for column in pairs(there) do columns[#columns + 1] = column end
   table.sort(columns)
-  local grown = shape_of(shape.kind, string.char(unpack(columns)))
+  local grown = shape_of(shape.kind, char(unpack(columns)))
   for n = 1, #changed, 2 do
     local at = grown.at[changed[n]]
     local to = at <= grown.sums and adds or keeps
@@ -99,12 +106,12 @@ local function moves_of(shape, class)
   return grown, adds, keeps
 end
 
-local counts = {}
-local function read_roll(roll, member, from, places, row, n)
-  local i, count, found, windows = #roll - 1, 0, 1, #from
+local counts, values, forgotten = {}, {}, {}
+local function read_roll(rolls, before, length, member, from, places, row, n)  -- of the values behind `before`
+  local i, count, found, windows = before + length - 1, 0, 1, #from
   for w = 1, windows do
-    while i > 0 and roll[i + 1] >= from[w] do
-      if roll[i] == member then found = 0 end
+    while i > before and rolls[i + 1] >= from[w] do
+      if rolls[i] == member then found = 0 end
       count, i = count + 1, i - 2
     end
     counts[w] = count
@@ -117,18 +124,18 @@ local function read_roll(roll, member, from, places, row, n)
   return n
 end
 
--- Writes what is wanted of an entity behind the row's place n, and returns its new end; its members are the facts' behind `members`.
-local function read(entity, second, members, row, n)
+-- Writes what is wanted of an entity behind the row's place n, and returns its new end. Members follow the entity's key.
+local function read(entity, second, named, key, row, n)
   local shape, tiles, rolls, minute = entity.shape, entity.tiles, entity.rolls, second - second % 60
   local k, kept, columns = shape.sums, shape.kept, shape.columns
   local o = #kept
   local step, top = 1 + k + o, #tiles - k - o
   if top > 0 then
     local clock = tiles[top]
-    minute = math.max(minute, clock - clock % 60 - LATENESS)
+    minute = max(minute, clock - clock % 60 - LATENESS)
     while top > 0 and tiles[top] >= minute + 60 do top = top - step end
   end
-  local i, from, values, by_window, age, by_roll = top, bounds(minute), {}, wanted(shape.kind)
+  local i, from, by_window, age, by_roll = top, bounds(minute), wanted(shape.kind)
   for j = 1, o do values[j] = -1 end
   for w = 1, top > 0 and #from or 0 do
     local begin, places = from[w], by_window[w]
@@ -144,14 +151,18 @@ local function read(entity, second, members, row, n)
     for j = 1, o do
       local place, value = places[columns[k + j]], values[j]
       if place >= 0 and value >= 0 then
-        row[n + 1], row[n + 2], n = place, kept[j] == 3 and math.max(0, second - value) or value, n + 2
+        row[n + 1], row[n + 2], n = place, kept[j] == 3 and max(0, second - value) or value, n + 2
       end
     end
   end
   if age >= 0 and i < top and tiles[i + step] < second then
     row[n + 1], row[n + 2], n = age, second - tiles[i + step], n + 2
   end
-  for r = 1, #by_roll do n = read_roll(rolls[r], facts[members + r], from, by_roll[r], row, n) end
+  local before = #by_roll
+  for r = 1, #by_roll do
+    n = read_roll(rolls, before, rolls[r], named[key + r], from, by_roll[r], row, n)
+    before = before + rolls[r]
+  end
   return n
 end
 
@@ -181,32 +192,44 @@ local function add(entity, class, second, amounts, latest)
   end
 end
 
-local function meet(roll, member, second)  -- a member, seen at a second
-  local n = #roll
-  local i = n - 1
-  while i > 0 and roll[i] ~= member do i = i - 2 end
-  if i > 0 and second <= roll[i + 1] then return end
-  if i <= 0 and n == 2 * DISTINCT then  -- the longest unseen makes room, unless this one is
-    if second < roll[2] or second == roll[2] and member < roll[1] then return end
-    i = 1
-  elseif i <= 0 then
-    i = n + 1
-    while i > 1 and (roll[i - 1] > second or roll[i - 1] == second and roll[i - 2] > member) do
-      roll[i], roll[i + 1] = roll[i - 2], roll[i - 1]
+local function meet(rolls, count, r, member, second)  -- a member of the r-th of so many rolls, seen at a second
+  local before = count
+  for q = 1, r - 1 do before = before + rolls[q] end
+  local length, i = rolls[r], before + rolls[r] - 1
+  while i > before and rolls[i] ~= member do i = i - 2 end
+  if i > before and second <= rolls[i + 1] then return end
+  if i <= before and length == 2 * DISTINCT then  -- the longest unseen makes room, unless this one is
+    i = before + 1
+    if second < rolls[i + 1] or second == rolls[i + 1] and member < rolls[i] then return end
+  elseif i <= before then
+    i = before + length + 1
+    for j = #rolls, i, -1 do rolls[j + 2] = rolls[j] end
+    length = length + 2
+    rolls[r] = length
+    while i > before + 1 and (rolls[i - 1] > second or rolls[i - 1] == second and rolls[i - 2] > member) do
+      rolls[i], rolls[i + 1] = rolls[i - 2], rolls[i - 1]
       i = i - 2
     end
   end
-  while i + 2 < n and (roll[i + 3] < second or roll[i + 3] == second and roll[i + 2] < member) do
-    roll[i], roll[i + 1] = roll[i + 2], roll[i + 3]
+  while i + 2 < before + length and (rolls[i + 3] < second or rolls[i + 3] == second and rolls[i + 2] < member) do
+    rolls[i], rolls[i + 1] = rolls[i + 2], rolls[i + 3]
     i = i + 2
   end
-  roll[i], roll[i + 1] = member, second
+  rolls[i], rolls[i + 1] = member, second
 end
 
-local function forget(roll, begin)  -- whom no window can see any more
-  local drop, n = 0, #roll
-  while drop < n and roll[drop + 2] < begin do drop = drop + 2 end
-  if drop > 0 then for j = 1, n do roll[j] = roll[j + drop] end end
+local function forget(rolls, count, begin)  -- whom no window can see any more
+  local from, to, n = count, count, #rolls
+  for r = 1, count do
+    local drop, length = 0, rolls[r]
+    while drop < length and rolls[from + drop + 2] < begin do drop = drop + 2 end
+    if to < from or drop > 0 then
+      for i = 1, length - drop do rolls[to + i] = rolls[from + drop + i] end
+      rolls[r] = length - drop
+    end
+    from, to = from + length, to + rolls[r]
+  end
+  for i = to + 1, n do rolls[i] = nil end
 end
 
 local function hop_of(second, from)  -- the start of the coarsest hop that no window can look into any more
@@ -233,13 +256,13 @@ local function without_empty(shape, tiles)
   for n, column in ipairs(shape.columns) do
     if holds(shape, tiles, n) then columns[#columns + 1] = column end
   end
-  return #columns == #shape.columns and shape or shape_of(shape.kind, string.char(unpack(columns)))
+  return #columns == #shape.columns and shape or shape_of(shape.kind, char(unpack(columns)))
 end
 
 local function merge(shape, tiles, from)
   local k, kept, n = shape.sums, shape.kept, #tiles
   local o = #kept
-  local step, first, forgotten = 1 + k + o, 1, {}
+  local step, first = 1 + k + o, 1
   if n == step then return end
   while tiles[first] < from[#from] do first = first + step end
   for j = 1, k do forgotten[j] = first > 1 and tiles[first - step + j] or 0 end
@@ -265,27 +288,37 @@ local function compact(entity)
   local clock = entity.tiles[#entity.tiles - #entity.shape.columns]
   local from = bounds(clock - clock % 60 - LATENESS)
   merge(entity.shape, entity.tiles, from)
-  for r = 1, #entity.rolls do forget(entity.rolls[r], from[#from]) end
+  forget(entity.rolls, ROLLS[entity.shape.kind], from[#from])
   local used = without_empty(entity.shape, entity.tiles)
   if used ~= entity.shape then
     entity.tiles, entity.shape = reshaped(entity.tiles, entity.shape, used), used
   end
 end
 
-local entities = {}
-local function parts(header, tiles, ...) return header, tiles, {...} end
+local function array_of(at, ...) return {...}, at end
+
+-- The array at a place, and where it ends: by its values, since unpacked as a table it grows, and costs thrice as much.
+local function array_at(raw, at)
+  local first = byte(raw, at + 1)
+  if first < 0xdc then return array_of(next_of(raw, first - 0x90, at + 1)) end
+  return array_of(next_of(raw, 256 * byte(raw, at + 2) + byte(raw, at + 3), at + 3))
+end
+
+local entities, no_rolls = {}, {}
+for r = 1, 255 do no_rolls[r] = 0 end
 
 local function load(key)
-  local raw, kind, entity = call('GET', KEYS[key + 2]), kinds[key], {}
+  local raw, kind = call('GET', KEYS[key + 2]), byte(kinds, key)
+  local entity = {shape = false, tiles = false, rolls = false, day = -1}
   if raw then
-    local header
-    header, entity.tiles, entity.rolls = parts(unpack_(raw))
+    local at, header = next_of(raw, 1, 1)
     entity.shape = shape_of(kind, header)
+    entity.tiles, at = array_at(raw, at)
+    entity.rolls = array_at(raw, at)
     local clock = entity.tiles[#entity.tiles - #entity.shape.columns]
     entity.day = clock - clock % 86400
   else
-    entity.shape, entity.tiles, entity.rolls = shape_of(kind, ''), {}, {}
-    for r = 1, ROLLS[kind] do entity.rolls[r] = {} end
+    entity.shape, entity.tiles, entity.rolls = shape_of(kind, ''), {}, {unpack(no_rolls, 1, ROLLS[kind])}
   end
   entities[key] = entity
   return entity
@@ -321,13 +354,14 @@ local rows, late, asked, applied, repeats = {}, {}, 0, 0, 0
 local new_offsets, new_rows, new_late, kept, row = {}, {}, {}, nil, {}
 local function tell(to, offset, behind) to[#to + 1], to[#to + 2] = offset, behind end
 local amounts, latest = {1, 0, 0, 0}, {0, 0, 0}
-local i, n = 1, #facts
-while i <= n do
-  local offset, source, source_offset, class, second, amount, home, event, set, latest_second, touches = unpack(facts, i, i + 10)
-  local wanted, answer, at, now = class <= ORDERS and offset >= committed, false, 0, math.max(clock, latest_second)
-  local behind = i + 11
-  for _ = 1, touches do behind = behind + 1 + ROLLS[kinds[facts[behind]]] end
-  i = i + 11
+local at = tonumber(ARGV[4])
+while at > 0 do
+  local offset, source, source_offset, class, second, amount, home, event, set, latest_second, follow
+  at, offset, source, source_offset, class, second, amount, home, event, set, latest_second, follow =
+    next_of(ARGV[3], 11, at)
+  local named = follow > 0 and {next_of(ARGV[3], follow, at)} or {at}
+  at = named[1]
+  local wanted, answer, filled, now = class <= ORDERS and offset >= committed, false, 0, max(clock, latest_second)
   if offset <= fence then
     kept = kept or kept_answers()
     answer = wanted and kept.rows[offset] or false
@@ -343,27 +377,27 @@ while i <= n do
       tell(new_late, offset, now - second)
     end
     latest[1], latest[2], latest[3] = amount, amount, second
-    amount = math.max(amount, 0)
-    local dollars = math.floor(amount / 100 + 0.5)
+    amount = max(amount, 0)
+    local dollars = floor(amount / 100 + 0.5)
     amounts[2], amounts[3], amounts[4] = amount, dollars, dollars * dollars
-    while i < behind do
-      local key = facts[i]
-      local kind, entity = kinds[key], entities[key] or load(key)
-      local meets = changes_of(class)[kind][2]
-      if wanted then at = read(entity, second, i, row, at) end
+    local i = 2
+    while i <= 1 + follow do
+      local entity = entities[named[i]] or load(named[i])
+      local kind = entity.shape.kind
+      local count, meets = ROLLS[kind], changes_of(class)[kind][2]
+      if wanted then filled = read(entity, second, named, i, row, filled) end
       add(entity, class, second, amounts, latest)
       for m = 1, #meets do
-        local member = facts[i + meets[m]]
-        if member ~= 0 then meet(entity.rolls[meets[m]], member, second) end
+        local member = named[i + meets[m]]
+        if member ~= 0 then meet(entity.rolls, count, meets[m], member, second) end
       end
-      i = i + 1 + ROLLS[kind]
+      i = i + 1 + count
     end
     if wanted then
-      answer = pack_row(pairs_of(at), unpack(row, 1, at))
+      answer = pack_row(pairs_of(filled), unpack(row, 1, filled))
       new_offsets[#new_offsets + 1], new_rows[#new_rows + 1] = offset, answer
     end
   end
-  i = behind
   if class <= ORDERS then
     asked = asked + 1
     rows[asked] = answer
@@ -374,17 +408,17 @@ for set in pairs(renewed) do call('EXPIRE', KEYS[set + 2], REMEMBERED) end
 for key, entity in pairs(entities) do
   compact(entity)
   local clock = entity.tiles[#entity.tiles - #entity.shape.columns]
-  local value = pack(entity.shape.header, entity.tiles, unpack(entity.rolls))
+  local value = pack({entity.shape.header, entity.tiles, entity.rolls})
   -- SET with KEEPTTL costs half of SET with EX.
   if entity.day == clock - clock % 86400 then call('SET', KEYS[key + 2], value, 'KEEPTTL')
   else call('SET', KEYS[key + 2], value, 'EX', TTL) end
 end
 if last > fence then
-  call('HSET', KEYS[1], partition, last, 'clock:' .. partition, math.max(clock, newest))
+  call('HSET', KEYS[1], partition, last, 'clock:' .. partition, max(clock, newest))
   for j, field in ipairs(sources) do call('HSET', KEYS[1], field, seen[j]) end
 end
 if #new_rows + #new_late > 0 then
-  local newest_kept = math.max(new_offsets[#new_offsets] or 0, new_late[#new_late - 1] or 0)
+  local newest_kept = max(new_offsets[#new_offsets] or 0, new_late[#new_late - 1] or 0)
   call('HSET', KEYS[2], newest_kept, pack({new_offsets, new_rows, new_late}))
 end
 for _, field in ipairs(call('HKEYS', KEYS[2])) do

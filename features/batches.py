@@ -15,7 +15,7 @@ import numpy as np
 from events.facts import KINDS, AnyFact, OrderFact
 from features.declared import Definitions
 from features.formulas import Floats, Indexes
-from features.numbers import SUMMED, Direct, First, Number, Roll, Since, Windowed
+from features.numbers import SUMMED, Direct, First, Number, Since, Windowed
 from features.script import NUMBER_OF, ORDERS
 from features.sources import ORDER_CLASSES, SOURCES, amount_of, class_of
 
@@ -120,7 +120,9 @@ class _Reader(msgspec.Struct, frozen=True):
     number: int
     kinds: tuple[int, ...]
     entities: Callable[[Any], tuple[str | None, ...]]
-    members: tuple[Callable[[Any], list[int]] | None, ...]  # of each kind; None for a kind without rolls
+    texts: Callable[[Any], tuple[str | None, ...]]  # all that it meets
+    number_of: tuple[Callable[[str], int], ...]  # of each of these
+    members: tuple[tuple[int, ...], ...]  # of each kind, of each roll: which of these, from 1; 0 for nobody
     sums: bool
 
 
@@ -150,6 +152,13 @@ class Encoder:
                 continue
             reader, reader_keys = readers[class_of(fact)]
             touches: dict[int, tuple[list[int], list[int]]] = {}  # of each shard: keys, and keys with members
+            met = [
+                0,
+                *(
+                    number(t) if t is not None else 0
+                    for number, t in zip(reader.number_of, reader.texts(fact), strict=True)
+                ),
+            ]
             named = zip(reader_keys, reader.entities(fact.entities), reader.members, strict=True)
             for keys_of_kind, pseudonym, members in named:
                 if pseudonym is not None:
@@ -157,8 +166,7 @@ class Encoder:
                     touched, with_members = touches.setdefault(code % shards, ([], []))
                     touched.append(code // shards)
                     with_members.append(code // shards)
-                    if members is not None:
-                        with_members += members(fact)
+                    with_members += [met[member] for member in members]
             source = fact.source
             source_number = sources.setdefault((source.topic_id, source.partition), len(sources) + 1)
             second = fact.occurred_at_ms // 1000
@@ -170,7 +178,7 @@ class Encoder:
                 batch = batches[shard]
                 batch.numbers += (
                     offset, source_number, source.offset, reader.number, second, -1 if amount is None else amount, home,
-                    event, sets[shard][second // 3600] if event else 0, newest, len(touched), *with_members,
+                    event, sets[shard][second // 3600] if event else 0, newest, len(with_members), *with_members,
                 )  # fmt: skip
                 home = 0
                 if reader.number <= ORDERS:
@@ -247,37 +255,27 @@ def _reader(definitions: Definitions, name: str, number: int) -> _Reader:
         for kind in names
         for c in definitions.columns[kind]
     )
-    members = tuple(_members(definitions.rolls[kind], counted) for kind in names)
-    return _Reader(number, tuple(kinds), _getter(names), members, sums)
-
-
-def _members(rolls: Sequence[Roll], counted: Sequence[str]) -> Callable[[Any], list[int]] | None:
-    """Gives a number for each roll: the fact's member, 0 where its class does not meet anybody there."""
-    if not rolls:
-        return None
-    getters = [_member(roll.member) if roll.source in counted else _nobody for roll in rolls]
-    return lambda fact: [get(fact) for get in getters]
-
-
-def _member(name: str) -> Callable[[Any], int]:
-    of_entity = name in KINDS
-    field, number = attrgetter(f"entities.{name}" if of_entity else name), _of_pseudonym if of_entity else _of_word
-
-    def member(fact: Any) -> int:
-        text = field(fact)
-        return 0 if text is None else number(text)
-
-    return member
-
-
-def _nobody(_: Any) -> int:
-    return 0
+    rolls = [definitions.rolls[kind] for kind in names]
+    fields = tuple(dict.fromkeys(roll.member for of_kind in rolls for roll in of_kind if roll.source in counted))
+    members = tuple(
+        tuple(1 + fields.index(roll.member) if roll.source in counted else 0 for roll in of_kind) for of_kind in rolls
+    )
+    return _Reader(
+        number,
+        tuple(kinds),
+        _getter(names),
+        _getter([f"entities.{field}" if field in KINDS else field for field in fields]),
+        tuple(_of_pseudonym if field in KINDS else _of_word for field in fields),
+        members,
+        sums,
+    )
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[str | None, ...]]:
     if len(names) > 1:
         return attrgetter(*names)
-    return lambda entities: tuple(getattr(entities, name) for name in names)
+    getters = [attrgetter(name) for name in names]
+    return lambda what: tuple(get(what) for get in getters)
 
 
 def _kind_of(number: Number, kinds: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ ORDERS = NUMBER_OF[ORDER_CLASSES[-1]]
 DAY_S = 86_400
 # Ids of events are kept so long after the last of their hour: twice as long as a repeat is looked for.
 REMEMBERED_S = 2 * REPEATED_S
+_MOST_VALUES = 7_900
 _KEPT = ("min", "max", "last")
 _BODY = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
 
@@ -26,8 +27,9 @@ TTL_S = ttl_s(WINDOWS.values())
 
 
 def lua(definitions: Definitions) -> str:
-    """The source of the script for these definitions."""
+    """The source of the script for these definitions; raises ValueError where an entity's state would be too wide."""
     windows = definitions.windows
+    _check_width(definitions)
     columns, rolls = definitions.columns.values(), definitions.rolls.values()
     by_kind = list(zip(columns, rolls, strict=True))
     constants = {
@@ -50,6 +52,18 @@ def lua(definitions: Definitions) -> str:
         "WANTED": _table(f"function() return {_wanted(wanted)} end" for wanted in definitions.wanted.values()),
     }
     return "".join(f"local {name} = {value}\n" for name, value in constants.items()) + _BODY
+
+
+def _check_width(definitions: Definitions) -> None:
+    """Lua has room for some 8,000 values at once: an entity's tiles must fit, and so must its rolls."""
+    tiles = sum(w.width_s // w.hop_s + 2 for w in definitions.windows) + LATENESS_S // 60
+    for kind, columns in definitions.columns.items():
+        values = max(tiles * (1 + len(columns)), len(definitions.rolls[kind]) * (1 + 2 * DISTINCT))
+        if values > _MOST_VALUES:
+            raise ValueError(
+                f"a {kind} could need {values} values ({len(columns)} columns in up to {tiles} tiles, "
+                f"{len(definitions.rolls[kind])} rolls): expected {_MOST_VALUES} at most"
+            )
 
 
 def _table(values: Iterable[object]) -> str:

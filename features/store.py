@@ -150,33 +150,22 @@ class Store:
     async def _call(self, shard: int, batch: Batch, chunk: Chunk, sources: Sequence[str]) -> Reply:
         partition, last = str(chunk.partition), chunk.offsets[-1] if chunk.offsets else chunk.previous
         server = chunk.servers[shard] if chunk.servers else ""
-        blob = _pack(
-            (
-                server,
-                partition,
-                chunk.previous,
-                chunk.committed,
-                last,
-                batch.newest,
-                sources,
-                batch.kinds,
-                batch.numbers,
-            )
-        )
+        head = (server, partition, chunk.previous, chunk.committed, last, batch.newest, sources)
+        arguments = (_pack(head), bytes(batch.kinds), *_stream(batch.numbers))
         keys = (fences_key(shard), f"{tag(shard)}outbox:{partition}", *batch.keys)
         try:
             async with self._turns[shard]:
-                rows, applied, repeats, late = await self._evaluate(keys, blob)
+                rows, applied, repeats, late = await self._evaluate(keys, arguments)
         except ResponseError as error:
             raise _stated(error, shard, chunk) from error
         return Reply(rows, applied, repeats, late)
 
-    async def _evaluate(self, keys: Sequence[str], blob: bytes) -> Any:
+    async def _evaluate(self, keys: Sequence[str], arguments: Sequence[bytes | int]) -> Any:
         call: Any = self._client.execute_command
         try:
-            return await call("EVALSHA", self._sha, len(keys), *keys, blob)
+            return await call("EVALSHA", self._sha, len(keys), *keys, *arguments)
         except NoScriptError:  # a fresh server, or its scripts were flushed; the call applied nothing
-            return await call("EVAL", self._source, len(keys), *keys, blob)
+            return await call("EVAL", self._source, len(keys), *keys, *arguments)
 
     async def _fences_of(self, shard: int) -> dict[int, int]:
         fields: Any = await self._client.hgetall(fences_key(shard))
@@ -187,6 +176,11 @@ async def written_for(client: Client, shard: int, fields: Sequence[str]) -> list
     """What a shard says that it was written for: `definitions`, `shards`, `facts_topic_id`; "none" if it does not."""
     found: Any = await client.hmget(fences_key(shard), list(fields))
     return ["none" if value is None else value.decode() for value in found]
+
+
+def _stream(values: Sequence[int | str]) -> tuple[bytes, int]:
+    """Values packed one after another, and where the first begins, 0 if there is none: an array behind its length."""
+    return _pack(values), 0 if not values else 1 if len(values) < 16 else 3 if len(values) < 65_536 else 5
 
 
 def _late(chunk: Chunk, replies: Sequence[Reply]) -> list[tuple[int, int]]:

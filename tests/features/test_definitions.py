@@ -10,7 +10,7 @@ from features.definitions import WINDOWS, Age, Column, Definitions, Direct, Feat
 from features.formulas import Decayed, Mean
 from features.numbers import First, Roll, Since, Window
 from features.rates import RATES, Rates
-from features.script import ttl_s
+from features.script import lua, ttl_s
 
 ONE = Windowed("card", "orders", "count", "1h")
 _DAYS = [(window.name, window.width_s) for window in WINDOWS.values()]
@@ -108,3 +108,12 @@ def test_windows_are_made_of_each_others_tiles() -> None:
         assert coarser.hop_s % finer.hop_s == 0
         assert coarser.width_s > finer.width_s
     assert all(window.width_s % window.hop_s == 0 for window in windows)
+
+
+def test_an_entity_wider_than_the_script_can_unpack_is_refused() -> None:
+    windows = tuple(Window(f"{n}d", n * 86_400, 60) for n in (1, 2, 3))
+    definitions = Definitions((Windowed("card", "orders", "count", "1d"),), windows=windows)
+    with pytest.raises(
+        ValueError, match=r"^a card could need 17302 values \(1 columns in up to 8651 tiles, 0 rolls\): "
+    ):
+        lua(definitions)

@@ -240,6 +240,7 @@ def referred_by(
     return "social" if _SOCIAL.search(host) else "other"
 
 
+@lru_cache(_CACHED)
 def category(text: str) -> str:
     """A department that stores commonly have, or `other`: a store's own words might be anybody's name."""
     folded = text.lower().replace("-", "_")

@@ -159,6 +159,7 @@ def ip(text: str) -> str | None:
     return str(mapped or address).partition("%")[0]
 
 
+@lru_cache(_CACHED)
 def network(address: str) -> str:
     """The /24 or /48 of a canonical address."""
     if ":" not in address:

@@ -92,7 +92,7 @@ _FILLERS = "\u115f\u1160\u3164\uffa0"  # letters to Unicode, blank to the eye
 
 
 class Folding(dict[int, str | None]):
-    """For str.translate: digits of every script to 0-9; marks and what has no width to nothing; what it is given first."""
+    """For str.translate: digits of every script to 0-9, marks and what has no width to nothing, plus what is given."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)

@@ -18,7 +18,8 @@ from models.decisions import decode as decode_decision
 from sharing.contracts import FOLDER, load
 from simulator.settings import Settings as StoreSettings
 from simulator.store import simulate
-from streams.runs import Occupied, Summary, run_files, table_of
+from streams.folders import Occupied
+from streams.runs import Summary, run_files, table_of
 from tests.events.examples import CARD, body, label, order, spoilt
 
 NOW_MS = 1_790_000_000_000

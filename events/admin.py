@@ -56,15 +56,16 @@ def create_topics(
 ) -> Changes:
     """Make the topics what they should be; doing it twice changes nothing the second time.
 
-    Raises TopicMismatch, before anything is changed, if one exists with another number of partitions; KafkaError.
+    Raises TopicMismatch, before anything is changed, if one exists with another number of partitions, with fewer
+    copies, or if nothing could be written with so high a `min_isr`; KafkaError.
     """
     states = {state.name: state for state in describe(admin, [spec.name for spec in specs])}
+    if min_isr > replication:
+        raise TopicMismatch(
+            f"{min_isr} copies must have a record, of {replication}: nothing could be written; expected at most as many"
+        )
     for state in states.values():
-        if state.partitions != partitions:
-            raise TopicMismatch(
-                f"topic {state.name} has {state.partitions} partitions, expected {partitions}: their number cannot be "
-                "changed, since keys would move between them"
-            )
+        _check(state, partitions, replication)
     missing = [spec for spec in specs if spec.name not in states]
     if missing:
         admin.create_topics(
@@ -80,6 +81,19 @@ def create_topics(
         )
     updated = _update(admin, [spec for spec in specs if spec.name in states], min_isr)
     return Changes(tuple(spec.name for spec in missing), updated)
+
+
+def _check(state: TopicState, partitions: int, replication: int) -> None:
+    if state.partitions != partitions:
+        raise TopicMismatch(
+            f"topic {state.name} has {state.partitions} partitions, expected {partitions}: their number cannot be "
+            "changed, since keys would move between them"
+        )
+    if state.replication < replication:
+        raise TopicMismatch(
+            f"topic {state.name} has {state.replication} copies of each partition, expected {replication}: Kafka's "
+            "own kafka-reassign-partitions.sh adds them"
+        )
 
 
 def topic_ids(brokers: str, names: Sequence[str], **security: Any) -> dict[str, str]:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from events.cards import holds_card_number
 from events.errors import AmanaError
+from events.options import BROKERS
 from events.publisher import Publisher
 from events.types import LabelEvent
 from history.database import make_engine
@@ -125,7 +126,9 @@ def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
 @click.option("--actor", required=True, help="Who decides.")
 @database_option
 @keyring_option
-@click.option("--brokers", envvar="AMANA_BROKERS", help="Publish the label to Kafka, e.g. 127.0.0.1:9092.")
+@click.option(
+    "--brokers", envvar="AMANA_BROKERS", type=BROKERS, help="Publish the label to Kafka, e.g. 127.0.0.1:9092."
+)
 @click.option(
     "--labels-file",
     type=click.Path(path_type=Path, dir_okay=False),

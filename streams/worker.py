@@ -20,10 +20,12 @@ from events.errors import AmanaError
 from streams.lanes import Lanes, Stage, heard_by
 from streams.logs import type_and_place
 from streams.transport import ChunkTransport
+from vault.errors import VaultError
 
 log = structlog.get_logger()
 
 EXIT_STATED, EXIT_FAILED = 1, 70
+STATED = (AmanaError, VaultError)  # whose messages are ours: what, where and what was expected
 # Faust fetches in a thread of its own. At Python's 5 ms each of its steps waited so long for a lane to let it run.
 SWITCH_S = 0.0005
 
@@ -160,7 +162,7 @@ def fail(error: BaseException) -> None:
 
     The message of an error that is not ours is left out, because it may quote what somebody sent.
     """
-    stated = isinstance(error, AmanaError)
+    stated = isinstance(error, STATED)
     log.critical("worker.failed", **describe(error))
     sys.stderr.flush()
     os._exit(EXIT_STATED if stated else EXIT_FAILED)
@@ -168,7 +170,7 @@ def fail(error: BaseException) -> None:
 
 def describe(error: BaseException) -> dict[str, Any]:
     """An error for a log: its type and place, and its text only where the text is ours."""
-    if isinstance(error, AmanaError):
+    if isinstance(error, STATED):
         return {"error": type(error).__name__, "message": str(error)}
     return type_and_place(error)
 

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import pytest
 from click.testing import CliRunner, Result
@@ -83,7 +84,7 @@ class Dying:
     def __init__(self, _brokers: str) -> None:
         self._left = 2
 
-    def __enter__(self) -> "Dying":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

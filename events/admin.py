@@ -102,6 +102,13 @@ def topic_ids(brokers: str, names: Sequence[str], **security: Any) -> dict[str, 
         return {state.name: state.topic_id for state in describe(admin, names)}
 
 
+def members(brokers: str, group: str, **security: Any) -> dict[str, str]:
+    """The ids of a group's members of lasting names (`group.instance.id`), by name."""
+    with connect(brokers, **security) as admin:
+        found = admin.describe_groups([group])[group]["members"]
+    return {member["group_instance_id"]: member["member_id"] for member in found if member["group_instance_id"]}
+
+
 def _state(topic: dict[str, Any]) -> TopicState:
     partitions = topic["partitions"]
     replication = len(partitions[0]["replica_nodes"])

@@ -41,7 +41,9 @@ def claimed(folder: Path) -> Iterator[None]:
         _lock(held, folder)
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = str(folder)  # a full disk names no file
             if not any(path.stat().st_size for path in folder.glob("*.jsonl")):
                 facts.unlink()
             raise

@@ -19,6 +19,7 @@ from faust.types import TP
 from events.errors import AmanaError
 from streams.lanes import Lanes, Stage, heard_by
 from streams.logs import type_and_place
+from streams.membership import check_place
 from streams.transport import ChunkTransport
 from vault.errors import VaultError
 
@@ -73,6 +74,7 @@ class Worker(faust.App):
             producer_request_timeout=20.0,
         )
         self.transport = self._chunks = ChunkTransport(self.conf.broker, self, loop=self.loop)
+        self._chunks.lost = self._lost
         self.settings = settings
         self.lanes: Lanes | None = None
         self._wire = wire
@@ -124,6 +126,14 @@ class Worker(faust.App):
             self.lanes.revoke(self.lanes.partitions)
         await super().on_stop()
         await self._stack.aclose()
+
+    async def _lost(self, member: str) -> None:
+        """In the consumer's own thread, which would not end the process by itself."""
+        try:
+            await check_place(self.settings.brokers, self.settings.group, self.settings.instance, member)
+        except Exception as error:
+            fail(error)
+            raise
 
     async def _dispatch(self, stream: Any) -> None:
         assert self.lanes is not None

@@ -1,5 +1,6 @@
 """An output folder is one run's alone, and a demo removes nothing but a demo."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,12 @@ def test_a_run_that_fails_before_it_wrote_anything_gives_the_folder_back(tmp_pat
         raise KeyError
     with claimed(tmp_path):
         pass
+
+
+def test_a_full_disk_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as full, claimed(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert full.value.filename == str(tmp_path)
 
 
 @pytest.mark.parametrize("name", [FACTS, "quarantine.jsonl"])

@@ -1,6 +1,7 @@
 """Topics on a broker: made as `events.topics` describes them, and looked up by id."""
 
 import base64
+import logging
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,9 @@ from kafka.errors import for_code
 from events.clients import made
 from events.errors import TopicMismatch
 from events.topics import SPECS, TopicSpec
+
+# It cannot read what Faust's members tell of themselves, and would print the whole group because of it.
+logging.getLogger("kafka.admin._groups").setLevel(logging.ERROR)
 
 UNKNOWN_TOPIC = 3  # Kafka's error code
 

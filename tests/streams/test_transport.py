@@ -240,7 +240,10 @@ def test_of_two_workers_of_one_name_the_earlier_ends_and_says_why(bench: Bench) 
     first = bench.start("a")
     bench.wait_handled(20, "a")
     second = bench.start("a", chunk_s=0.01)
-    assert first.wait(30) == 1
+    try:
+        assert first.wait(30) == 1
+    finally:
+        first.kill()
     assert f"another process is a of group {bench.group} now; expected one process of that name" in bench.said()
     bench.publish(20)
     bench.wait_handled(40, "a")

@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from click.core import ParameterSource
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from events.cards import holds_card_number
@@ -219,7 +219,9 @@ def _print_json(value: CaseView | list[CaseView]) -> None:
 
 
 def _queue(views: list[CaseView]) -> Table:
-    table = Table("order", "status", "outcome", "score", "amount", "country", "card", "first reason", "opened")
+    # An id that is cut short could not be given to `show`, nor a reason be searched for: they fold, or others give way.
+    others = ("status", "outcome", "score", "amount", "country", "card", "first reason", "opened")
+    table = Table(Column("order", no_wrap=True), *(Column(name, overflow="fold") for name in others))
     for view in views:
         score = "" if view.score is None else f"{view.score:.3f}"
         first = view.reasons[0] if view.reasons else ""

@@ -33,6 +33,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int
     flagged: int
     outcomes: dict[str, int]
+    judged_by: dict[str, int]  # `model` and its version, `rules`, `refused`
     refused: int
     refused_by_reason: dict[str, int]
     partners: dict[str, int]
@@ -79,6 +80,7 @@ def summarise(tally: Tally) -> Summary:
         decisions=tally.decisions,
         flagged=sum(count for outcome, count in tally.outcomes.items() if outcome != "approve"),
         outcomes=tally.outcomes,
+        judged_by=tally.judged_by,
         refused=sum(tally.refused.values()),
         refused_by_reason=tally.refused,
         partners=tally.partners,
@@ -102,6 +104,7 @@ def table_of(summary: Summary, folder: Path, title: str) -> Table:
     table = Table(title=title, show_header=False, title_justify="left")
     for name, value in figures(summary):
         table.add_row(name, value)
+    table.add_row("judged by", listed(summary.judged_by) or "nothing")
     table.add_row("files", str(folder))
     return table
 

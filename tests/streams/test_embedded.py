@@ -99,6 +99,7 @@ def test_the_summary_counts_what_the_folder_holds_and_the_table_shows_the_same(r
     outcomes = Counter(decision.outcome for decision in ran.decisions())
     assert summary["outcomes"] == dict(outcomes)
     assert summary["decisions"] == summary["orders"] == outcomes.total()
+    assert summary["judged_by"] == {"rules": summary["orders"] - 1, "refused": 1}
     assert summary["flagged"] == outcomes["review"] + outcomes["block"]
     assert summary["events"] == len(ran.events) + 3
     assert summary["refused"] == 3
@@ -110,7 +111,12 @@ def test_the_summary_counts_what_the_folder_holds_and_the_table_shows_the_same(r
     console = Console(file=io.StringIO(), width=200)
     console.print(table_of(ran.summary, ran.folder, "Screened"))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
-    for figure in (f"{summary['events']:,}", f"{outcomes['approve']:,} approve", "1 refused.card_number"):
+    for figure in (
+        f"{summary['events']:,}",
+        f"{outcomes['approve']:,} approve",
+        "1 refused.card_number",
+        "1 refused, ",
+    ):
         assert figure in shown
 
 

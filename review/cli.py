@@ -11,6 +11,7 @@ import click
 import msgspec
 import sqlalchemy as sa
 from click.core import ParameterSource
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -219,14 +220,16 @@ def _print_json(value: CaseView | list[CaseView]) -> None:
 
 
 def _queue(views: list[CaseView]) -> Table:
-    # An id that is cut short could not be given to `show`, nor a reason be searched for: they fold, or others give way.
-    others = ("status", "outcome", "score", "amount", "country", "card", "first reason", "opened")
-    table = Table(Column("order", no_wrap=True), *(Column(name, overflow="fold") for name in others))
+    # An id that is cut short could not be given to `show`, nor a reason be searched for: what is long folds.
+    short = [Column(name, no_wrap=True) for name in ("order", "status", "outcome", "score")]
+    amount, reason, opened_at = (Column(name, overflow="fold") for name in ("amount", "first reason", "opened"))
+    last4, country = Column("card", no_wrap=True), Column("from", no_wrap=True)
+    table = Table(*short, amount, country, last4, reason, opened_at, box=SIMPLE_HEAD)
     for view in views:
         score = "" if view.score is None else f"{view.score:.3f}"
         first = view.reasons[0] if view.reasons else ""
         row = (view.order_id, view.status, view.outcome, score, view.amount, view.country, view.last4, first)
-        table.add_row(*(Text(cell or "") for cell in (*row, view.opened_at)))
+        table.add_row(*(Text(cell or "") for cell in (*row, view.opened_at[:16].replace("T", " "))))
     return table
 
 

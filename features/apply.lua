@@ -36,9 +36,9 @@ if previous > fence then return redis.error_reply('GAP ' .. fence) end
 if head[1] ~= DEFINITIONS then return redis.error_reply('FOREIGN ' .. (head[1] or 'none')) end
 
 local memo_minute, memo
-local function bounds(minute)  -- where each window begins, as of a minute
+local function bounds(minute)  -- where each window begins, as of a minute; at 0 where all of them end
   if minute ~= memo_minute then
-    memo_minute, memo = minute, {}
+    memo_minute, memo = minute, {[0] = minute}
     for w = 1, #WIDTHS do memo[w] = minute - minute % HOPS[w] - WIDTHS[w] end
   end
   return memo
@@ -236,7 +236,7 @@ end
 
 local function hop_of(second, from)  -- the start of the coarsest hop that no window can look into any more
   local start = second - second % 60
-  for w = 2, #from do
+  for w = 1, #from do
     local coarser = second - second % HOPS[w]
     if coarser + HOPS[w] > from[w - 1] then break end
     start = coarser

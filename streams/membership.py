@@ -1,4 +1,4 @@
-"""Ends a worker whose place in its group another process has taken.
+"""Ends a worker that is no longer a member of its group: another process took its place, or its client gave up.
 
 A member of a lasting name takes the place of an earlier one at once: that is how a restart gets its partitions back.
 The earlier one, where it is still alive, hears that it is unknown, and the client would join again and put the other
@@ -14,14 +14,21 @@ from kafka.errors import KafkaError
 
 from events import admin
 from streams.errors import Replaced
+from streams.lanes import heard_by
 
 log = structlog.get_logger()
 
 Lost = Callable[[str], Awaitable[None]]
+Fail = Callable[[BaseException], None]
 
 
-def watch_over(coordinator: Any, lost: Lost) -> None:
-    """Have `lost` called with the member's id, before aiokafka's coordinator joins again, once its group forgot it."""
+def watch_over(coordinator: Any, lost: Lost, fail: Fail) -> None:
+    """Have `lost` called with the member's id, before aiokafka's coordinator joins again, once its group forgot it.
+
+    `fail` hears of the error that ends the coordinator's own task, which nobody else does: a broker that knows of none
+    while it starts is one, and the worker would wait for partitions for ever.
+    """
+    coordinator._coordination_task.add_done_callback(heard_by(fail))
     join, member = coordinator.ensure_active_group, ""
 
     async def ensure_active_group(*arguments: Any) -> Any:

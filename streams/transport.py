@@ -15,7 +15,7 @@ from typing import Any, cast
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from streams.membership import Lost, watch_over
+from streams.membership import Fail, Lost, watch_over
 
 FULL_S = 0.01  # until a full partition is looked at again
 
@@ -24,7 +24,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
         transport = cast("ChunkTransport", self.consumer.transport)
-        watch_over(cast("Any", self._consumer)._coordinator, transport.lost)
+        watch_over(cast("Any", self._consumer)._coordinator, transport.lost, transport.fail)
 
 
 class ChunkConsumer(driver.Consumer):
@@ -94,3 +94,4 @@ class ChunkTransport(driver.Transport):
     Consumer = ChunkConsumer
     has_room: Callable[[TP], bool] = staticmethod(lambda _: True)
     lost: Lost  # called when the group no longer knows this member
+    fail: Fail  # called with the error that ends its membership

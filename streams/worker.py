@@ -74,7 +74,7 @@ class Worker(faust.App):
             producer_request_timeout=20.0,
         )
         self.transport = self._chunks = ChunkTransport(self.conf.broker, self, loop=self.loop)
-        self._chunks.lost = self._lost
+        self._chunks.lost, self._chunks.fail = self._lost, fail
         self.settings = settings
         self.lanes: Lanes | None = None
         self._wire = wire

@@ -45,7 +45,8 @@ local function bounds(minute)  -- where each window begins, as of a minute; at 0
 end
 
 local function keep(how, kept, value)  -- 1: the smallest, else the largest; -1 is none
-  if kept < 0 or how == 1 and value >= 0 and value < kept or how > 1 and value > kept then return value end
+  if value == -1 then return kept end
+  if kept == -1 or how == 1 and value < kept or how > 1 and value > kept then return value end
   return kept
 end
 
@@ -150,7 +151,7 @@ local function read(entity, second, named, key, row, n)
     end
     for j = 1, o do
       local place, value = places[columns[k + j]], values[j]
-      if place >= 0 and value >= 0 then
+      if place >= 0 and value ~= -1 then
         row[n + 1], row[n + 2], n = place, kept[j] == 3 and max(0, second - value) or value, n + 2
       end
     end
@@ -248,7 +249,7 @@ local function holds(shape, tiles, n)  -- whether the n-th of its columns has an
   local step = 1 + #shape.columns
   if n <= shape.sums then return tiles[#tiles - step + 1 + n] > 0 end
   for t = 1 + n, #tiles, step do
-    if tiles[t] >= 0 then return true end
+    if tiles[t] ~= -1 then return true end
   end
   return false
 end

@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True):
     words: int = 2  # of each member that is no entity
     whims: bool = False  # facts are of few kinds for a while: columns come and go
     unnamed: float = 0.0  # facts without any entity
+    start_ms: int = START_MS
 
 
 class Whim(msgspec.Struct, frozen=True):
@@ -75,7 +76,7 @@ def random_facts(rng: random.Random, settings: Settings) -> list[AnyFact]:
         offsets[topic] = offsets.get(topic, -1) + rng.randint(1, 3)
         facts.append(msgspec.structs.replace(fact, source=Coordinates(topic, f"id-{topic}", 0, offsets[topic])))
 
-    now_ms, whim = START_MS, Whim((settings.orders, 4, 4, 1, 1))
+    now_ms, whim = settings.start_ms, Whim((settings.orders, 4, 4, 1, 1))
     while len(facts) < settings.facts:
         now_ms += rng.randrange(settings.step_min * MINUTE_MS + 1)
         if rng.random() < 0.01:

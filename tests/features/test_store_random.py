@@ -18,7 +18,7 @@ from features.numbers import Age, Direct, Distinct, First, Since, Window, Window
 from features.store import Chunk, Store
 from tests.features.conftest import runner
 from tests.features.oracle import Oracle
-from tests.features.streams import Breaking, Run, Settings, random_facts, with_holes, work_off
+from tests.features.streams import START_MS, Breaking, Run, Settings, random_facts, with_holes, work_off
 from tests.harness import Redis as Server
 from tests.harness import RedisCluster
 from tests.servers import Embedded
@@ -34,6 +34,7 @@ SETTINGS = st.builds(
     words=st.sampled_from([2, 200]),
     whims=st.booleans(),
     unnamed=st.sampled_from([0.0, 0.1]),
+    start_ms=st.sampled_from([START_MS, START_MS, -START_MS]),  # and in 1914
 )
 random_streams = settings(
     max_examples=12,

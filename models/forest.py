@@ -4,6 +4,8 @@ scikit-learn needs 1.2 ms a call of `decision_function` before it has looked at 
 long. All trees are walked side by side, a level a step, over the arrays of their nodes laid end to end.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -12,21 +14,29 @@ Matrix = NDArray[np.float64]
 Indexes = NDArray[np.intp]
 
 
+def trees_of(model: HistGradientBoostingClassifier) -> list[NDArray[Any]]:
+    """The nodes of each tree of a binary classifier without categorical splits; raises ValueError for another.
+
+    They are those of scikit-learn's predictors (sklearn/ensemble/_hist_gradient_boosting/common.pyx, NODE_DTYPE).
+    """
+    if any(len(trees) != 1 for trees in model._predictors):
+        raise ValueError("expected two classes, one tree an iteration")
+    trees = [trees[0].nodes for trees in model._predictors]
+    if any(nodes["is_categorical"].any() for nodes in trees):
+        raise ValueError("expected numeric splits alone")
+    return trees
+
+
 class Forest:
     """The trees of a fitted binary classifier without categorical splits; raises ValueError for another.
 
-    The nodes are those of scikit-learn's predictors (sklearn/ensemble/_hist_gradient_boosting/common.pyx, NODE_DTYPE).
     A leaf is its own child. A comparison with NaN is false and leads to the right; where the missing go to the left
     NaN is read as minus infinity, from a second copy of the row's features.
     """
 
     def __init__(self, model: HistGradientBoostingClassifier) -> None:
-        if any(len(trees) != 1 for trees in model._predictors):
-            raise ValueError("expected two classes, one tree an iteration")
-        trees = [trees[0].nodes for trees in model._predictors]
+        trees = trees_of(model)
         nodes = np.concatenate(trees)
-        if nodes["is_categorical"].any():
-            raise ValueError("expected numeric splits alone")
         sizes = [len(tree) for tree in trees]
         self._roots: Indexes = np.cumsum([0, *sizes[:-1]])
         self._depth = int(nodes["depth"].max())

@@ -63,12 +63,7 @@ class Shapley:
         self._places = [(slice(count), slice(end - count, end)) for count, end in zip(counts, ends, strict=True)]
         self._path = np.array([at for count in counts for at in range(count)], dtype=np.intp)
         listed = [list(asked.items()) for _, asked in paths]
-        placed = [asked[place] for place, count in enumerate(counts) for asked in listed[:count]]
-        self._feature = np.array([feature for feature, _ in placed], dtype=np.intp)
-        self._low, self._high, self._share = (
-            np.array([getattr(one, field) for _, one in placed], dtype=np.float64) for field in ("low", "high", "share")
-        )
-        self._absent = np.array([one.absent for _, one in placed], dtype=np.bool_)
+        self._lay_out([asked[place] for place, count in enumerate(counts) for asked in listed[:count]])
         value = np.array([value for value, _ in paths], dtype=np.float64)
         points, weights = np.polynomial.legendre.leggauss(max(1, (longest + 1) // 2))
         self._quadrature = [
@@ -76,12 +71,17 @@ class Shapley:
             for point, weight in zip(points.tolist(), weights.tolist(), strict=True)
         ]
 
+    def _lay_out(self, placed: list[tuple[int, Condition]]) -> None:
+        self._feature = np.array([feature for feature, _ in placed], dtype=np.intp)
+        self._low = np.array([one.low for _, one in placed], dtype=np.float64)
+        self._high = np.array([one.high for _, one in placed], dtype=np.float64)
+        self._absent = np.array([one.absent for _, one in placed], dtype=np.bool_)
+        self._share = np.array([one.share for _, one in placed], dtype=np.float64)
+
     def values(self, matrix: Matrix) -> Matrix:
         """Shape (rows, features) from (rows, features); row by row, as what is computed of one fits into the caches."""
-        found = np.zeros((len(matrix), self._width))
-        for row, values in zip(matrix, found, strict=True):
-            values += np.bincount(self._feature, self._added(row), minlength=self._width)
-        return found
+        rows = [np.bincount(self._feature, self._added(row), minlength=self._width) for row in matrix]
+        return np.array(rows, dtype=np.float64).reshape(len(matrix), self._width)
 
     def _added(self, row: Matrix) -> Matrix:
         """What each condition adds to a row's margin, in the order of the conditions."""

@@ -20,6 +20,8 @@ from models.errors import BadPolicy
 Floats = NDArray[np.float64]
 
 AMOUNT = "order.amount_usd"
+_AT_MOST = {"review_finds": 1.0, "review_loses": 0.99}
+_NEVER_ZERO = frozenset({"review_cents", "review_minutes", "review_finds", "missed_fraud_cents", "lost_order_cents"})
 ORDERED: tuple[Outcome, ...] = ("approve", "review", "block")
 
 
@@ -41,12 +43,11 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     lost_order_cents: float = 1_500.0
 
     def __post_init__(self) -> None:
-        positive = ("review_cents", "review_minutes", "missed_fraud_cents", "lost_order_cents")
         for name, value in msgspec.structs.asdict(self).items():
-            most = 1.0 if name.startswith("review_") and name not in positive else np.inf
-            if not 0.0 <= value <= most or value == np.inf or (name in positive and value == 0.0):
-                wanted = "more than 0" if name in positive else f"0 to {most:g}"
-                raise BadPolicy(f"cost table: {name}: expected {wanted}, got {value}")
+            most = _AT_MOST.get(name, 1e12)
+            if not 0.0 <= value <= most or (value == 0.0 and name in _NEVER_ZERO):
+                wanted = "more than 0" if name in _NEVER_ZERO else "0 or more"
+                raise BadPolicy(f"cost table: {name}: expected {wanted}, at most {most:g}, got {value}")
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -68,9 +69,7 @@ class Policy(msgspec.Struct, frozen=True):
         if not 0.0 <= review_at <= block_at <= 1.0:
             raise BadPolicy(f"expected 0 <= review_at <= block_at <= 1, got {self.review_at} and {self.block_at}")
         if not (self.price_cents >= 0.0 and self.typical_usd >= 0.0):
-            raise BadPolicy(
-                f"expected a price and a typical amount from 0 on, got {self.price_cents}, {self.typical_usd}"
-            )
+            raise BadPolicy(f"expected amounts of 0 or more, got {self.price_cents} cents, {self.typical_usd} dollars")
 
     def outcomes(self, scores: Floats, amounts_usd: Floats) -> list[Outcome]:
         """One outcome a score; a score that is not a number is a fault of the model and raises ValueError."""
@@ -81,9 +80,9 @@ class Policy(msgspec.Struct, frozen=True):
         if np.isnan(scores).any():
             raise ValueError("a score is not a number")
         approve, review, block = self.expected_cents(scores, amounts_usd)
-        worth_it = np.minimum(approve, block) - review >= self.price_cents
-        blocked = ~worth_it & (block <= approve) if self.block_at is None else scores >= self.block_at
-        flagged = blocked | (worth_it if self.review_at is None else scores >= self.review_at)
+        worth_it, not_approved = np.minimum(approve, block) - review >= self.price_cents, block <= approve
+        blocked = not_approved & ~worth_it if self.block_at is None else scores >= self.block_at
+        flagged = blocked | (not_approved | worth_it if self.review_at is None else scores >= self.review_at)
         return flagged.astype(np.intp) + blocked
 
     def priorities(self, scores: Floats, amounts_usd: Floats) -> list[float]:
@@ -138,9 +137,9 @@ def within_capacity(scores: Floats, amounts_usd: Floats, costs: Costs, reviews: 
     free = Policy(costs=costs, typical_usd=float(np.median(known)) if len(known) else Policy().typical_usd)
     approve, review, block = free.expected_cents(scores, amounts_usd)
     saved, count = np.unique(np.minimum(approve, block) - review, return_counts=True)
-    affordable = saved[np.cumsum(count[::-1])[::-1] <= reviews]
-    price = affordable[0] if len(affordable) else np.nextafter(saved[-1], np.inf)
-    return msgspec.structs.replace(free, price_cents=max(0.0, float(price)))
+    too_many = saved[np.cumsum(count[::-1])[::-1] > reviews]
+    price = float(np.nextafter(too_many[-1], np.inf)) if len(too_many) else 0.0
+    return msgspec.structs.replace(free, price_cents=max(0.0, price))
 
 
 def amounts_of(matrix: Floats, names: Sequence[str]) -> Floats:

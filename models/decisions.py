@@ -23,6 +23,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `decision_id` is the order's source coordinates; consumers keep the highest `revision` of an id, and the first of
     equals. `vector` is little-endian float64 in the order of the definitions that `definitions` names by hash.
+    `mode` is "rules" where there was no model, or where rules made the outcome another than the model's own. `rules` is
+    the hash of the rules in force, `points` what they added to the score for the outcome, `shadow` the codes of the
+    shadow rules that would have fired.
     """
 
     decision_id: str
@@ -41,6 +44,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     definitions: str | None = None
     vector: bytes | None = None
     flags: tuple[str, ...] = ()
+    rules: str | None = None
+    points: float = 0.0
+    shadow: tuple[str, ...] = ()
 
 
 encode = msgspec.json.Encoder().encode

@@ -44,7 +44,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: dict[str, float]
 
 
-def settings_for(folder: Path, models: Path) -> Settings:
+def settings_for(folder: Path, models: Path, rules: Path | None = None) -> Settings:
     """All that a run keeps is in its folder; a keyring is made where there is none."""
     if (folder / f"{topics.FACTS}.jsonl").exists():
         raise Occupied(f"{folder} holds another run; give a new folder, or remove it")
@@ -54,7 +54,7 @@ def settings_for(folder: Path, models: Path) -> Settings:
     keyring = folder / "keyring.json"
     if not keyring.exists():
         Keyring.create(keyring, os.urandom)
-    return Settings(database=database, keyring=keyring, models=models)
+    return Settings(database=database, keyring=keyring, models=models, rules=rules)
 
 
 async def opened(settings: Settings, folder: Path, now: Callable[[], int], stack: AsyncExitStack) -> Embedded:
@@ -62,9 +62,11 @@ async def opened(settings: Settings, folder: Path, now: Callable[[], int], stack
     return await embedded_runner(settings, stack.enter_context(store_server()), folder, now, stack)
 
 
-def run_files(paths: Sequence[Path], folder: Path, models: Path, now_ms: int, console: Console) -> Summary:
+def run_files(
+    paths: Sequence[Path], folder: Path, models: Path, now_ms: int, console: Console, rules: Path | None = None
+) -> Summary:
     """Screen the files' events, merged by time; write everything into the folder."""
-    settings = settings_for(folder, models)
+    settings = settings_for(folder, models, rules)
 
     async def run() -> Tally:
         async with AsyncExitStack() as stack:

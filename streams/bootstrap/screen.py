@@ -1,6 +1,6 @@
 """Wires `amana screen`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from events import topics
@@ -10,6 +10,7 @@ from features.store import Store, connect
 from models import artifact, screening
 from models.decisions import Decision
 from models.policy import Policy
+from models.rules import Ruleset, default, loaded
 from models.scoring import HistScorer
 from models.screening import Decided
 from streams.bootstrap import group, sender, started, worker
@@ -23,7 +24,7 @@ from streams.settings import Settings
 from streams.stages.screen import ScreenStage, count_late, decision_messages
 from streams.worker import Worker
 
-RULES_POLICY = Policy(0.5, 0.9)  # has no effect without a model: the rules name outcomes themselves
+RULES_POLICY = Policy(0.5, 0.9)  # without a model: for the points that rules add; other rules name outcomes themselves
 
 
 def screen_worker(settings: Settings, definitions: Definitions = DEFINITIONS) -> Worker:
@@ -49,15 +50,24 @@ def screen_worker(settings: Settings, definitions: Definitions = DEFINITIONS) ->
     return worker(settings, "screen", (topics.FACTS,), (topics.FACTS,), parts)
 
 
-def concluder(settings: Settings, definitions: Definitions = DEFINITIONS) -> Conclude:
-    """Scores by the current model where there is one, by the rules where there is none."""
+def concluder(
+    settings: Settings, definitions: Definitions = DEFINITIONS, rules: Callable[[], Ruleset] | None = None
+) -> Conclude:
+    """Scores by the current model where there is one; `rules` gives those in force, by default the settings' own."""
     scorer = artifact.load(settings.models) if (settings.models / artifact.CURRENT).exists() else None
     policy = policy_of(settings, scorer)
+    own = base_rules(settings, definitions)
 
     def conclude(facts: Sequence[Decided], matrix: Floats, flags: tuple[str, ...]) -> list[Decision]:
-        return screening.conclude(facts, matrix, scorer, policy, definitions, flags=flags)
+        in_force = own if rules is None else rules()
+        return screening.conclude(facts, matrix, scorer, policy, definitions, flags=flags, ruleset=in_force)
 
     return conclude
+
+
+def base_rules(settings: Settings, definitions: Definitions = DEFINITIONS) -> Ruleset:
+    """The rules of the file that the settings name, or those that come with Amana."""
+    return default(definitions.names) if settings.rules is None else loaded(settings.rules, definitions.names)
 
 
 def policy_of(settings: Settings, scorer: HistScorer | None) -> Policy:

@@ -15,16 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models.rules.fields import FIELDS, TEXT, Kind
-from models.rules.orders import ABSENT, Floats, Orders
+from models.rules.orders import ABSENT, Bools, Floats, Orders
 from models.rules.truths import (
-    Bools,
     absence,
+    among,
     compared,
     contrary,
     every,
     finite,
     holding,
-    members,
     same_numbers,
     same_texts,
     some,
@@ -62,6 +61,8 @@ class Part(NamedTuple):
     compute: Compute
     what: str = ""  # of a pseudonym or a list: whose it is
     constant: float | str | None = None
+    field: str = ""
+    listed: frozenset[str] = frozenset()
 
 
 class Expression(NamedTuple):
@@ -203,7 +204,7 @@ class _Compiler:
             value = self._text[start + 1 : start + 1 + len(value)]
             if not TEXT.fullmatch(value):
                 raise self.fault(node, "expected a category: letters, digits, '_', '-' and spaces, 64 at most")
-            return Part("text", lambda _: value, constant=value)
+            return Part("text", lambda o: o.code(value), constant=value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.fault(node, "say `field` or `not field`; for what is not there, `absent(field)`")
         number = _float(value)
@@ -231,13 +232,15 @@ class _Compiler:
                 return Part("number", lambda o: o.numbers(name))
             case "truth":
                 return Part("truth", lambda o: truth_of(o.numbers(name)))
-        return Part(field.kind, lambda o: o.texts(name), field.of or name)
+            case "texts":
+                return Part("texts", lambda o: o.several(name), name, field=name)
+        return Part(field.kind, lambda o: o.texts(name), field.of or name, field=name)
 
     def _list(self, node: ast.Name, name: str) -> Part:
         if name not in self._known.lists:
             raise self.fault(node, f"unknown list {name}{_listed(get_close_matches(name, self._known.lists, 3))}")
         of, listed = self._known.lists[name]
-        return Part("list", lambda _: listed, of)
+        return Part("list", lambda _: listed, of, listed=listed)
 
     def _nearest(self, name: str) -> str:
         names = [*self._known.features, *FIELDS]
@@ -301,7 +304,7 @@ class _Compiler:
         if (one.kind, other.kind) == ("pseudonym", "list"):
             if one.what != other.what:
                 raise self.fault(right, f"is a list of {other.what}, expected one of {one.what}")
-            return lambda o: members(one.compute(o), other.compute(o))
+            return lambda o: among(o.members(one.field, other.listed), one.compute(o))
         if one.constant is not None and (one.kind, other.kind) == ("text", "texts"):
             self._check_texts(one, other, left)
             return lambda o: holding(other.compute(o), str(one.constant))
@@ -357,7 +360,7 @@ class _Compiler:
         if len(node.args) != 1:
             raise self.fault(node, f"{name} takes one feature or field")
         part = self.part(node.args[0], depth + 1)
-        if part.kind in {"truth", "list"} or part.constant is not None:
+        if part.kind in {"truth", "list", "texts"} or part.constant is not None:
             raise self.fault(node.args[0], "expected a number or a text of the order")
 
         numeric = part.kind == "number"

@@ -1,7 +1,7 @@
 """What rules look at: a chunk's vectors and fields, a column at a time, each made once."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from events.facts import KINDS, OrderFact
 from models.rules.fields import FIELDS
 
 Floats = NDArray[np.float64]
-Texts = NDArray[np.object_]
+Codes = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Field = Callable[[str], Sequence[Any]]
+NOTHING = -1  # the code of a text that is absent
 ABSENT = -1  # the column of a feature that no vector here has
 
 
@@ -27,6 +29,7 @@ class Orders:
         self._matrix = matrix
         self._field = field
         self._columns: dict[int | str, NDArray[Any]] = {}
+        self._codes: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._matrix)
@@ -53,12 +56,26 @@ class Orders:
             found = self._columns[name] = np.array(self._field(name), dtype=np.float64)  # None becomes NaN
         return found
 
-    def texts(self, name: str) -> Texts:
-        """A field of texts or pseudonyms, None where it is absent."""
+    def texts(self, name: str) -> Codes:
+        """A field of texts or pseudonyms: a number for each, the same for the same, negative where it is absent."""
         found = self._columns.get(name)
         if found is None:
-            found = self._columns[name] = np.fromiter(self._field(name), dtype=object, count=len(self))
+            codes = self._codes
+            listed = [NOTHING if text is None else codes.setdefault(text, len(codes)) for text in self._field(name)]
+            found = self._columns[name] = np.array(listed, dtype=np.int64)
         return found
+
+    def code(self, text: str) -> int:
+        """The number of a text; a text that no order has is one of its own."""
+        return self._codes.setdefault(text, len(self._codes))
+
+    def members(self, name: str, of: Collection[str]) -> Bools:
+        """Whose text in a field is one of some."""
+        return np.array([text in of for text in self._field(name)], dtype=np.bool_)
+
+    def several(self, name: str) -> Sequence[Collection[str] | None]:
+        """A field of any number of texts."""
+        return self._field(name)
 
 
 def of_facts(facts: Sequence[OrderFact], matrix: Floats) -> Orders:

@@ -4,15 +4,12 @@ A truth is two columns, certainly true and certainly false: Kleene's three value
 neither, and so does `not` of it. A number that is not finite, as from a division by zero, is absent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.rules.orders import Floats, Texts
-
-Bools = NDArray[np.bool_]
+from models.rules.orders import Bools, Codes, Floats
 
 
 class Truth(NamedTuple):
@@ -35,7 +32,7 @@ def some(truths: Sequence[Truth]) -> Truth:
 
 
 def absence(values: Any, numeric: bool) -> Truth:
-    gone = np.isnan(values) if numeric else ~_known(values)
+    gone = np.isnan(values) if numeric else values < 0
     return Truth(gone, ~gone)
 
 
@@ -56,27 +53,19 @@ def same_numbers(one: Floats, other: Floats) -> Truth:
     return Truth(np.equal(one, other), np.less(one, other) | np.greater(one, other))
 
 
-def same_texts(one: Texts | str, other: Texts | str) -> Truth:
-    same = np.asarray(np.equal(one, other, dtype=object), dtype=np.bool_)
-    known = _known(one) & _known(other)
-    return Truth(same & known, ~same & known)
+def same_texts(one: Codes | int, other: Codes | int) -> Truth:
+    known = np.greater_equal(one, 0) & np.greater_equal(other, 0)
+    return Truth(np.equal(one, other) & known, np.not_equal(one, other) & known)
 
 
-def _known(values: Any) -> Bools:
-    """Where a text or a pseudonym is there."""
-    nothing: Any = None
-    return np.asarray(np.not_equal(values, nothing, dtype=object), dtype=np.bool_)
-
-
-def members(texts: Texts, members: frozenset[str]) -> Truth:
-    inside = np.array([text in members for text in texts], dtype=np.bool_)
-    known = _known(texts)
+def among(inside: Bools, codes: Codes) -> Truth:
+    known = codes >= 0
     return Truth(inside & known, ~inside & known)
 
 
-def holding(several: Texts, text: str) -> Truth:
+def holding(several: Sequence[Collection[str] | None], text: str) -> Truth:
     """Of an order that names none nobody can say."""
-    inside = np.array([bool(texts) and text in texts for texts in several], dtype=np.bool_)
+    inside = np.array([text in (texts or ()) for texts in several], dtype=np.bool_)
     known = np.array([bool(texts) for texts in several], dtype=np.bool_)
     return Truth(inside, ~inside & known)
 

@@ -59,18 +59,19 @@ def create_topics(
     Raises TopicMismatch, before anything is changed, if one exists with another number of partitions; KafkaError.
     """
     states = {state.name: state for state in describe(admin, [spec.name for spec in specs])}
+    wanted = {spec.name: spec.partitions or partitions for spec in specs}
     for state in states.values():
-        if state.partitions != partitions:
+        if state.partitions != wanted[state.name]:
             raise TopicMismatch(
-                f"topic {state.name} has {state.partitions} partitions, expected {partitions}: their number cannot be "
-                "changed, since keys would move between them"
+                f"topic {state.name} has {state.partitions} partitions, expected {wanted[state.name]}: their number "
+                "cannot be changed, since keys would move between them"
             )
     missing = [spec for spec in specs if spec.name not in states]
     if missing:
         admin.create_topics(
             {
                 spec.name: {
-                    "num_partitions": partitions,
+                    "num_partitions": wanted[spec.name],
                     "replication_factor": replication,
                     "configs": spec.configs(min_isr),
                 }

@@ -7,6 +7,7 @@ AmanaError
      ├─ NoModel              no version under that name, or none at all
      ├─ ArtifactRefused      a model file that was changed, is of another format or holds types outside the closed list
      ├─ BadRules             a rules file with mistakes; the message has each with its place
+     ├─ BadPromotion         a promotion of rules that must not come into force
      └─ ForeignVectors       vectors of other definitions than the model's, or of another width
 """
 
@@ -41,6 +42,8 @@ class Placed(Protocol):
     def line(self) -> int: ...
     @property
     def column(self) -> int: ...
+    @property
+    def message(self) -> str: ...
     def text(self, file: str) -> str: ...
 
 
@@ -50,6 +53,10 @@ class BadRules(ModelsError):
     def __init__(self, file: str, problems: Sequence[Placed]) -> None:
         super().__init__("\n".join(problem.text(file) for problem in problems))
         self.problems = tuple(problems)
+
+
+class BadPromotion(ModelsError):
+    """A promotion of rules that must not come into force."""
 
 
 class ForeignVectors(ModelsError):

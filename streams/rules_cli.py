@@ -19,6 +19,9 @@ _review_at = click.option(
 _block_at = click.option(
     "--block-at", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Block scores from here on."
 )
+_brokers = click.option(
+    "--brokers", envvar="AMANA_BROKERS", default="127.0.0.1:9092", show_default=True, help="Kafka's addresses."
+)
 
 
 @click.group()
@@ -30,6 +33,7 @@ def rules() -> None:
       amana rules check my-rules.yaml
       amana rules test my-rules.yaml my-cases.yaml
       amana rules backtest my-rules.yaml --vectors var/vectors.parquet
+      amana rules promote my-rules.yaml --actor noor
     """
 
 
@@ -125,6 +129,80 @@ def backtest(
     for rule in result.by_rule:
         if rule.unknown_fields:
             click.echo(f"rule {rule.name} was not judged in full: no {', '.join(rule.unknown_fields)}", err=True)
+
+
+@rules.command()
+@click.argument("file", type=_FILE)
+@click.option("--actor", required=True, help="Who does it; stays in the topic with the rules.")
+@_brokers
+def promote(file: Path, actor: str, brokers: str) -> None:
+    """Check a rules FILE and put it in force on every screening worker, within seconds and without a restart.
+
+    The workers whose own rules (--rules, else those that come with Amana) are a set of the same name follow it. If
+    somebody promotes the same set at the same time, the later is in force, on all workers alike; this command then says
+    so, and exits with 1 where it was the earlier.
+
+    \b
+    Example:
+      amana rules promote my-rules.yaml --actor noor --brokers 127.0.0.1:9092
+    """
+    import asyncio
+
+    from features.definitions import DEFINITIONS
+    from models.rules import loaded
+    from models.rules.promotion import ACTOR
+    from streams import promotions
+
+    if not ACTOR.fullmatch(actor):
+        raise click.BadParameter("expected up to 64 letters, digits, spaces and . _ @ -", param_hint="--actor")
+    found = loaded(file, DEFINITIONS.names)
+    done = asyncio.run(_on_topic(brokers, lambda: promotions.promote(brokers, found, actor)))
+    before = done.between[-1].promotion.hash if done.between else done.replaces or "the workers' own"
+    click.echo(f"set {found.name}: rules {found.hash} promoted at offset {done.offset}, in place of {before}")
+    for each in done.between:
+        click.echo(f"at offset {each.offset} {each.promotion.actor} promoted it too, just before: replaced", err=True)
+    if done.after:
+        last = done.after[-1]
+        raise click.ClickException(
+            f"at offset {last.offset} {last.promotion.actor} promoted rules {last.promotion.hash} of the same set "
+            "meanwhile: those are in force"
+        )
+
+
+@rules.command()
+@_brokers
+def log(brokers: str) -> None:
+    """List who promoted which rules, and when.
+
+    \b
+    Example:
+      amana rules log --brokers 127.0.0.1:9092
+    """
+    import asyncio
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from streams import promotions
+
+    table = Table("offset", "time (UTC)", "set", "rules", "actor")
+    for each in asyncio.run(_on_topic(brokers, lambda: promotions.entries(brokers))):
+        moment = datetime.fromtimestamp(each.at_ms / 1000, UTC).isoformat(" ", "seconds").removesuffix("+00:00")
+        said = (each.promotion.hash, each.promotion.actor) if each.promotion else (f"refused: {each.why}", "")
+        table.add_row(str(each.offset), moment, each.rules_set, *said)
+    Console().print(table)
+
+
+async def _on_topic(brokers: str, work: Callable[[], Any]) -> Any:
+    """Raises Stopped where the topic is missing, Unreachable where no broker answers."""
+    import asyncio
+
+    from events import topics
+    from streams.bootstrap import known_topics
+
+    await asyncio.to_thread(known_topics, brokers, [topics.RULES])
+    return await work()
 
 
 @rules.command()

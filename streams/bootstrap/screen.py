@@ -1,5 +1,6 @@
 """Wires `amana screen`."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
@@ -13,16 +14,17 @@ from models.policy import Policy
 from models.rules import Ruleset, default, loaded
 from models.scoring import HistScorer
 from models.screening import Decided
-from streams.bootstrap import group, sender, started, worker
+from streams.bootstrap import group, known_topics, sender, started, worker
 from streams.kafka import KafkaLog
-from streams.lanes import Stage
+from streams.lanes import Stage, heard_by
 from streams.lateness import Late
 from streams.lateness import encode as encode_late
 from streams.metrics import Metrics
+from streams.promotions import InForce, RulesFeed
 from streams.screening import Conclude, Screening
 from streams.settings import Settings
 from streams.stages.screen import ScreenStage, count_late, decision_messages
-from streams.worker import Worker
+from streams.worker import Worker, fail
 
 RULES_POLICY = Policy(0.5, 0.9)  # without a model: for the points that rules add; other rules name outcomes themselves
 
@@ -42,12 +44,26 @@ def screen_worker(settings: Settings, definitions: Definitions = DEFINITIONS) ->
         topic_id = topic_ids[topics.FACTS]
         log = KafkaLog(settings.brokers, topics.FACTS, group("screen"))
         await started(stack, log)
-        conclude = concluder(settings, definitions)
+        rules = await rules_in_force(settings, definitions, stack)
+        conclude = concluder(settings, definitions, lambda: rules.ruleset)
         screening = Screening(store, log, topic_id, conclude, publish, settings.accept_gap, report)
         await screening.begin()
         return ScreenStage(screening, metrics)
 
     return worker(settings, "screen", (topics.FACTS,), (topics.FACTS,), parts)
+
+
+async def rules_in_force(settings: Settings, definitions: Definitions, stack: AsyncExitStack) -> InForce:
+    """The rules promoted last, and from now on whatever is promoted; the settings' own until then."""
+    await asyncio.to_thread(known_topics, settings.brokers, [topics.RULES])
+    feed = RulesFeed(settings.brokers)
+    await started(stack, feed)
+    rules = InForce(base_rules(settings, definitions), definitions.names)
+    await feed.catch_up(rules.take)
+    following = asyncio.ensure_future(feed.follow(rules.take))
+    following.add_done_callback(heard_by(fail))
+    stack.callback(following.cancel)
+    return rules
 
 
 def concluder(

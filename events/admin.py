@@ -68,14 +68,15 @@ def create_topics(
         raise TopicMismatch(
             f"{min_isr} copies must have a record, of {replication}: nothing could be written; expected at most as many"
         )
+    wanted = {spec.name: spec.partitions or partitions for spec in specs}
     for state in states.values():
-        _check(state, partitions, replication)
+        _check(state, wanted[state.name], replication)
     missing = [spec for spec in specs if spec.name not in states]
     if missing:
         admin.create_topics(
             {
                 spec.name: {
-                    "num_partitions": partitions,
+                    "num_partitions": wanted[spec.name],
                     "replication_factor": replication,
                     "configs": spec.configs(min_isr),
                 }

@@ -16,6 +16,7 @@ FACTS = "facts"
 DECISIONS = "decisions"
 QUARANTINE = "quarantine"
 LATE = "late"
+RULES = "rules"
 
 UNIONS: Mapping[str, object] = {ORDERS: OrderEvent, VISITS: VisitEvent, ACTIVITY: ActivityEvent, LABELS: LabelEvent}
 _TOPICS = {kind.__name__: topic for topic, union in UNIONS.items() for kind in get_args(union) or (union,)}
@@ -25,11 +26,17 @@ _DAY_MS = 24 * _HOUR_MS
 
 
 class TopicSpec(msgspec.Struct, frozen=True):
-    """What a topic keeps: `retention_ms` after a record was appended, in segments of `segment_ms`."""
+    """What a topic keeps: `retention_ms` after a record was appended, in segments of `segment_ms`.
+
+    A `compacted` one keeps the last record of each key beyond that time. `partitions`: always so many, whatever the
+    others have.
+    """
 
     name: str
     retention_ms: int
     segment_ms: int = _DAY_MS
+    compacted: bool = False
+    partitions: int | None = None
 
     def configs(self, min_isr: int) -> dict[str, str]:
         """The topic's configuration in Kafka's terms.
@@ -37,11 +44,12 @@ class TopicSpec(msgspec.Struct, frozen=True):
         The broker stamps the records: "now" must be the same when a record is read again, and retention must not
         depend on a producer's clock.
         """
+        kept = "min.compaction.lag.ms" if self.compacted else "retention.ms"
         return {
-            "cleanup.policy": "delete",
+            "cleanup.policy": "compact" if self.compacted else "delete",
             "message.timestamp.type": "LogAppendTime",
             "min.insync.replicas": str(min_isr),
-            "retention.ms": str(self.retention_ms),
+            kept: str(self.retention_ms),
             "segment.ms": str(self.segment_ms),
         }
 
@@ -56,6 +64,8 @@ SPECS = (
     TopicSpec(DECISIONS, 30 * _DAY_MS),
     TopicSpec(QUARANTINE, 30 * _DAY_MS),
     TopicSpec(LATE, 30 * _DAY_MS),
+    # Who promoted what, and when: all of it as long as the facts that it was decided on, the last of each set for good.
+    TopicSpec(RULES, 400 * _DAY_MS, compacted=True, partitions=1),
 )
 
 

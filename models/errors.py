@@ -6,8 +6,13 @@ AmanaError
      ├─ UntrainableTable     a training table from which nothing can be learned
      ├─ NoModel              no version under that name, or none at all
      ├─ ArtifactRefused      a model file that was changed, is of another format or holds types outside the closed list
+     ├─ BadRules             a rules file with mistakes; the message has each with its place
+     ├─ BadPromotion         a promotion of rules that must not come into force
      └─ ForeignVectors       vectors of other definitions than the model's, or of another width
 """
+
+from collections.abc import Sequence
+from typing import Protocol
 
 from events.errors import AmanaError
 
@@ -30,6 +35,28 @@ class NoModel(ModelsError):
 
 class ArtifactRefused(ModelsError):
     """A model file that was changed, is of another format or holds types outside the closed list."""
+
+
+class Placed(Protocol):
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+    @property
+    def message(self) -> str: ...
+    def text(self, file: str) -> str: ...
+
+
+class BadRules(ModelsError):
+    """A rules file, or a file of cases for it, with mistakes: `problems`, in the order of their places."""
+
+    def __init__(self, file: str, problems: Sequence[Placed]) -> None:
+        super().__init__("\n".join(problem.text(file) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class BadPromotion(ModelsError):
+    """A promotion of rules that must not come into force."""
 
 
 class ForeignVectors(ModelsError):

@@ -1,4 +1,4 @@
-"""One decision for each decided fact: score, outcome, reasons."""
+"""One decision for each decided fact: score, rules, outcome, reasons."""
 
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -11,6 +11,8 @@ from models import rules
 from models.decisions import FLAGGED, Decision, Outcome, Reason
 from models.errors import ForeignVectors
 from models.policy import Policy, amounts_of
+from models.rules import Ruleset
+from models.rules.deciding import raised, stricter
 from models.scoring import Matrix, Scorer
 
 Decided = OrderFact | RefusedOrder
@@ -29,8 +31,8 @@ class _Verdict(msgspec.Struct, frozen=True):
     mode: Literal["model", "rules"]
     outcome: Outcome
     reasons: tuple[Reason, ...]
-    score: float | None = None
-    model: str | None = None
+    score: float | None
+    rules: rules.Verdict
     priority: float | None = None
 
 
@@ -42,29 +44,43 @@ def conclude(
     definitions: Definitions,
     *,
     flags: tuple[str, ...] = (),
+    ruleset: Ruleset | None = None,
 ) -> list[Decision]:
     """Decisions in the order of `facts`, of which row i of `matrix` (facts, features) is the vector.
 
-    Without a scorer the rules decide, and the decision's mode says so. A refused order is reviewed for the reason of
-    its refusal. Every decision carries `flags`. Raises ForeignVectors when the scorer learned from other definitions.
+    Model and rules both conclude: the stricter outcome stands, unless a rule approves. Without a scorer the rules
+    decide alone; without `ruleset` they are those that come with Amana. A refused order is reviewed for the reason of
+    its refusal, whatever the rules say. Every decision carries `flags` and the rules' hash. Raises ForeignVectors when
+    the scorer learned from other definitions.
     """
     if matrix.shape != (len(facts), len(definitions.names)):
         raise ForeignVectors(f"expected a matrix of {(len(facts), len(definitions.names))}, got {matrix.shape}")
-    placed = matrix[[row for row, fact in enumerate(facts) if isinstance(fact, OrderFact)]]
+    rows = [row for row, fact in enumerate(facts) if isinstance(fact, OrderFact)]
+    placed = matrix[rows]
+    orders = [fact for fact in facts if isinstance(fact, OrderFact)]
+    ruleset = rules.default(definitions.names) if ruleset is None else ruleset
+    said = ruleset.judge(rules.of_facts(orders, placed))
     verdicts = iter(
-        _by_rules(placed, definitions) if scorer is None else _by_model(placed, scorer, policy, definitions)
+        _by_rules(said, policy, amounts_of(placed, definitions.names))
+        if scorer is None
+        else _by_both(placed, said, scorer, policy, definitions)
     )
     vectors = np.ascontiguousarray(matrix, dtype="<f8").tobytes()
     width = 8 * matrix.shape[1]
+    model = None if scorer is None else scorer.version
     return [
-        _refused(fact, flags)
+        _refused(fact, ruleset.hash, flags)
         if isinstance(fact, RefusedOrder)
-        else _decided(fact, next(verdicts), definitions.hash, vectors[row * width : (row + 1) * width], flags)
+        else _decided(
+            fact, next(verdicts), vectors[row * width : (row + 1) * width], model, definitions.hash, ruleset.hash, flags
+        )
         for row, fact in enumerate(facts)
     ]
 
 
-def _by_model(matrix: Matrix, scorer: Scorer, policy: Policy, definitions: Definitions) -> list[_Verdict]:
+def _by_both(
+    matrix: Matrix, said: Sequence[rules.Verdict], scorer: Scorer, policy: Policy, definitions: Definitions
+) -> list[_Verdict]:
     if scorer.definitions != definitions.hash:
         raise ForeignVectors(
             f"model {scorer.version} was trained on definitions {scorer.definitions}, not on {definitions.hash}: "
@@ -72,21 +88,66 @@ def _by_model(matrix: Matrix, scorer: Scorer, policy: Policy, definitions: Defin
         )
     scores = scorer.scores(matrix)
     amounts_usd = amounts_of(matrix, definitions.names)
-    outcomes = policy.outcomes(scores, amounts_usd)
-    flagged = [row for row, outcome in enumerate(outcomes) if outcome in FLAGGED]
-    reasons = dict(zip(flagged, scorer.reasons(matrix[flagged]), strict=True)) if flagged else {}
-    priorities = dict(zip(flagged, policy.priorities(scores[flagged], amounts_usd[flagged]), strict=True))
+    alone = policy.outcomes(scores, amounts_usd)
+    outcomes = _with_points(scores, amounts_usd, alone, said, policy)
+    explained = [row for row, outcome in enumerate(outcomes) if outcome in FLAGGED and not said[row].approved]
+    reasons = dict(zip(explained, scorer.reasons(matrix[explained]), strict=True)) if explained else {}
+    priorities = dict(zip(explained, policy.priorities(scores[explained], amounts_usd[explained]), strict=True))
     return [
-        _Verdict("model", outcome, reasons.get(row, ()), score, scorer.version, priorities.get(row))
-        for row, (outcome, score) in enumerate(zip(outcomes, scores.tolist(), strict=True))
+        _combined(alone[row], outcomes[row], reasons.get(row, ()), score, verdict, priorities.get(row))
+        for row, (score, verdict) in enumerate(zip(scores.tolist(), said, strict=True))
     ]
 
 
-def _by_rules(matrix: Matrix, definitions: Definitions) -> list[_Verdict]:
-    return [_Verdict("rules", verdict.outcome, verdict.reasons) for verdict in rules.judge(matrix, definitions.names)]
+def _by_rules(said: Sequence[rules.Verdict], policy: Policy, amounts_usd: Matrix) -> list[_Verdict]:
+    nothing: list[Outcome] = ["approve"] * len(said)
+    outcomes = _with_points(np.zeros(len(said)), amounts_usd, nothing, said, policy)
+    return [
+        _Verdict("rules", stricter(outcome, verdict), verdict.reasons, None, verdict)
+        for outcome, verdict in zip(outcomes, said, strict=True)
+    ]
 
 
-def _decided(fact: OrderFact, verdict: _Verdict, definitions: str, vector: bytes, flags: tuple[str, ...]) -> Decision:
+def _with_points(
+    scores: Matrix, amounts_usd: Matrix, alone: list[Outcome], said: Sequence[rules.Verdict], policy: Policy
+) -> list[Outcome]:
+    """The policy's outcomes with the rules' points added; where there are none, those that it had `alone`."""
+    rows = [row for row, verdict in enumerate(said) if verdict.points]
+    if not rows:
+        return alone
+    sums = np.array([raised(float(scores[row]), said[row].points) for row in rows])
+    moved = dict(zip(rows, policy.outcomes(sums, amounts_usd[rows]), strict=True))
+    return [moved.get(row, outcome) for row, outcome in enumerate(alone)]
+
+
+def _combined(
+    alone: Outcome,
+    with_points: Outcome,
+    reasons: tuple[Reason, ...],
+    score: float,
+    verdict: rules.Verdict,
+    priority: float | None,
+) -> _Verdict:
+    """Who decided is who made the outcome what it is; its reasons come first."""
+    outcome = stricter(with_points, verdict)
+    if outcome == alone:
+        return _Verdict("model", outcome, _joined(reasons, verdict.reasons), score, verdict, priority)
+    return _Verdict("rules", outcome, _joined(verdict.reasons, reasons), score, verdict, priority)
+
+
+def _joined(first: tuple[Reason, ...], then: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys((*first, *then))) if then else first
+
+
+def _decided(
+    fact: OrderFact,
+    verdict: _Verdict,
+    vector: bytes,
+    model: str | None,
+    definitions: str,
+    rules_hash: str,
+    flags: tuple[str, ...],
+) -> Decision:
     return Decision(
         decision_id=fact.source.text(),
         revision=1,
@@ -100,15 +161,18 @@ def _decided(fact: OrderFact, verdict: _Verdict, definitions: str, vector: bytes
         amount_minor=fact.amount_minor,
         currency=fact.currency,
         entities=fact.entities,
-        model=verdict.model,
+        model=model,
         definitions=definitions,
         vector=vector,
         flags=flags,
         priority=verdict.priority,
+        rules=rules_hash,
+        points=verdict.rules.points,
+        shadow=verdict.rules.shadow,
     )
 
 
-def _refused(fact: RefusedOrder, flags: tuple[str, ...]) -> Decision:
+def _refused(fact: RefusedOrder, rules_hash: str, flags: tuple[str, ...]) -> Decision:
     return Decision(
         decision_id=fact.source.text(),
         revision=1,
@@ -120,4 +184,5 @@ def _refused(fact: RefusedOrder, flags: tuple[str, ...]) -> Decision:
         reasons=(Reason(fact.reason),),
         entities=fact.entities,
         flags=flags,
+        rules=rules_hash,
     )

@@ -30,6 +30,7 @@ ROOMS = {
     "keys": "vault.cli:keys",
     "models": "models.cli:models",
     "publish": "events.cli:publish",
+    "rules": "streams.rules_cli:rules",
     "schemas": "events.cli:schemas",
     "simulate": "simulator.cli:simulate",
     "topics": "events.cli:topics",
@@ -121,6 +122,12 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     "models": click.option(
         "--models", envvar="AMANA_MODELS", type=PATH, default="var/models", help="The folder of model versions."
     ),
+    "rules": click.option(
+        "--rules",
+        envvar="AMANA_RULES",
+        type=PATH,
+        help="A rules file, checked by `amana rules check`; default those that come with Amana.",
+    ),
     "instance": click.option(
         "--instance",
         envvar="AMANA_INSTANCE",
@@ -202,7 +209,7 @@ def intake(**settings: Any) -> None:
 
 
 @main.command()
-@options(*WORKER, "redis", "shards", "models", "review_at", "block_at", "accept_gap")
+@options(*WORKER, "redis", "shards", "models", "rules", "review_at", "block_at", "accept_gap")
 def screen(**settings: Any) -> None:
     """Turn facts into decisions.
 
@@ -249,13 +256,14 @@ def serve(**settings: Any) -> None:
     help="JSON lines, one event a line; may be given several times.",
 )
 @click.option("--out", "folder", type=FOLDER, required=True, help="A new folder for all that comes of it.")
-@options("models")
-def run_command(paths: tuple[Path, ...], folder: Path, models: Path) -> None:
+@options("models", "rules")
+def run_command(paths: tuple[Path, ...], folder: Path, models: Path, rules: Path | None) -> None:
     """Screen events from files, in one process: no servers.
 
     \b
     Examples:
       amana run --events orders.jsonl --events visits.jsonl --out var/mine
+      amana run --events orders.jsonl --rules my-rules.yaml --out var/mine
       amana cases list --database sqlite:///var/mine/amana.db
     """
     from rich.console import Console
@@ -265,7 +273,7 @@ def run_command(paths: tuple[Path, ...], folder: Path, models: Path) -> None:
 
     signal.signal(signal.SIGTERM, stop_in_order)
     logs.configure("WARNING")
-    summary = runs.run_files(paths, folder, models, now_ms(), Console(stderr=True))
+    summary = runs.run_files(paths, folder, models, now_ms(), Console(stderr=True), rules)
     Console().print(runs.table_of(summary, folder, "Screened"))
     if summary.events and summary.refused == summary.events:
         raise click.ClickException(

@@ -214,7 +214,7 @@ def canonical_form(kind: str, value: str, country: str | None = None) -> str:
     except (msgspec.ValidationError, msgspec.DecodeError):
         form = None
     if form is None:
-        raise Unusable(f"that is no {NAMED_BY[kind].replace('-', ' ')} of a form that intake takes")
+        raise Unusable(f"that is no {NAMED_BY.get(kind, kind).replace('-', ' ')} of a form that intake takes")
     return form
 
 

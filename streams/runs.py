@@ -40,7 +40,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: dict[str, float]
 
 
-def settings_for(folder: Path, models: Path) -> Settings:
+def settings_for(folder: Path, models: Path, rules: Path | None = None) -> Settings:
     """All that a run keeps is in its folder; a keyring is made where there is none."""
     folder.mkdir(parents=True, exist_ok=True)
     # A URL of its parts: a folder's name may hold what a URL's text gives a meaning to.
@@ -48,7 +48,7 @@ def settings_for(folder: Path, models: Path) -> Settings:
     keyring = folder / "keyring.json"
     if not keyring.exists():
         Keyring.create(keyring, os.urandom)
-    return Settings(database=database, keyring=keyring, models=models)
+    return Settings(database=database, keyring=keyring, models=models, rules=rules)
 
 
 async def opened(settings: Settings, folder: Path, now: Callable[[], int], stack: AsyncExitStack) -> Embedded:
@@ -56,13 +56,15 @@ async def opened(settings: Settings, folder: Path, now: Callable[[], int], stack
     return await embedded_runner(settings, stack.enter_context(store_server()), folder, now, stack)
 
 
-def run_files(paths: Sequence[Path], folder: Path, models: Path, now_ms: int, console: Console) -> Summary:
+def run_files(
+    paths: Sequence[Path], folder: Path, models: Path, now_ms: int, console: Console, rules: Path | None = None
+) -> Summary:
     """Screen the files' events, merged by time; write everything into the folder."""
 
     async def run() -> Tally:
         async with AsyncExitStack() as stack:
             stack.enter_context(claimed(folder))
-            settings = settings_for(folder, models)
+            settings = settings_for(folder, models, rules)
             runner = await opened(settings, folder, lambda: now_ms, stack)
             with progress(console, "screening", sum(path.stat().st_size for path in paths)) as advance:
                 await runner.feed(merged(paths, advance, now_ms), now_ms, CHUNK)

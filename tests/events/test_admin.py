@@ -30,6 +30,15 @@ def test_topics_are_created_as_specified_and_a_second_time_changes_nothing(clien
     assert admin.create_topics(client, 3, specs=[spec]) == Changes((), {})
 
 
+def test_a_topic_may_have_a_number_of_partitions_of_its_own(client: KafkaAdminClient, name: str) -> None:
+    spec = TopicSpec(name, 7_200_000, compacted=True, partitions=1)
+    assert admin.create_topics(client, 3, specs=[spec]) == Changes((name,), {})
+    assert admin.create_topics(client, 3, specs=[spec]) == Changes((), {})
+    (state,) = admin.describe(client, [name])
+    assert state.partitions == 1
+    assert settings(client, name)["cleanup.policy"] == "compact"
+
+
 def test_changed_settings_are_corrected_and_others_left_alone(client: KafkaAdminClient, name: str) -> None:
     admin.create_topics(client, 1, specs=[TopicSpec(name, 7_200_000)])
     client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": "200000"})])

@@ -37,6 +37,18 @@ def test_a_topic_keeps_its_records_as_long_as_the_design_says(name: str, retenti
     }
 
 
+def test_promoted_rules_are_all_kept_as_long_as_facts_and_the_last_of_a_set_for_good() -> None:
+    (spec,) = [spec for spec in topics.SPECS if spec.name == topics.RULES]
+    assert spec.partitions == 1
+    assert spec.configs(min_isr=2) == {
+        "cleanup.policy": "compact",
+        "message.timestamp.type": "LogAppendTime",
+        "min.insync.replicas": "2",
+        "min.compaction.lag.ms": str(400 * 24 * HOUR_MS),
+        "segment.ms": str(24 * HOUR_MS),
+    }
+
+
 def test_a_partner_has_two_topics_for_seven_days() -> None:
     assert topics.share_topic("acquirer") == "share.acquirer.v1"
     assert [(spec.name, spec.retention_ms) for spec in topics.share_specs("acquirer")] == [

@@ -1,3 +1,4 @@
+import json
 import math
 from itertools import pairwise
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from events.facts import Coordinates, Entities, OrderFact, RefusedOrder
 from models.decisions import Decision, Reason, decode, encode
 from models.errors import ForeignVectors
 from models.policy import Costs, Policy
+from models.rules import default, parsed
 from models.screening import conclude
 
 POLICY = Policy(review_at=0.3, block_at=0.8)
@@ -87,8 +89,80 @@ def test_a_decision_says_everything_that_it_was_made_from():
             definitions="h",
             vector=vector.astype("<f8").tobytes(),
             flags=("gap",),
+            rules=default(("a", "b")).hash,
         )
     ]
+
+
+def rules_of(*rules):
+    """Rules as (code, condition, action, other keys)."""
+    entries = [
+        {"name": f"r{at}", "code": code, "when": when, "action": action, "owner": "o", "expiry": "never", **more}
+        for at, (code, when, action, more) in enumerate(rules)
+    ]
+    return parsed(json.dumps({"rules": entries}), ("a", "b"))  # JSON is YAML
+
+
+def concluded(score, *rules):
+    (decision,) = conclude(
+        [order(0)], np.array([[score, 1.0]]), FirstColumn(), POLICY, DEFINITIONS, ruleset=rules_of(*rules)
+    )
+    return decision.outcome, decision.mode, [reason.code for reason in decision.reasons]
+
+
+@pytest.mark.parametrize(
+    ("score", "rules", "expected"),
+    [
+        (0.1, [("r.r", "b > 0", "review", {})], ("review", "rules", ["r.r"])),
+        (0.5, [("r.r", "b > 0", "block", {})], ("block", "rules", ["r.r", "a.a"])),
+        (0.9, [("r.r", "b > 0", "review", {})], ("block", "model", ["a.a", "r.r"])),
+        (0.5, [("r.r", "b > 0", "review", {})], ("review", "model", ["a.a", "r.r"])),
+        (0.9, [("ok.ok", "b > 0", "approve", {})], ("approve", "rules", ["ok.ok"])),
+        (0.1, [("ok.ok", "b > 0", "approve", {})], ("approve", "model", ["ok.ok"])),
+        (
+            0.9,
+            [("r.r", "b > 0", "block", {}), ("ok.ok", "b > 0", "approve", {})],
+            ("approve", "rules", ["ok.ok", "r.r"]),
+        ),
+        (0.2, [("p.p", "b > 0", "add_score", {"score": 0.2})], ("review", "rules", ["p.p", "a.a"])),
+        (0.9, [("p.p", "b > 0", "add_score", {"score": -0.7})], ("approve", "rules", ["p.p"])),
+        (0.9, [("p.p", "b > 0", "add_score", {"score": 1})], ("block", "model", ["a.a", "p.p"])),
+        (0.9, [("s.s", "b > 0", "approve", {"shadow": True})], ("block", "model", ["a.a"])),
+        (0.1, [("r.r", "b > 1", "block", {})], ("approve", "model", [])),
+    ],
+)
+def test_model_and_rules_both_conclude_and_the_decision_says_which_decided(score, rules, expected):
+    assert concluded(score, *rules) == expected
+
+
+def test_points_leave_the_models_score_as_it_was():
+    rules = rules_of(("p.p", "b > 0", "add_score", {"score": 0.25}), ("s.s", "b > 0", "block", {"shadow": True}))
+    (decision,) = conclude([order(0)], np.array([[0.1, 1.0]]), FirstColumn(), POLICY, DEFINITIONS, ruleset=rules)
+    assert (decision.score, decision.points, decision.outcome) == (0.1, 0.25, "review")
+    assert (decision.rules, decision.shadow) == (rules.hash, ("s.s",))
+
+
+def test_without_a_model_points_alone_are_held_against_the_policy():
+    rules = rules_of(("p.p", "b > 0", "add_score", {"score": 0.5}), ("q.q", "b > 1", "add_score", {"score": 0.5}))
+    matrix = np.array([[9.0, 0.0], [9.0, 1.0], [9.0, 2.0]])
+    decisions = conclude([order(0), order(1), order(2)], matrix, None, POLICY, DEFINITIONS, ruleset=rules)
+    assert [(each.outcome, each.score, each.points) for each in decisions] == [
+        ("approve", None, 0.0),
+        ("review", None, 0.5),
+        ("block", None, 1.0),
+    ]
+
+
+def test_rules_never_let_a_refused_order_through():
+    rules = rules_of(("ok.ok", "b >= 0 or absent(b)", "approve", {}))
+    (decision,) = conclude([refused(4)], np.zeros((1, 2)), None, POLICY, DEFINITIONS, ruleset=rules)
+    assert (decision.outcome, decision.mode, decision.rules) == ("review", "refused", rules.hash)
+
+
+def test_rules_see_the_orders_own_fields():
+    rules = rules_of(("c.c", "event.currency == 'SAR' and event.amount_minor > 12_000", "review", {}))
+    (decision,) = conclude([order(0)], np.zeros((1, 2)), None, POLICY, DEFINITIONS, ruleset=rules)
+    assert decision.reasons == (Reason("c.c", "event.amount_minor", 12_500.0),)
 
 
 def test_only_flagged_orders_have_reasons():

@@ -20,7 +20,6 @@ from features.server import embedded
 from features.store import Store, connect
 from models import artifact
 from models.decisions import Decision
-from models.decisions import decode as decode_decision
 from models.decisions import encode as encode_decision
 from models.training import train
 from simulator.settings import Settings as StoreSettings
@@ -38,6 +37,17 @@ from vault.keyring import Keyring
 from vault.pseudonyms import Pseudonymiser
 
 FACTS = 20_000
+RULES = """\
+rules:
+- {name: night, code: order.night, when: order.at_night > 0 and event.amount_minor > 20_000, action: review,
+   owner: risk, expiry: never}
+- {name: points, code: some.points, when: customer.orders.count.24h / customer.orders.count.30d > 0.5, score: 0.02,
+   action: add_score, owner: risk, expiry: never}
+- {name: abroad, code: order.abroad, when: event.ip_country != event.shipping_country, action: block, shadow: true,
+   owner: risk, expiry: never}
+- {name: account, code: order.account, when: event.has_account and absent(entity.device), action: approve,
+   owner: risk, expiry: never}
+"""
 
 
 def made_up_facts(folder: Path) -> tuple[list[AnyFact], set[str]]:
@@ -54,7 +64,9 @@ def made_up_facts(folder: Path) -> tuple[list[AnyFact], set[str]]:
     return intake.take(raw).facts[:FACTS], frauds
 
 
-def screened(facts: Sequence[bytes], folder: Path, models: Path, chunk: int) -> list[Decision]:
+def screened(
+    facts: Sequence[bytes], folder: Path, models: Path, chunk: int, rules: Path | None = None
+) -> list[Decision]:
     """The decisions of the embedded screening on a log."""
 
     async def nowhere(_: int, __: list[Decision]) -> None:
@@ -64,7 +76,7 @@ def screened(facts: Sequence[bytes], folder: Path, models: Path, chunk: int) -> 
         async with connect(url) as client:
             store = Store(client)
             log = FileLog(folder / f"facts-{chunk}.jsonl")
-            screening = Screening(store, log, "facts", concluder(Settings(models=models)), nowhere)
+            screening = Screening(store, log, "facts", concluder(Settings(models=models, rules=rules)), nowhere)
             decisions = []
             for part in batched(facts, chunk):
                 decisions += await screening.handle(0, log.append(part))
@@ -104,11 +116,16 @@ def test_screening_one_log_embedded_and_full_gives_the_same_bytes(tmp_path: Path
     made_up, frauds = made_up_facts(tmp_path)
     facts = [encode_fact(fact) for fact in made_up]
     learn(screened(facts, tmp_path, tmp_path / "none", 500), frauds, tmp_path / "models")
-    expected = [encode_decision(decision) for decision in screened(facts, tmp_path, tmp_path / "models", 137)]
-    assert len({decode_decision(each).outcome for each in expected}) == 3
+    (rules := tmp_path / "rules.yaml").write_text(RULES)
+    decisions = screened(facts, tmp_path, tmp_path / "models", 137, rules)
+    expected = [encode_decision(decision) for decision in decisions]
+    assert len({decision.outcome for decision in decisions}) == 3
+    assert {decision.mode for decision in decisions} >= {"model", "rules"}
+    assert {code for decision in decisions for code in decision.shadow} == {"order.abroad"}
+    assert any(decision.points for decision in decisions)
     with Kafka() as kafka, Redis() as redis, Pipeline(kafka.brokers, redis.url, tmp_path, partitions=1) as full:
         asyncio.run(write(kafka.brokers, {0: facts}))
-        full.start("screen")
+        full.start("screen", AMANA_RULES=str(rules))
         found = full.wait_for(topics.DECISIONS, len(expected))
     assert [record.value for record in found] == expected
 

@@ -11,11 +11,16 @@ FLAGGED: tuple[Outcome, ...] = ("review", "block")
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A stable code for why, with the feature and value behind it where there is one."""
+    """A stable code for why (models/reasons.py has them all), with the feature and value behind it where there is one.
+
+    A model's reason stands for all features of its code, and names the one that counts most. `weight` is what they
+    added together to the model's margin, its log-odds of fraud; a rule's reason has none.
+    """
 
     code: str
     feature: str | None = None
     value: float | None = None
+    weight: float | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -23,6 +28,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `decision_id` is the order's source coordinates; consumers keep the highest `revision` of an id, and the first of
     equals. `vector` is little-endian float64 in the order of the definitions that `definitions` names by hash.
+    `priority`, where a model's score flagged the order: US cents that a review is expected to save a minute of work.
     """
 
     decision_id: str
@@ -41,6 +47,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     definitions: str | None = None
     vector: bytes | None = None
     flags: tuple[str, ...] = ()
+    priority: float | None = None
 
 
 encode = msgspec.json.Encoder().encode

@@ -10,7 +10,7 @@ from events.facts import OrderFact, RefusedOrder
 from models import rules
 from models.decisions import FLAGGED, Decision, Outcome, Reason
 from models.errors import ForeignVectors
-from models.policy import Policy
+from models.policy import Policy, amounts_of
 from models.scoring import Matrix, Scorer
 
 Decided = OrderFact | RefusedOrder
@@ -31,6 +31,7 @@ class _Verdict(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...]
     score: float | None = None
     model: str | None = None
+    priority: float | None = None
 
 
 def conclude(
@@ -70,11 +71,13 @@ def _by_model(matrix: Matrix, scorer: Scorer, policy: Policy, definitions: Defin
             "train again, or load the model that belongs to them"
         )
     scores = scorer.scores(matrix)
-    outcomes = policy.outcomes(scores)
+    amounts_usd = amounts_of(matrix, definitions.names)
+    outcomes = policy.outcomes(scores, amounts_usd)
     flagged = [row for row, outcome in enumerate(outcomes) if outcome in FLAGGED]
     reasons = dict(zip(flagged, scorer.reasons(matrix[flagged]), strict=True)) if flagged else {}
+    priorities = dict(zip(flagged, policy.priorities(scores[flagged], amounts_usd[flagged]), strict=True))
     return [
-        _Verdict("model", outcome, reasons.get(row, ()), score, scorer.version)
+        _Verdict("model", outcome, reasons.get(row, ()), score, scorer.version, priorities.get(row))
         for row, (outcome, score) in enumerate(zip(outcomes, scores.tolist(), strict=True))
     ]
 
@@ -101,6 +104,7 @@ def _decided(fact: OrderFact, verdict: _Verdict, definitions: str, vector: bytes
         definitions=definitions,
         vector=vector,
         flags=flags,
+        priority=verdict.priority,
     )
 
 

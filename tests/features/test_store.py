@@ -8,12 +8,12 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as Unreachable
 
-from events.facts import Coordinates, Entities, VisitFact
+from events.facts import ActivityFact, Coordinates, Entities, VisitFact
 from features.cluster import Cluster
 from features.definitions import DEFINITIONS, Definitions, Windowed
 from features.errors import ForeignStore, Gap, Restarted, StoreFull
 from features.formulas import Evenness
-from features.numbers import Age, Since
+from features.numbers import Age, Distinct, First, Since
 from features.store import Applied, Chunk, Store
 from tests.features.chunks import NOON_MS, SMALL, chunk, opened, order, refused, rows
 from tests.features.streams import Run
@@ -384,6 +384,25 @@ def test_routes_that_begin_alike_are_different_members(run: Run) -> None:
         return await (await opened(client, 1, DEFINITIONS)).apply(chunk(0, *visits, order(3)))
 
     assert run(body).matrix[0, DEFINITIONS.names.index("ip.route.distinct.1h")] == 2
+
+
+def test_a_first_meeting_may_be_in_facts_that_are_no_orders(run: Run) -> None:
+    definitions = Definitions((First("ip", "logins_failed", "card"), Distinct("ip", "logins_failed", "card", "1h")))
+    failed = ActivityFact(
+        source=Coordinates("activity", "activity-id", 0, 0),
+        event_id="a",
+        occurred_at_ms=NOON_MS,
+        recorded_at_ms=NOON_MS,
+        entities=Entities(card="c", ip="i"),
+        activity="LoggedIn",
+        succeeded=False,
+    )
+    facts = [order(0), failed, order(2), order(3, card="d"), order(4, card=None)]
+
+    async def body(client: Redis) -> Applied:
+        return await (await opened(client, definitions=definitions)).apply(chunk(0, *facts))
+
+    assert np.array_equal(run(body).matrix, [[1, 0], [0, 1], [1, 1], [np.nan, 1]], equal_nan=True)
 
 
 def test_a_server_out_of_memory_applies_nothing_and_is_said_so(run: Run) -> None:

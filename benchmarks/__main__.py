@@ -15,6 +15,7 @@ NAMES = {
     "transport": "records/s of the chunked agent and of a stock one",
     "pipeline": "orders/s of the whole path, beside stock Faust and plain loops",
     "costs": "processor time an order, stage by stage",
+    "decide": "processor time of score, rules, policy and reasons",
     "latency": "produce-to-decision latency at 200 orders/s",
     "memory": "resident memory of screening after a million facts",
     "features": "orders/s of the feature store, beside the usual Redis counters",
@@ -42,6 +43,7 @@ def main(names: tuple[str, ...], rounds: int, quick: bool, out: Path | None) -> 
     transport  records/s of the chunked agent and of a stock one
     pipeline   orders/s of the whole path, beside stock Faust and plain loops
     costs      processor time an order, stage by stage
+    decide     processor time of score, rules, policy and reasons
     latency    produce-to-decision latency at 200 orders/s
     memory     resident memory of screening after a million facts
     features   orders/s of the feature store, beside the usual Redis counters

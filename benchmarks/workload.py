@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -10,9 +11,10 @@ import pandas as pd
 from confluent_kafka import Producer
 
 from events import topics
-from events.facts import AnyFact, Coordinates
+from events.facts import AnyFact, Coordinates, OrderFact
 from events.types import AnyEvent, OrderPlaced
 from features.definitions import DEFINITIONS
+from features.formulas import Floats
 from features.server import embedded
 from features.store import Chunk, Store, connect
 from models import artifact
@@ -79,18 +81,32 @@ def save_model(models: Path, keyring: Path, orders_learned: int = 3_000) -> None
     """Train on a small store of its own, its truth as labels, with vectors as screening would have logged them."""
     told = [one for one in simulate(store(orders_learned, seed=3)) if topic(one) != topics.LABELS]
     frauds = {one.event.order_id: one.fraud is not None for one in told if isinstance(one.event, OrderPlaced)}
-    facts = intake(keyring).take(list(records(told))).facts
-    with embedded(None) as url:
-        table = asyncio.run(_vectors(url, facts))
-    table["label"] = [int(frauds[order_id]) for order_id in table.pop("order_id")]
+    facts, matrix = _with_vectors(told, keyring)
+    table = pd.DataFrame(matrix, columns=list(DEFINITIONS.names))
+    table["decision_id"] = [fact.source.text() for fact in facts]
+    table["occurred_at_ms"] = [fact.occurred_at_ms for fact in facts]
+    table["label"] = [int(frauds[fact.order_id]) for fact in facts]
     artifact.save(models, train(table, DEFINITIONS.names, definitions=DEFINITIONS.hash, seed=0))
+
+
+def screened(keyring: Path, count: int, seed: int = 7) -> tuple[list[OrderFact], Floats]:
+    """The last orders of a simulated store, with their vectors."""
+    told = [one for one in simulate(store(count, seed)) if topic(one) != topics.LABELS]
+    facts, matrix = _with_vectors(told, keyring)
+    return facts[-count:], matrix[-count:]
 
 
 def topic(told: Simulated) -> str:
     return topics.topic_of(type(told.event).__name__)
 
 
-async def _vectors(url: str, facts: Sequence[AnyFact]) -> pd.DataFrame:
+def _with_vectors(told: Sequence[Simulated], keyring: Path) -> tuple[list[OrderFact], Floats]:
+    facts = intake(keyring).take(list(records(told))).facts
+    with embedded(None) as url:
+        return asyncio.run(_vectors(url, facts))
+
+
+async def _vectors(url: str, facts: Sequence[AnyFact]) -> tuple[list[OrderFact], Floats]:
     client = connect(url)
     vectors = Store(client)
     await vectors.prepare("bench")
@@ -100,14 +116,10 @@ async def _vectors(url: str, facts: Sequence[AnyFact]) -> pd.DataFrame:
         offsets = range(first, first + len(part))
         applied = await vectors.apply(Chunk(0, first - 1, first, offsets, part))
         parts.append(applied.matrix)
-        decided += [part[place] for place in applied.decided]
+        decided += [cast("OrderFact", part[place]) for place in applied.decided]
         first += len(part)
     await client.aclose()
-    table = pd.DataFrame(np.concatenate(parts), columns=list(DEFINITIONS.names))
-    table["decision_id"] = [fact.source.text() for fact in decided]
-    table["occurred_at_ms"] = [fact.occurred_at_ms for fact in decided]
-    table["order_id"] = [fact.order_id for fact in decided]  # type: ignore[union-attr]
-    return table
+    return decided, np.concatenate(parts)
 
 
 def fill(brokers: str, topic: str, messages: Iterable[Message]) -> None:

@@ -1,7 +1,8 @@
-"""Margins of a gradient-boosted model for few rows at once: bitwise scikit-learn's, at a fraction of a call's cost.
+"""Margins of a gradient-boosted model: bitwise scikit-learn's, at a fraction of a call's cost for few rows.
 
 scikit-learn needs 1.2 ms a call of `decision_function` before it has looked at a row; a chunk of one order waits that
-long. All trees are walked side by side, a level a step, over the arrays of their nodes laid end to end.
+long. It is no faster for many, and its threads wait for one another where cores are busy. All trees are walked side
+by side, a level a step, over the arrays of their nodes laid end to end.
 """
 
 from typing import Any
@@ -12,6 +13,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 Matrix = NDArray[np.float64]
 Indexes = NDArray[np.intp]
+
+_BLOCK_ROWS = 64  # walked at a time: their places in the trees stay in the caches
 
 
 def trees_of(model: HistGradientBoostingClassifier) -> list[NDArray[Any]]:
@@ -53,6 +56,10 @@ class Forest:
 
     def margins(self, matrix: Matrix) -> Matrix:
         """Shape (rows,) from (rows, features): the baseline and each tree's value, added in the order of the trees."""
+        parts = [self._margins(matrix[at : at + _BLOCK_ROWS]) for at in range(0, len(matrix), _BLOCK_ROWS)]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def _margins(self, matrix: Matrix) -> Matrix:
         terms = np.empty((len(matrix), 1 + len(self._roots)))
         terms[:, 0] = self._baseline
         terms[:, 1:] = self._value[self._leaves(matrix)]

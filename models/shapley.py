@@ -15,7 +15,7 @@ With k features on the path the integrand is a polynomial of degree k - 1, which
 k / 2 points integrates exactly: no subsets, no tables that grow with them, and every term is positive.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +39,8 @@ class Condition(NamedTuple):
     share: float = 1.0
 
 
+_SHORT, _LONG = range(1, 7), range(7, 1_000)  # most paths are short, and need half the points that long ones do
+
 Path = tuple[float, dict[int, Condition]]  # a leaf's value, and the conditions by feature
 
 
@@ -46,58 +48,63 @@ class Shapley:
     """Of a fitted binary classifier without categorical splits (ValueError for another).
 
     `base` is the margin of an order of which nothing is known; with a row's values it adds up to the row's margin.
-    The paths' conditions lie end to end: the first of every path, then the second, and so on. The longest paths come
-    first, so that those which have a condition at a place are the first so many.
     """
 
     def __init__(self, model: HistGradientBoostingClassifier) -> None:
         paths = [path for nodes in trees_of(model) for path in _paths(nodes, 0, {})]
-        paths.sort(key=lambda path: -len(path[1]))
         worth = (value * float(np.prod([one.share for one in asked.values()])) for value, asked in paths)
         self.base = float(np.sum(model._baseline_prediction)) + sum(worth)
         self._width = int(model.n_features_in_)
-        lengths = np.array([len(asked) for _, asked in paths], dtype=np.intp)
-        longest = int(lengths.max(initial=0))
-        counts = [int((lengths > place).sum()) for place in range(longest)]
+        paths.sort(key=lambda path: -len(path[1]))
+        by_length = ([path for path in paths if len(path[1]) in lengths] for lengths in (_LONG, _SHORT))
+        self._bundles = [_Bundle(bundle) for bundle in by_length if bundle]
+
+    def values(self, matrix: Matrix) -> Matrix:
+        """Shape (rows, features) from (rows, features); row by row, as what is computed of one fits into the caches."""
+        found = np.zeros((len(matrix), self._width))
+        for at, row in enumerate(matrix):
+            for bundle in self._bundles:
+                found[at] += np.bincount(bundle.feature, bundle.added(row), minlength=self._width)
+        return found
+
+
+class _Bundle:
+    """Paths, the longest first. Their conditions lie end to end: the first of each path, then the second, and so on.
+
+    So the paths that have a condition at a place are the first so many.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        lengths = np.array([len(asked) for _, asked in paths])
+        counts = [int((lengths > place).sum()) for place in range(lengths[0])]
         ends = np.cumsum(counts).tolist()
         self._places = [(slice(count), slice(end - count, end)) for count, end in zip(counts, ends, strict=True)]
         self._path = np.array([at for count in counts for at in range(count)], dtype=np.intp)
         listed = [list(asked.items()) for _, asked in paths]
-        self._lay_out([asked[place] for place, count in enumerate(counts) for asked in listed[:count]])
-        value = np.array([value for value, _ in paths], dtype=np.float64)
-        points, weights = np.polynomial.legendre.leggauss(max(1, (longest + 1) // 2))
-        self._quadrature = [
-            ((point + 1) / 2, self._share * (1 - point) / 2, value * weight / 2)
-            for point, weight in zip(points.tolist(), weights.tolist(), strict=True)
-        ]
-
-    def _lay_out(self, placed: list[tuple[int, Condition]]) -> None:
-        self._feature = np.array([feature for feature, _ in placed], dtype=np.intp)
+        placed = [asked[place] for place, count in enumerate(counts) for asked in listed[:count]]
+        self.feature = np.array([feature for feature, _ in placed], dtype=np.intp)
         self._low = np.array([one.low for _, one in placed], dtype=np.float64)
         self._high = np.array([one.high for _, one in placed], dtype=np.float64)
         self._absent = np.array([one.absent for _, one in placed], dtype=np.bool_)
         self._share = np.array([one.share for _, one in placed], dtype=np.float64)
+        value = np.array([value for value, _ in paths], dtype=np.float64)
+        points, weights = np.polynomial.legendre.leggauss((len(counts) + 1) // 2)
+        self._point, self._weighted = (points[:, None] + 1) / 2, value * weights[:, None] / 2
+        self._unknown = self._share * (1 - self._point)
 
-    def values(self, matrix: Matrix) -> Matrix:
-        """Shape (rows, features) from (rows, features); row by row, as what is computed of one fits into the caches."""
-        rows = [np.bincount(self._feature, self._added(row), minlength=self._width) for row in matrix]
-        return np.array(rows, dtype=np.float64).reshape(len(matrix), self._width)
-
-    def _added(self, row: Matrix) -> Matrix:
-        """What each condition adds to a row's margin, in the order of the conditions."""
-        asked = row[self._feature]
+    def added(self, row: Matrix) -> Matrix:
+        """What each condition adds to a row's margin, in the order of `feature`; inside, (points, conditions)."""
+        asked = row[self.feature]
         within = ~(asked <= self._low) & (asked <= self._high)
         held = np.where(np.isnan(asked), self._absent, within).astype(np.float64)
-        added = np.zeros(len(held))
-        for point, unknown, value in self._quadrature:
-            factors = held * point
-            factors += unknown
-            products = value.copy()
-            for paths, conditions in self._places:
-                products[paths] *= factors[conditions]
-            others = products[self._path]
-            others /= factors
-            added += others
+        factors = held * self._point
+        factors += self._unknown
+        products = self._weighted.copy()
+        for paths, conditions in self._places:
+            products[:, paths] *= factors[:, conditions]
+        others = products.take(self._path, axis=1)
+        others /= factors
+        added: Matrix = others.sum(axis=0)
         added *= held - self._share
         return added
 

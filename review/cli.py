@@ -105,6 +105,7 @@ def list_command(database: str, status: str, limit: int, as_json: bool) -> None:
 def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
     """Show one case, by its order's or its decision's id, personal values masked.
 
+    Reasons are codes, and in words: English (`why`) and Arabic (`why_ar`), with the numbers behind them.
     Its path has the last pages of the order's session: route template, seconds since the page before, status.
 
     \b

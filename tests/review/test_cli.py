@@ -105,6 +105,19 @@ def test_a_case_is_shown_masked(run) -> None:  # type: ignore[no-untyped-def]
         assert not [word for word in PERSONAL if word in output]
 
 
+def test_a_case_says_why_in_english_and_in_arabic(run) -> None:  # type: ignore[no-untyped-def]
+    shown = json.loads(run("show", "ord-1", "--json").output)
+    assert shown["reasons"] == ["card.velocity", "customer.age"]
+    assert shown["why"] == [
+        "Number and pace of orders of this card (card.orders.count.1h = 7)",
+        "How long this customer has been known",
+    ]
+    assert shown["why_ar"] == [
+        "عدد الطلبات ووتيرتها لهذه البطاقة (card.orders.count.1h = 7)",
+        "مدة معرفتنا بهذا العميل",
+    ]
+
+
 def test_escapes_bidi_marks_and_markup_of_customers_do_not_reach_the_terminal(run) -> None:  # type: ignore[no-untyped-def]
     output = run("show", "topic:0:17").output
     assert "[red]Mozilla[/red]" in output

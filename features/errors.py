@@ -5,6 +5,7 @@ AmanaError
     ├── Gap            the store has not yet applied what comes before this chunk
     ├── Restarted      a shard's server is another than the one that was looked at
     ├── StoreFull      a shard's server has no memory left
+    ├── NotAnAddress   the store's address is of no form that there is
     ├── NotACluster    the store's address names a cluster, and what answers there is none
     ├── OneOfACluster  the store's address names a single server, and what answers there is a cluster's node
     └── ForeignStore   the store was written for another facts topic, other definitions or another number of shards
@@ -34,6 +35,10 @@ class Restarted(FeatureError):
 
 class StoreFull(FeatureError):
     """A shard's server is at its `maxmemory`, and nothing may be evicted: it needs more."""
+
+
+class NotAnAddress(FeatureError):
+    """The store's address cannot be read; the message does not repeat it, since it may hold a password."""
 
 
 class NotACluster(FeatureError):

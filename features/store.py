@@ -20,11 +20,11 @@ from features import cluster
 from features.batches import Batch, Chunk, Encoder, Reply, fences_key, tag
 from features.declared import Definitions
 from features.definitions import DEFINITIONS
-from features.errors import ForeignStore, Gap, OneOfACluster, Restarted, StoreFull
+from features.errors import ForeignStore, Gap, NotAnAddress, OneOfACluster, Restarted, StoreFull
 from features.formulas import Floats
 from features.script import lua
 
-__all__ = ["Applied", "Chunk", "Client", "Seen", "Store", "connect"]
+__all__ = ["Applied", "Chunk", "Client", "Seen", "Store", "connect", "shown"]
 
 Client = Redis | cluster.Cluster
 
@@ -76,7 +76,7 @@ def connect(url: str, timeout_s: float = 10.0) -> Client:
     """A client that never retries by itself: whoever repeats a chunk must look at the fences first.
 
     `url` is a server's, `redis://host:port/0`, or a cluster's, `redis+cluster://host:port,host:port`. `timeout_s`
-    bounds a connection's opening and each answer.
+    bounds a connection's opening and each answer. Raises NotAnAddress.
     """
     options: dict[str, Any] = {
         "protocol": 2,
@@ -84,7 +84,19 @@ def connect(url: str, timeout_s: float = 10.0) -> Client:
         "socket_connect_timeout": timeout_s,
         "socket_timeout": timeout_s,
     }
-    return cluster.connect(url, **options) if cluster.SCHEME in url else _Single.from_url(url, **options)
+    try:
+        return cluster.connect(url, **options) if cluster.SCHEME in url else _Single.from_url(url, **options)
+    except ValueError:
+        raise NotAnAddress(
+            "the feature store's address cannot be read: expected redis://HOST:PORT/DATABASE, "
+            "or of a cluster redis+cluster://HOST:PORT,HOST:PORT"
+        ) from None
+
+
+def shown(url: str) -> str:
+    """Of an address what may be shown: neither who logs in, nor options, which may be a password too."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 class Store:

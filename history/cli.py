@@ -19,8 +19,10 @@ from history.database import make_engine, upgrade
 from history.index import Index
 from models import artifact
 from models.cli import models_option
+from models.policy import costs_from
 from models.training import DEFAULTS, Metrics, Settings, train
 
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 _END_OF_TIME_MS = 2**62
 
@@ -49,8 +51,14 @@ def _window_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @models_option
 @_window_options
-@click.option("--review-share", default=DEFAULTS.review_share, show_default=True, help="Reviewed or blocked at most.")
-@click.option("--block-share", default=DEFAULTS.block_share, show_default=True, help="Blocked at most.")
+@click.option("--costs", type=_FILE, help="What outcomes cost, in YAML: docs/policy.md.")
+@click.option("--reviews-per-day", type=click.FloatRange(0), help="Orders that analysts have time for.")
+@click.option(
+    "--review-share",
+    default=DEFAULTS.review_share,
+    show_default=True,
+    help="Share of orders that they have time for, where --reviews-per-day does not say.",
+)
 @click.option("--seed", default=0, show_default=True, help="The same seed and history, the same model.")
 def train_command(
     *,
@@ -60,18 +68,19 @@ def train_command(
     since: datetime | None,
     until: datetime | None,
     labels_until: datetime | None,
+    costs: Path | None,
+    reviews_per_day: float | None,
     review_share: float,
-    block_share: float,
     seed: int,
 ) -> None:
     """Train a model on logged or backfilled vectors and make it the current version.
 
-    Learns from the earlier orders; the later quarter sets the thresholds, by the shares of orders to review and block.
+    Learns from the earlier orders; the later quarter says what a review must save to be worth the analysts' time.
 
     \b
     Examples:
       amana train --database sqlite:///var/amana.db --models var/models
-      amana train --from 2026-01-01 --until 2026-03-01 --review-share 0.02 --block-share 0.004
+      amana train --from 2026-01-01 --until 2026-03-01 --reviews-per-day 40 --costs costs.yaml
       amana train --vectors var/backfilled.parquet --models var/models
     """
     if vectors and labels_until:
@@ -80,6 +89,11 @@ def train_command(
         raise click.UsageError("expected --database or --vectors")
     console = Console(stderr=True)
     try:
+        settings = Settings(
+            costs=DEFAULTS.costs if costs is None else costs_from(costs.read_bytes(), str(costs)),
+            reviews_per_day=reviews_per_day,
+            review_share=review_share,
+        )
         with console.status("reading vectors"):
             table = (
                 _within(parquet.read(vectors, DEFINITIONS.hash), since, until)
@@ -87,7 +101,6 @@ def train_command(
                 else _read(str(database), since, until, labels_until)
             )
         with console.status(f"learning from {len(table):,} orders"):
-            settings = Settings(review_share=review_share, block_share=block_share)
             trained = train(table, DEFINITIONS.names, definitions=DEFINITIONS.hash, seed=seed, settings=settings)
         version = artifact.save(folder, trained)
     except AmanaError as error:

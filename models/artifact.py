@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import sklearn
 import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -59,7 +58,7 @@ _UNREADABLE = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeErr
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be known of a version; `background` has None where the median genuine order has no value."""
+    """What is to be known of a version; `policy` has the cost table and the price of reviews."""
 
     version: str
     definitions: str
@@ -73,7 +72,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metrics: Metrics
     policy: Policy
     offset: float
-    background: tuple[float | None, ...]
     fingerprint: str
     scikit_learn: str
     model_sha256: str
@@ -110,7 +108,6 @@ def load(folder: Path, version: str | None = None) -> HistScorer:
         policy=manifest.policy,
         model=_decode(model, path),
         offset=manifest.offset,
-        background=np.array(manifest.background, dtype=np.float64),
     )
 
 
@@ -136,16 +133,15 @@ def read_manifest(folder: Path, version: str) -> Manifest:
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except msgspec.DecodeError as error:
-        raise ArtifactRefused(f"{path}: {error}") from None
-    if manifest.version != version or len(manifest.background) != len(manifest.names):
-        raise ArtifactRefused(f"{path}: a manifest of version {manifest.version}, or with features missing")
+        raise ArtifactRefused(f"{path}: {error}; a version of an older Amana must be trained again") from None
+    if manifest.version != version:
+        raise ArtifactRefused(f"{path}: a manifest of version {manifest.version}")
     return manifest
 
 
 def _manifest(trained: Trained, model_sha256: str) -> Manifest:
     """The version's name: the day its window ends, and a digest of all but the file (whose bytes differ each time)."""
     shared = {name: getattr(trained, name) for name in Trained.__struct_fields__ if name in Manifest.__struct_fields__}
-    shared["background"] = tuple(None if np.isnan(value) else value for value in trained.background)
     digest = hashlib.sha256(msgspec.json.encode(shared, order="deterministic")).hexdigest()[:10]
     day = datetime.fromtimestamp(trained.until_ms / 1000, UTC).strftime("%Y%m%d")
     return Manifest(version=f"{day}-{digest}", scikit_learn=sklearn.__version__, model_sha256=model_sha256, **shared)
@@ -211,10 +207,30 @@ For screening orders of the store whose history it learned from; not for judging
 - Orders from {first} to {last}; learned from the first {manifest.learned_orders}
   ({manifest.learned_frauds} fraud), judged on the later {manifest.metrics.orders}.
 - Gradient-boosted trees, scikit-learn {manifest.scikit_learn}, seed {manifest.seed}.
-- Review from {manifest.policy.review_at:.4g}, block from {manifest.policy.block_at:.4g}: chosen on the judged orders,
-  so the shares and precisions below are a little optimistic.
+- The outcome of an order is the one that is expected to cost least. Beside its own cost a review must save
+  {manifest.policy.price_cents / 100:.2f} US dollars: chosen on the judged orders so that the analysts have time, so the
+  shares and precisions below are a little optimistic.
 
 | on the judged orders | |
 |---|---|
 {rows}
+
+| an order of | is reviewed from | is blocked from |
+|---|---|---|
+{_thresholds(manifest.policy)}
+
+| cost table | |
+|---|---|
+{_costs(manifest.policy)}
 """
+
+
+def _thresholds(policy: Policy) -> str:
+    amounts = sorted({10.0, 100.0, 1_000.0, policy.typical_usd})
+    at = [(amount, *policy.thresholds(amount)) for amount in amounts]
+    return "\n".join(f"| {amount:,.0f} USD | {review:.4g} | {block:.4g} |" for amount, review, block in at)
+
+
+def _costs(policy: Policy) -> str:
+    costs = msgspec.structs.asdict(policy.costs)
+    return "\n".join(f"| {name.replace('_', ' ')} | {value:,.4g} |" for name, value in costs.items())

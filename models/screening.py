@@ -10,7 +10,7 @@ from events.facts import OrderFact, RefusedOrder
 from models import rules
 from models.decisions import FLAGGED, Decision, Outcome, Reason
 from models.errors import ForeignVectors
-from models.policy import Policy
+from models.policy import Policy, amounts_of
 from models.rules import Ruleset
 from models.rules.deciding import raised, stricter
 from models.scoring import Matrix, Scorer
@@ -33,6 +33,7 @@ class _Verdict(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...]
     score: float | None
     rules: rules.Verdict
+    priority: float | None = None
 
 
 def conclude(
@@ -59,7 +60,11 @@ def conclude(
     orders = [fact for fact in facts if isinstance(fact, OrderFact)]
     ruleset = rules.default(definitions.names) if ruleset is None else ruleset
     said = ruleset.judge(rules.of_facts(orders, placed))
-    verdicts = iter(_by_rules(said, policy) if scorer is None else _by_both(placed, said, scorer, policy, definitions))
+    verdicts = iter(
+        _by_rules(placed, said, policy, definitions)
+        if scorer is None
+        else _by_both(placed, said, scorer, policy, definitions)
+    )
     vectors = np.ascontiguousarray(matrix, dtype="<f8").tobytes()
     width = 8 * matrix.shape[1]
     model = None if scorer is None else scorer.version
@@ -82,43 +87,56 @@ def _by_both(
             "train again, or load the model that belongs to them"
         )
     scores = scorer.scores(matrix)
-    alone = policy.outcomes(scores)
-    outcomes = _with_points(scores, alone, said, policy)
-    explained = [row for row, outcome in enumerate(outcomes) if outcome in FLAGGED and not said[row].approved]
-    reasons = dict(zip(explained, scorer.reasons(matrix[explained]), strict=True)) if explained else {}
+    amounts_usd = amounts_of(matrix, definitions.names)
+    alone = policy.outcomes(scores, amounts_usd)
+    sums, outcomes = _with_points(scores, amounts_usd, alone, said, policy)
+    flagged = [row for row, outcome in enumerate(outcomes) if outcome in FLAGGED and not said[row].approved]
+    reasons = dict(zip(flagged, scorer.reasons(matrix[flagged]), strict=True)) if flagged else {}
+    priorities = dict(zip(flagged, policy.priorities(sums[flagged], amounts_usd[flagged]), strict=True))
     return [
-        _combined(alone[row], outcomes[row], reasons.get(row, ()), score, verdict)
+        _combined(alone[row], outcomes[row], reasons.get(row, ()), score, verdict, priorities.get(row))
         for row, (score, verdict) in enumerate(zip(scores.tolist(), said, strict=True))
     ]
 
 
-def _by_rules(said: Sequence[rules.Verdict], policy: Policy) -> list[_Verdict]:
+def _by_rules(
+    matrix: Matrix, said: Sequence[rules.Verdict], policy: Policy, definitions: Definitions
+) -> list[_Verdict]:
     nothing: list[Outcome] = ["approve"] * len(said)
-    outcomes = _with_points(np.zeros(len(said)), nothing, said, policy)
+    amounts_usd = amounts_of(matrix, definitions.names)
+    _, outcomes = _with_points(np.zeros(len(said)), amounts_usd, nothing, said, policy)
     return [
         _Verdict("rules", stricter(outcome, verdict), verdict.reasons, None, verdict)
         for outcome, verdict in zip(outcomes, said, strict=True)
     ]
 
 
-def _with_points(scores: Matrix, alone: list[Outcome], said: Sequence[rules.Verdict], policy: Policy) -> list[Outcome]:
-    """The policy's outcomes with the rules' points added; where there are none, those that it had `alone`."""
+def _with_points(
+    scores: Matrix, amounts_usd: Matrix, alone: list[Outcome], said: Sequence[rules.Verdict], policy: Policy
+) -> tuple[Matrix, list[Outcome]]:
+    """The scores with the rules' points, and the policy's outcomes of them; what has no points is as it was `alone`."""
     rows = [row for row, verdict in enumerate(said) if verdict.points]
     if not rows:
-        return alone
-    sums = np.array([raised(float(scores[row]), said[row].points) for row in rows])
-    moved = dict(zip(rows, policy.outcomes(sums), strict=True))
-    return [moved.get(row, outcome) for row, outcome in enumerate(alone)]
+        return scores, alone
+    sums = scores.copy()
+    sums[rows] = [raised(float(scores[row]), said[row].points) for row in rows]
+    moved = dict(zip(rows, policy.outcomes(sums[rows], amounts_usd[rows]), strict=True))
+    return sums, [moved.get(row, outcome) for row, outcome in enumerate(alone)]
 
 
 def _combined(
-    alone: Outcome, with_points: Outcome, reasons: tuple[Reason, ...], score: float, verdict: rules.Verdict
+    alone: Outcome,
+    with_points: Outcome,
+    reasons: tuple[Reason, ...],
+    score: float,
+    verdict: rules.Verdict,
+    priority: float | None,
 ) -> _Verdict:
     """Who decided is who made the outcome what it is; its reasons come first."""
     outcome = stricter(with_points, verdict)
     if outcome == alone:
-        return _Verdict("model", outcome, _joined(reasons, verdict.reasons), score, verdict)
-    return _Verdict("rules", outcome, _joined(verdict.reasons, reasons), score, verdict)
+        return _Verdict("model", outcome, _joined(reasons, verdict.reasons), score, verdict, priority)
+    return _Verdict("rules", outcome, _joined(verdict.reasons, reasons), score, verdict, priority)
 
 
 def _joined(first: tuple[Reason, ...], then: tuple[Reason, ...]) -> tuple[Reason, ...]:
@@ -154,6 +172,7 @@ def _decided(
         rules=rules_hash,
         points=verdict.rules.points,
         shadow=verdict.rules.shadow,
+        priority=verdict.priority,
     )
 
 

@@ -13,16 +13,18 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from models.errors import UntrainableTable
-from models.policy import Policy
+from models.policy import Costs, Policy, amounts_of, within_capacity
 
 REQUIRED = ("decision_id", "occurred_at_ms", "label")
+_DAY_MS = 86_400_000
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Shares are of the judged orders: blocked at most `block_share`, blocked or reviewed at most `review_share`."""
+    """The analysts review at most `reviews_per_day` orders; where that is None, `review_share` of the judged orders."""
 
+    costs: Costs = Costs()
+    reviews_per_day: float | None = None
     review_share: float = 0.025
-    block_share: float = 0.005
     judged_share: float = 0.25
     trees: int = 100
     leaves: int = 15
@@ -30,17 +32,17 @@ class Settings(msgspec.Struct, frozen=True):
     l2: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.block_share <= self.review_share < 1.0:
-            raise UntrainableTable(
-                f"expected 0 <= block share <= review share < 1, got {self.block_share} and {self.review_share}"
-            )
+        if not 0.0 <= self.review_share <= 1.0:
+            raise UntrainableTable(f"expected 0 <= review share <= 1, got {self.review_share}")
+        if self.reviews_per_day is not None and not self.reviews_per_day >= 0.0:
+            raise UntrainableTable(f"expected 0 or more reviews a day, got {self.reviews_per_day}")
 
 
 DEFAULTS = Settings()
 
 
 class Metrics(msgspec.Struct, frozen=True):
-    """Measured on the judged orders, on which the thresholds were chosen too."""
+    """Measured on the judged orders, on which the price of reviews was chosen too; flagged: reviewed or blocked."""
 
     orders: int
     frauds: int
@@ -58,8 +60,8 @@ class Metrics(msgspec.Struct, frozen=True):
 class Trained(msgspec.Struct, frozen=True):
     """A model and all that is to be known about it.
 
-    The score is the logistic function of the model's margin plus `offset`; `background` is the median genuine order, by
-    feature; `fingerprint` stands for what the model answers on the judged orders; the window is of the orders' times.
+    The score is the logistic function of the model's margin plus `offset`; `fingerprint` stands for what the model
+    answers on the judged orders; the window is of the orders' times.
     """
 
     model: HistGradientBoostingClassifier
@@ -72,7 +74,6 @@ class Trained(msgspec.Struct, frozen=True):
     learned_orders: int
     learned_frauds: int
     offset: float
-    background: tuple[float, ...]
     policy: Policy
     metrics: Metrics
     fingerprint: str
@@ -91,7 +92,6 @@ def train(
     learned, judged = _split(ordered, settings.judged_share)
     x, y = _arrays(learned, names)
     weight = float(np.sqrt((len(y) - y.sum()) / y.sum()))
-    background = _medians(x[y == 0])
     x = np.where(np.isnan(x).all(axis=0), 0.0, x)  # the histograms need a number; a constant column is never split on
     model = HistGradientBoostingClassifier(
         max_iter=settings.trees,
@@ -105,7 +105,8 @@ def train(
     x_judged, y_judged = _arrays(judged, names)
     margins = model.decision_function(x_judged)
     scores = expit(margins + offset)
-    policy = thresholds(scores, settings)
+    amounts = amounts_of(x_judged, names)
+    policy = within_capacity(scores, amounts, settings.costs, reviews(judged, settings))
     return Trained(
         model=model,
         names=tuple(names),
@@ -117,32 +118,26 @@ def train(
         learned_orders=len(y),
         learned_frauds=int(y.sum()),
         offset=offset,
-        background=background,
         policy=policy,
-        metrics=measure(y_judged, scores, policy),
+        metrics=measure(y_judged, scores, amounts, policy),
         fingerprint=hashlib.sha256(margins.tobytes()).hexdigest(),
     )
 
 
-def thresholds(scores: NDArray[np.float64], settings: Settings) -> Policy:
-    """The lowest thresholds that keep to the shares of `settings` on these scores."""
-    return Policy(
-        review_at=_lowest_at(scores, settings.review_share),
-        block_at=_lowest_at(scores, settings.block_share),
-    )
+def reviews(judged: pd.DataFrame, settings: Settings) -> float:
+    """How many of the judged orders the analysts had time for."""
+    if settings.reviews_per_day is None:
+        return settings.review_share * len(judged)
+    times = judged["occurred_at_ms"]
+    return settings.reviews_per_day * max(1.0, float(times.iloc[-1] - times.iloc[0]) / _DAY_MS)
 
 
-def _lowest_at(scores: NDArray[np.float64], share: float) -> float:
-    values, counts = np.unique(scores, return_counts=True)
-    at_or_above = np.cumsum(counts[::-1])[::-1]
-    within = values[at_or_above <= share * len(scores)]
-    return float(within[0]) if len(within) else min(1.0, float(np.nextafter(values[-1], 2.0)))
-
-
-def measure(labels: NDArray[np.int64], scores: NDArray[np.float64], policy: Policy) -> Metrics:
+def measure(
+    labels: NDArray[np.int64], scores: NDArray[np.float64], amounts_usd: NDArray[np.float64], policy: Policy
+) -> Metrics:
     """How well `scores` and `policy` find the `labels` (0 or 1, both present)."""
-    frauds = int(labels.sum())
-    flagged, blocked = scores >= policy.review_at, scores >= policy.block_at
+    frauds, ranks = int(labels.sum()), policy.ranks(scores, amounts_usd)
+    flagged, blocked = ranks >= 1, ranks == 2
     caught, stopped = int(labels[flagged].sum()), int(labels[blocked].sum())
     return Metrics(
         orders=len(labels),
@@ -193,8 +188,3 @@ def _both_classes(part: pd.DataFrame, what: str) -> None:
 
 def _arrays(part: pd.DataFrame, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     return part[list(names)].to_numpy(dtype=np.float64), part["label"].to_numpy(dtype=np.int64)
-
-
-def _medians(x: NDArray[np.float64]) -> tuple[float, ...]:
-    """The median of each column's numbers; NaN where it has none."""
-    return tuple(float(pd.Series(column).median()) for column in x.T)

@@ -8,6 +8,7 @@ import msgspec
 from events import money
 from events.types import Item
 from history.pages import Page
+from models.reasons import told
 from review import masking
 from review.cases import Case, Personal
 from vault.envelopes import Envelopes
@@ -32,6 +33,7 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class CaseView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A case in words; the fields that are None are not known, or not opened.
 
+    `reasons` are codes; `why` says them in words with the numbers behind them, `why_ar` in Arabic.
     `path`: of each page its route template, the seconds since the page before, the status; or why there is none.
     """
 
@@ -41,6 +43,8 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcome: str
     score: float | None = None
     reasons: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+    why_ar: tuple[str, ...] = ()
     amount: str | None = None
     country: str | None = None
     method: str | None = None
@@ -65,6 +69,8 @@ def summary(case: Case) -> CaseView:
         outcome=case.outcome,
         score=case.score,
         reasons=tuple(reason.code for reason in case.reasons),
+        why=told(case.reasons, "analyst", "en"),
+        why_ar=told(case.reasons, "analyst", "ar"),
         amount=_amount(case),
         country=case.country,
         method=case.method,

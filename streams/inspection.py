@@ -19,7 +19,7 @@ from features.evidence import NEWEST, Evidence, Past, Told, in_log_order, inputs
 from features.numbers import Number
 from features.replay import WARM_UP_MS, Placed, Repeats, decoded
 from features.server import embedded
-from features.store import Store, connect
+from features.store import Store, connect, shown
 from history.index import Index, LoggedVector
 from streams.errors import NotKnown, Unusable
 from streams.replay import Source
@@ -245,7 +245,7 @@ async def entity(
         async with connect(redis) as live:
             packed = await state(live, DEFINITIONS, kind, pseudonym)
     except RedisError as error:
-        raise NotKnown(f"the feature store did not answer: {type(error).__name__}") from None
+        raise NotKnown(f"the feature store at {shown(redis)} did not answer: {type(error).__name__}") from None
     if packed is None:
         raise NotKnown(f"the feature store knows nothing of that {kind}: never seen under this keyring, or long ago")
     with embedded() as url:

@@ -4,7 +4,10 @@ Tests share them and keep apart by topic names of their own, FLUSHALL, or the `d
 kills a server starts its own from `tests.harness`.
 """
 
+import gc
+import logging
 import uuid
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -59,3 +62,17 @@ def database(postgres: Postgres) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     yield postgres.create_database(name)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def failed_connections() -> Iterator[None]:
+    """For tests whose broker is away: kafka-python leaves the socket of a failed attempt to the garbage collector.
+
+    Its log is off, since a record that pytest keeps would keep the attempt's error, and that the socket.
+    """
+    logging.disable()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
+    logging.disable(logging.NOTSET)

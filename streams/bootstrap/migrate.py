@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from events import topics
 from events.errors import Unreachable
 from features.definitions import DEFINITIONS
-from features.store import connect
+from features.store import connect, shown
 from streams.bootstrap import group, known_topics, started
 from streams.errors import Unmigratable
 from streams.kafka import KafkaLog
@@ -47,7 +47,7 @@ async def migrate(
         try:
             return await _run(migration, switch_with is not None, bar)
         except RedisError as error:
-            raise Unmigratable(f"a feature store did not answer: {type(error).__name__}") from None
+            raise Unmigratable(f"{shown(old)} or {shown(new)} did not answer: {type(error).__name__}") from None
 
 
 async def _run(migration: Migration, switch: bool, bar: Callable[[str, float], Callable[[float], None]]) -> str:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
+import msgspec
+
 from events import topics
 from features.definitions import DEFINITIONS, Definitions
 from features.formulas import Floats
@@ -87,7 +89,7 @@ def base_rules(settings: Settings, definitions: Definitions = DEFINITIONS) -> Ru
 
 
 def policy_of(settings: Settings, scorer: HistScorer | None) -> Policy:
-    """The thresholds that the model came with, unless the configuration says otherwise."""
+    """The policy that the model came with; thresholds that the configuration fixes take the place of its costs."""
     own = scorer.policy if scorer is not None else RULES_POLICY
-    review_at = own.review_at if settings.review_at is None else settings.review_at
-    return Policy(review_at, own.block_at if settings.block_at is None else settings.block_at)
+    fixed = {"review_at": settings.review_at, "block_at": settings.block_at}
+    return msgspec.structs.replace(own, **{name: at for name, at in fixed.items() if at is not None})

@@ -1,7 +1,4 @@
-import gc
-import logging
 import uuid
-import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -29,17 +26,3 @@ def raw_topics(client: KafkaAdminClient) -> None:
     """All topics of the design, with two partitions."""
     admin.create_topics(client, 2)
     assert {spec.name for spec in topics.SPECS} <= {state.name for state in admin.describe(client)}
-
-
-@pytest.fixture
-def failed_connections() -> Iterator[None]:
-    """For tests without a broker: kafka-python leaves the socket of a failed attempt to the garbage collector.
-
-    Its log is off, since a record that pytest keeps would keep the attempt's error, and that the socket.
-    """
-    logging.disable()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
-        gc.collect()
-    logging.disable(logging.NOTSET)

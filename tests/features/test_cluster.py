@@ -11,8 +11,8 @@ from redis.exceptions import ConnectionError as Unreachable
 
 from features.batches import tag
 from features.cluster import Cluster
-from features.errors import Gap, NotACluster, OneOfACluster, Restarted
-from features.store import Applied, Chunk, Store, connect
+from features.errors import Gap, NotACluster, NotAnAddress, OneOfACluster, Restarted
+from features.store import Applied, Chunk, Store, connect, shown
 from tests.features.chunks import SMALL, chunk, opened, order, rows
 from tests.harness import Redis, RedisCluster, free_port, wait_until
 
@@ -198,6 +198,29 @@ def test_a_single_server_at_a_clusters_address_is_named(redis_server: Redis) -> 
 def test_a_clusters_node_at_a_single_servers_address_is_named(cluster: RedisCluster) -> None:
     with pytest.raises(OneOfACluster, match=r"give it as redis\+cluster://HOST:PORT,HOST:PORT"):
         with_client(cluster.nodes[0].url, lambda client: Store(client, SMALL, SHARDS).prepare("facts"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost",
+        "http://secret@localhost/0",
+        "redis://screen:secret",
+        "redis://localhost:secret/0",
+        "redis+cluster://localhost:secret",
+        "redis+cluster://one:7001,two:secret",
+        "",
+    ],
+)
+def test_an_address_of_no_known_form_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(NotAnAddress, match=r"expected redis://HOST:PORT/DATABASE, .* redis\+cluster://") as caught:
+        connect(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_address_is_shown_without_who_logs_in() -> None:
+    urls = ["redis://u:p@one:7001/3?password=p", "redis+cluster://u:p@ss@one:7001,two:7002", "redis://one"]
+    assert [shown(url) for url in urls] == ["redis://one:7001/3", "redis+cluster://one:7001,two:7002", "redis://one"]
 
 
 def test_an_address_carries_credentials_to_every_node_and_options() -> None:

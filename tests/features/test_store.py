@@ -13,6 +13,7 @@ from features.cluster import Cluster
 from features.definitions import DEFINITIONS, Definitions, Windowed
 from features.errors import ForeignStore, Gap, Restarted, StoreFull
 from features.formulas import Evenness
+from features.numbers import Age, Since
 from features.store import Applied, Chunk, Store
 from tests.features.chunks import NOON_MS, SMALL, chunk, opened, order, refused, rows
 from tests.features.streams import Run
@@ -333,6 +334,16 @@ def test_an_events_id_is_remembered_in_96_bits(run: Run) -> None:
         return set(await client.smembers(f"{{s00}}events:{NOON_MS // 3_600_000}"))
 
     assert run(body) == {b64encode(blake2b(f"e0 OrderFact {NOON_MS}".encode(), digest_size=12).digest())}
+
+
+def test_what_was_before_1970_is_dated_as_any_other(run: Run) -> None:
+    definitions = Definitions((Since("card", "orders"), Age("card")))
+    facts = [order(n, occurred_at_ms=second * 1000) for n, second in enumerate((-3_000, -2_990, -2_900))]
+
+    async def body(client: Redis) -> Applied:
+        return await (await opened(client, definitions=definitions)).apply(chunk(0, *facts))
+
+    assert np.array_equal(run(body).matrix, [[np.nan, 0], [10, 10], [90, 100]], equal_nan=True)
 
 
 def test_a_flood_of_members_is_capped_and_says_so(run: Run) -> None:

@@ -47,6 +47,18 @@ def test_train_makes_a_current_model_that_screening_can_load(database, tmp_path)
     assert manifest.metrics.auc > 0.9
 
 
+def test_train_takes_the_stores_own_costs_and_the_analysts_time(database, tmp_path):
+    costs = tmp_path / "costs.yaml"
+    costs.write_text("review_cents: 450\n")
+    arguments = ["--database", database, "--models", str(tmp_path), "--costs", str(costs), "--reviews-per-day", "1"]
+    assert CliRunner().invoke(train_command, arguments).exit_code == 0
+    (manifest,) = artifact.versions(tmp_path)
+    assert (manifest.policy.costs.review_cents, manifest.settings.reviews_per_day) == (450, 1)
+    costs.write_text("review_cost: 450\n")
+    refused = CliRunner().invoke(train_command, arguments)
+    assert refused.stderr == f"Error: {costs}: Object contains unknown field `review_cost`\n"
+
+
 def test_train_uses_the_window_and_the_labels_known_by_a_day(database, tmp_path):
     arguments = ["--database", database, "--models", str(tmp_path), "--from", "2026-01-11", "--until", "2026-03-12"]
     assert CliRunner().invoke(train_command, arguments).exit_code == 0
@@ -63,7 +75,7 @@ def test_train_uses_the_window_and_the_labels_known_by_a_day(database, tmp_path)
     [
         (["--database", "nonsense"], "Error: expected a database like"),
         (["--database", "sqlite://"], "Error: the training table has no rows"),
-        (["--database", "sqlite://", "--review-share", "0.001"], "Error: expected 0 <= block share <= review share"),
+        (["--database", "sqlite://", "--review-share", "1.5"], "Error: expected 0 <= review share <= 1"),
     ],
 )
 def test_train_says_in_one_line_what_is_wrong(tmp_path, arguments, message):

@@ -170,3 +170,20 @@ def test_the_card_says_what_the_model_is_and_how_good(folder, version):
     assert card.startswith(f"# Model {version}\n")
     assert "- Orders from 2026-05-28 to 2026-05-31; learned from the first 3000\n" in card
     assert "| auc | 0.9" in card
+
+
+def test_the_manifest_and_the_card_have_the_cost_table_and_what_follows_from_it(folder, version, trained):
+    manifest = json.loads((folder / version / "manifest.json").read_text())
+    assert manifest["policy"]["costs"]["review_cents"] == 300.0
+    assert manifest["policy"]["price_cents"] == trained.policy.price_cents
+    card = (folder / version / "README.md").read_text()
+    review_at, block_at = trained.policy.thresholds(100.0)
+    assert f"| 100 USD | {review_at:.4g} | {block_at:.4g} |\n" in card
+    assert "| review minutes | 5 |\n" in card
+
+
+def test_a_manifest_of_an_older_amana_is_refused_with_what_to_do(folder, version):
+    path = folder / version / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "background": []}))
+    with pytest.raises(ArtifactRefused, match="a version of an older Amana must be trained again"):
+        artifact.load(folder)

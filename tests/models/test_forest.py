@@ -27,17 +27,6 @@ def test_margins_are_bitwise_those_of_scikit_learn(model, rows):
     assert Forest(model).margins(matrix).tobytes() == model.decision_function(matrix).tobytes()
 
 
-@settings(deadline=None)
-@given(st.lists(st.tuples(ANY_NUMBER, ANY_NUMBER, ANY_NUMBER, ANY_NUMBER), min_size=2, max_size=20))
-def test_what_a_feature_moved_is_bitwise_the_difference_without_it(model, rows):
-    *matrix, typical = np.array(rows)
-    moved = Forest(model).moved(np.array(matrix), typical)
-    for row, found in zip(matrix, moved, strict=True):
-        without = np.where(np.eye(4, dtype=bool), typical, row)
-        expected = model.decision_function(row[None, :]) - model.decision_function(without)
-        assert found.tobytes() == expected.tobytes()
-
-
 def test_no_rows_have_no_margins(model):
     assert Forest(model).margins(np.empty((0, 4))).shape == (0,)
 

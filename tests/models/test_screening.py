@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from events.facts import Coordinates, Entities, OrderFact, RefusedOrder
 from models.decisions import Decision, Reason, decode, encode
 from models.errors import ForeignVectors
-from models.policy import Policy
+from models.policy import Costs, Policy
 from models.rules import default, parsed
 from models.screening import conclude
 
@@ -62,6 +62,12 @@ class FirstColumn:
 DEFINITIONS = SimpleNamespace(names=("a", "b"), hash="h")
 
 
+def priority_of(score):
+    """Of an order of 100 US dollars, which is what an amount that is not known counts as, by the default costs."""
+    approve, block = score * 12_000, (1 - score) * 4_500
+    return round((min(approve, block) - (300 + 0.2 * approve + 0.05 * block)) / 5, 2)
+
+
 def test_a_decision_says_everything_that_it_was_made_from():
     vector = np.array([[0.9, math.nan]])
     assert conclude([order(17)], vector, FirstColumn(), POLICY, DEFINITIONS, flags=("gap",)) == [
@@ -75,6 +81,7 @@ def test_a_decision_says_everything_that_it_was_made_from():
             mode="model",
             score=0.9,
             reasons=(Reason("a.a", "a", 0.9),),
+            priority=priority_of(0.9),
             amount_minor=12_500,
             currency="SAR",
             entities=WHO,
@@ -163,6 +170,20 @@ def test_only_flagged_orders_have_reasons():
     decisions = conclude([order(0), order(1), order(2)], matrix, FirstColumn(), POLICY, DEFINITIONS)
     assert [decision.outcome for decision in decisions] == ["approve", "review", "block"]
     assert [len(decision.reasons) for decision in decisions] == [0, 1, 1]
+
+
+def test_a_flagged_order_says_what_a_review_saves_a_minute():
+    policy = Policy(0.3, 0.8, costs=Costs(), typical_usd=100.0)
+    decisions = conclude([order(0), order(1)], np.array([[0.1, 0.0], [0.5, 0.0]]), FirstColumn(), policy, DEFINITIONS)
+    assert [decision.priority for decision in decisions] == [None, priority_of(0.5)]
+
+
+def test_the_amount_is_the_vectors_own():
+    names = ("a", "order.amount_usd")
+    matrix = np.array([[0.02, 10.0], [0.02, 5_000.0]])
+    definitions = SimpleNamespace(names=names, hash="h")
+    decisions = conclude([order(0), order(1)], matrix, FirstColumn(), Policy(), definitions)
+    assert [decision.outcome for decision in decisions] == ["approve", "review"]
 
 
 def test_a_refused_order_is_reviewed_for_the_reason_of_its_refusal():

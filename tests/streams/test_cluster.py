@@ -18,9 +18,8 @@ from tests.streams.pipeline import Pipeline
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    # kafka-python leaves the sockets of failed connections to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    # A filter of warnings would not reach those of sockets that outlive the test, kept by its log.
+    pytest.mark.usefixtures("failed_connections"),
 ]
 
 SHARDS = 3  # each on a node of its own

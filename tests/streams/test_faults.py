@@ -22,9 +22,8 @@ from tests.streams.pipeline import ROOT, Pipeline
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1800),
-    # kafka-python leaves the sockets of failed connections to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    # A filter of warnings would not reach those of sockets that outlive the test, kept by its log.
+    pytest.mark.usefixtures("failed_connections"),
 ]
 
 SHARDS = 2

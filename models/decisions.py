@@ -31,7 +31,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `mode` is "rules" where there was no model, or where rules made the outcome another than the model's own. `rules` is
     the hash of the rules in force, `points` what they added to the score for the outcome, `shadow` the codes of the
     shadow rules that would have fired.
-    `priority`, where a model's score, with points, flagged the order: US cents that a review is expected to save a minute.
+    `priority`, where a model's score, with points, flagged the order: US cents that a review is expected to save a
+    minute of work.
     """
 
     decision_id: str

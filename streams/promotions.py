@@ -4,6 +4,7 @@ One partition, so that all workers see the same order, and the last promotion of
 good set of rules is refused loudly by each, and what was in force stays.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -73,7 +74,7 @@ class RulesFeed:
     async def _poll(self, take: Take) -> None:
         records = await patiently(lambda: self._consumer.getmany(TP, timeout_ms=POLL_MS))
         for record in records.get(TP, []):
-            take(record)
+            await asyncio.to_thread(take, record)  # a long file is read for a second or more; orders go on meanwhile
 
 
 class Entry(msgspec.Struct, frozen=True):

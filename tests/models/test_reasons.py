@@ -9,7 +9,7 @@ from features.sources import SOURCES
 from models import reasons
 from models.decisions import Reason
 from models.reasons import OTHER, TEXTS, code_of, text_of, told
-from models.rules import RULES
+from models.rules import default
 from sharing.operators.derive import SAFE
 
 ARABIC = re.compile(r"[\u0600-\u06ff]")
@@ -32,7 +32,7 @@ def test_every_source_of_features_is_told_of(source):
 
 
 def test_every_rule_and_every_refusal_has_a_text():
-    assert {rule.code for rule in RULES} | REFUSED <= set(TEXTS)
+    assert {rule.code for rule in default(DEFINITIONS.names).rules} | REFUSED <= set(TEXTS)
     assert len(REFUSED) > 10
 
 

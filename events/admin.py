@@ -64,11 +64,11 @@ def create_topics(
     copies, or if nothing could be written with so high a `min_isr`; KafkaError.
     """
     states = {state.name: state for state in describe(admin, [spec.name for spec in specs])}
+    wanted = {spec.name: spec.partitions or partitions for spec in specs}
     if min_isr > replication:
         raise TopicMismatch(
             f"{min_isr} copies must have a record, of {replication}: nothing could be written; expected at most as many"
         )
-    wanted = {spec.name: spec.partitions or partitions for spec in specs}
     for state in states.values():
         _check(state, wanted[state.name], replication)
     missing = [spec for spec in specs if spec.name not in states]

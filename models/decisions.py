@@ -28,10 +28,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `decision_id` is the order's source coordinates; consumers keep the highest `revision` of an id, and the first of
     equals. `vector` is little-endian float64 in the order of the definitions that `definitions` names by hash.
-    `priority`, where a model's score flagged the order: US cents that a review is expected to save a minute of work.
     `mode` is "rules" where there was no model, or where rules made the outcome another than the model's own. `rules` is
     the hash of the rules in force, `points` what they added to the score for the outcome, `shadow` the codes of the
     shadow rules that would have fired.
+    `priority`, where a model's score, with points, flagged the order: US cents that a review is expected to save a
+    minute of work.
     """
 
     decision_id: str
@@ -50,10 +51,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     definitions: str | None = None
     vector: bytes | None = None
     flags: tuple[str, ...] = ()
-    priority: float | None = None
     rules: str | None = None
     points: float = 0.0
     shadow: tuple[str, ...] = ()
+    priority: float | None = None
 
 
 encode = msgspec.json.Encoder().encode

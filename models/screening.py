@@ -61,7 +61,7 @@ def conclude(
     ruleset = rules.default(definitions.names) if ruleset is None else ruleset
     said = ruleset.judge(rules.of_facts(orders, placed))
     verdicts = iter(
-        _by_rules(said, policy, amounts_of(placed, definitions.names))
+        _by_rules(placed, said, policy, definitions)
         if scorer is None
         else _by_both(placed, said, scorer, policy, definitions)
     )
@@ -89,19 +89,22 @@ def _by_both(
     scores = scorer.scores(matrix)
     amounts_usd = amounts_of(matrix, definitions.names)
     alone = policy.outcomes(scores, amounts_usd)
-    outcomes = _with_points(scores, amounts_usd, alone, said, policy)
-    explained = [row for row, outcome in enumerate(outcomes) if outcome in FLAGGED and not said[row].approved]
-    reasons = dict(zip(explained, scorer.reasons(matrix[explained]), strict=True)) if explained else {}
-    priorities = dict(zip(explained, policy.priorities(scores[explained], amounts_usd[explained]), strict=True))
+    sums, outcomes = _with_points(scores, amounts_usd, alone, said, policy)
+    flagged = [row for row, outcome in enumerate(outcomes) if outcome in FLAGGED and not said[row].approved]
+    reasons = dict(zip(flagged, scorer.reasons(matrix[flagged]), strict=True)) if flagged else {}
+    priorities = dict(zip(flagged, policy.priorities(sums[flagged], amounts_usd[flagged]), strict=True))
     return [
         _combined(alone[row], outcomes[row], reasons.get(row, ()), score, verdict, priorities.get(row))
         for row, (score, verdict) in enumerate(zip(scores.tolist(), said, strict=True))
     ]
 
 
-def _by_rules(said: Sequence[rules.Verdict], policy: Policy, amounts_usd: Matrix) -> list[_Verdict]:
+def _by_rules(
+    matrix: Matrix, said: Sequence[rules.Verdict], policy: Policy, definitions: Definitions
+) -> list[_Verdict]:
     nothing: list[Outcome] = ["approve"] * len(said)
-    outcomes = _with_points(np.zeros(len(said)), amounts_usd, nothing, said, policy)
+    amounts_usd = amounts_of(matrix, definitions.names)
+    _, outcomes = _with_points(np.zeros(len(said)), amounts_usd, nothing, said, policy)
     return [
         _Verdict("rules", stricter(outcome, verdict), verdict.reasons, None, verdict)
         for outcome, verdict in zip(outcomes, said, strict=True)
@@ -110,14 +113,15 @@ def _by_rules(said: Sequence[rules.Verdict], policy: Policy, amounts_usd: Matrix
 
 def _with_points(
     scores: Matrix, amounts_usd: Matrix, alone: list[Outcome], said: Sequence[rules.Verdict], policy: Policy
-) -> list[Outcome]:
-    """The policy's outcomes with the rules' points added; where there are none, those that it had `alone`."""
+) -> tuple[Matrix, list[Outcome]]:
+    """The scores with the rules' points, and the policy's outcomes of them; what has no points is as it was `alone`."""
     rows = [row for row, verdict in enumerate(said) if verdict.points]
     if not rows:
-        return alone
-    sums = np.array([raised(float(scores[row]), said[row].points) for row in rows])
-    moved = dict(zip(rows, policy.outcomes(sums, amounts_usd[rows]), strict=True))
-    return [moved.get(row, outcome) for row, outcome in enumerate(alone)]
+        return scores, alone
+    sums = scores.copy()
+    sums[rows] = [raised(float(scores[row]), said[row].points) for row in rows]
+    moved = dict(zip(rows, policy.outcomes(sums[rows], amounts_usd[rows]), strict=True))
+    return sums, [moved.get(row, outcome) for row, outcome in enumerate(alone)]
 
 
 def _combined(
@@ -165,10 +169,10 @@ def _decided(
         definitions=definitions,
         vector=vector,
         flags=flags,
-        priority=verdict.priority,
         rules=rules_hash,
         points=verdict.rules.points,
         shadow=verdict.rules.shadow,
+        priority=verdict.priority,
     )
 
 

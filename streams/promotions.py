@@ -4,6 +4,7 @@ One partition, so that all workers see the same order, and the last promotion of
 good set of rules is refused loudly by each, and what was in force stays.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -73,7 +74,7 @@ class RulesFeed:
     async def _poll(self, take: Take) -> None:
         records = await patiently(lambda: self._consumer.getmany(TP, timeout_ms=POLL_MS))
         for record in records.get(TP, []):
-            take(record)
+            await asyncio.to_thread(take, record)  # a long file is read for a second or more; orders go on meanwhile
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -86,13 +87,21 @@ class Entry(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class Other(msgspec.Struct, frozen=True):
+    """Somebody else's promotion of the same set."""
+
+    offset: int
+    rules: str
+    actor: str
+
+
 class Promoted(msgspec.Struct, frozen=True):
     """What came of a promotion: its offset, and others of the same set that came in between, or after it."""
 
     offset: int
     replaces: str | None
-    between: tuple[Entry, ...]
-    after: tuple[Entry, ...]
+    between: tuple[Other, ...]
+    after: tuple[Other, ...]
 
 
 def entry_of(record: ConsumerRecord) -> Entry:
@@ -103,8 +112,8 @@ def entry_of(record: ConsumerRecord) -> Entry:
         return Entry(record.offset, record.timestamp, name, None, str(error))
 
 
-async def entries(brokers: str, start: int = 0) -> list[Entry]:
-    """All that the topic holds now, from an offset on."""
+async def entries(brokers: str) -> list[Entry]:
+    """All that the topic holds now."""
     found: list[ConsumerRecord] = []
     feed = RulesFeed(brokers)
     try:
@@ -112,7 +121,7 @@ async def entries(brokers: str, start: int = 0) -> list[Entry]:
         await feed.catch_up(found.append)
     finally:
         await feed.stop()
-    return [entry_of(record) for record in found if record.offset >= start]
+    return [entry_of(record) for record in found]
 
 
 async def promote(brokers: str, ruleset: Ruleset, actor: str) -> Promoted:
@@ -120,9 +129,8 @@ async def promote(brokers: str, ruleset: Ruleset, actor: str) -> Promoted:
 
     Two at once therefore both come into force, one after the other; each sender is told of the other's.
     """
-    known = [each for each in await entries(brokers) if each.rules_set == ruleset.name and each.promotion]
-    replaces = known[-1].promotion.hash if known and known[-1].promotion else None
-    last = known[-1].offset if known else -1
+    known = await _of_set(brokers, ruleset.name)
+    replaces = known[-1].rules if known else None
     producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all", enable_idempotence=True)
     await producer.start()
     try:
@@ -130,10 +138,26 @@ async def promote(brokers: str, ruleset: Ruleset, actor: str) -> Promoted:
         sent = await producer.send_and_wait(topics.RULES, body, key_of(ruleset), partition=0)
     finally:
         await producer.stop()
-    since = [e for e in await entries(brokers, last + 1) if e.rules_set == ruleset.name and e.promotion]
-    return Promoted(
-        sent.offset,
-        replaces,
-        tuple(each for each in since if each.offset < sent.offset),
-        tuple(each for each in since if each.offset > sent.offset),
-    )
+    since = (await _of_set(brokers, ruleset.name))[len(known) :]
+    between = tuple(each for each in since if each.offset < sent.offset)
+    return Promoted(sent.offset, replaces, between, tuple(each for each in since if each.offset > sent.offset))
+
+
+def told(ruleset: Ruleset, done: Promoted) -> tuple[list[str], str]:
+    """What came of it for the one who did it, and, where another's rules are in force by now, that."""
+    before = done.between[-1].rules if done.between else done.replaces or "the workers' own"
+    said = [f"set {ruleset.name}: rules {ruleset.hash} promoted at offset {done.offset}, in place of {before}"]
+    said += [f"{each.actor} promoted rules {each.rules} just before, at offset {each.offset}" for each in done.between]
+    if not done.after:
+        return said, ""
+    last = done.after[-1]
+    return said, f"{last.actor} promoted rules {last.rules} since, at offset {last.offset}: those are in force"
+
+
+async def _of_set(brokers: str, name: str) -> list[Other]:
+    """The set's promotions, in order; compaction takes none away for as long as two calls are apart."""
+    return [
+        Other(each.offset, each.promotion.hash, each.promotion.actor)
+        for each in await entries(brokers)
+        if each.rules_set == name and each.promotion is not None
+    ]

@@ -157,16 +157,11 @@ def promote(file: Path, actor: str, brokers: str) -> None:
         raise click.BadParameter("expected up to 64 letters, digits, spaces and . _ @ -", param_hint="--actor")
     found = loaded(file, DEFINITIONS.names)
     done = asyncio.run(_on_topic(brokers, lambda: promotions.promote(brokers, found, actor)))
-    before = done.between[-1].promotion.hash if done.between else done.replaces or "the workers' own"
-    click.echo(f"set {found.name}: rules {found.hash} promoted at offset {done.offset}, in place of {before}")
-    for each in done.between:
-        click.echo(f"at offset {each.offset} {each.promotion.actor} promoted it too, just before: replaced", err=True)
-    if done.after:
-        last = done.after[-1]
-        raise click.ClickException(
-            f"at offset {last.offset} {last.promotion.actor} promoted rules {last.promotion.hash} of the same set "
-            "meanwhile: those are in force"
-        )
+    said, replaced = promotions.told(found, done)
+    for line in said:
+        click.echo(line)
+    if replaced:
+        raise click.ClickException(replaced)
 
 
 @rules.command()
@@ -198,11 +193,17 @@ async def _on_topic(brokers: str, work: Callable[[], Any]) -> Any:
     """Raises Stopped where the topic is missing, Unreachable where no broker answers."""
     import asyncio
 
+    from aiokafka.errors import KafkaError
+
     from events import topics
+    from events.errors import Unreachable
     from streams.bootstrap import known_topics
 
     await asyncio.to_thread(known_topics, brokers, [topics.RULES])
-    return await work()
+    try:
+        return await work()
+    except KafkaError as error:
+        raise Unreachable(f"the broker at {brokers} did not do it: {type(error).__name__}") from None
 
 
 @rules.command()

@@ -64,8 +64,7 @@ def backtest(ruleset: Ruleset, past: Past, policy: Policy) -> Backtest:
     """`policy` is for points; a shadow rule is counted as the others are, but has no part in the outcomes."""
     fired = ruleset.fired(past.orders)
     firing = fired.sum(axis=0)
-    judged = zip((past.cents / 100).tolist(), ruleset.judge(past.orders), strict=True)
-    outcomes = np.array([concluded(None, usd, verdict, policy)[0] for usd, verdict in judged], dtype=object)
+    outcomes = np.array([concluded(None, verdict, policy)[0] for verdict in ruleset.judge(past.orders)], dtype=object)
     return Backtest(
         rules=ruleset.hash,
         all=_hits(past, np.ones(len(past.orders), dtype=np.bool_)),

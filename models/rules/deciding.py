@@ -1,5 +1,6 @@
 """From a score and the rules' verdict to an outcome, and who decided."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -23,13 +24,14 @@ def raised(score: float, points: float) -> float:
     return float(np.clip(score + points, 0.0, 1.0))
 
 
-def concluded(score: float | None, amount_usd: float, verdict: Verdict, policy: Policy) -> tuple[Outcome, Mode]:
+def concluded(
+    score: float | None, verdict: Verdict, policy: Policy, amount_usd: float = math.nan
+) -> tuple[Outcome, Mode]:
     """One order's outcome; "rules" where there is no score, or where they made the outcome another than the model's."""
 
-    def by_policy(score: float) -> Outcome:
-        return policy.outcomes(np.array([score]), np.array([amount_usd]))[0]
+    def of(probability: float) -> Outcome:
+        return policy.outcomes(np.array([probability]), np.array([amount_usd]))[0]
 
-    with_points = by_policy(raised(score or 0.0, verdict.points)) if score is not None or verdict.points else None
-    outcome = stricter(with_points or "approve", verdict)
-    alone = None if score is None else by_policy(score)
-    return outcome, "model" if outcome == alone else "rules"
+    alone: Outcome = "approve" if score is None else of(score)
+    outcome = stricter(of(raised(score or 0.0, verdict.points)) if verdict.points else alone, verdict)
+    return outcome, "model" if score is not None and outcome == alone else "rules"

@@ -24,6 +24,7 @@ _RULE = ("name", "code", "when", "action", "owner", "expiry")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _LIST = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
+MAX_RULES = 1_000
 _RESERVED = ("refused.", "model.")  # reasons that no rule gives
 _BOOLS: Mapping[str, bool] = {"true": True, "false": False}
 
@@ -85,7 +86,10 @@ class _Reader:
         lists = self._lists(top.values.get("lists"))
         self._lists_unread = bool(self.problems)
         known = Known(self._features, lists, self._lenient)
-        rules = [self._rule(each, known) for each in self._each(top.values["rules"], "rules")]
+        entries = self._each(top.values["rules"], "rules")
+        if len(entries) > MAX_RULES:
+            self._wrong(entries[MAX_RULES], f"rules: expected at most {MAX_RULES:,}")
+        rules = [self._rule(each, known) for each in entries[:MAX_RULES]]
         self._once([(rule.name, node) for rule, node in rules if rule], "a rule")
         return Ruleset(str(name), hash_of(self._text), self._text, tuple(rule for rule, _ in rules if rule))
 

@@ -6,6 +6,7 @@ from models.errors import BadRules
 from models.rules import hash_of, loaded, parsed
 from models.rules.fields import LISTED
 from models.rules.places import MAX_BYTES
+from models.rules.source import MAX_RULES
 
 NAMES = ("card.orders.count.1h", "x")
 GOOD = """\
@@ -174,6 +175,12 @@ def test_what_is_no_rules_file_is_refused(text, message):
         assert refusal(text) == message
     else:  # tags are never followed
         assert parsed(text, NAMES).rules == ()
+
+
+def test_more_rules_than_a_chunk_has_time_for_are_refused():
+    rule = "{name: r%d, code: a.a, when: x > 1, action: review, owner: o, expiry: never}"
+    rules = [f"- {rule % number}" for number in range(MAX_RULES + 1)]
+    assert refusal("rules:\n" + "\n".join(rules)) == f"r.yaml:{MAX_RULES + 2}:3: rules: expected at most 1,000"
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):

@@ -11,6 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from models.decisions import decode
+from models.rules import hash_of
 from streams import logs
 from streams.cli import main
 from tests.events.examples import body, order
@@ -59,6 +61,7 @@ def test_every_room_has_its_commands() -> None:
         "keys",
         "models",
         "publish",
+        "rules",
         "topics",
     }
     assert ("history", "serve") in COMMANDS
@@ -91,6 +94,22 @@ def test_a_file_with_broken_lines_is_screened_as_far_as_it_can_be(tmp_path: Path
     assert "Screened" in result.stdout
     summary = json.loads((tmp_path / "out" / "summary.json").read_bytes())
     assert (summary["events"], summary["decisions"], summary["refused"]) == (5, 2, 3)
+
+
+def test_a_run_judges_by_the_rules_that_it_is_given_or_names_what_is_wrong_with_them(tmp_path: Path) -> None:
+    events, rules = tmp_path / "events.jsonl", tmp_path / "rules.yaml"
+    events.write_bytes(body(order()) + b"\n")
+    rule = "{name: all, code: a.a, when: event.amount_minor >= 0, action: block, owner: risk, expiry: never}"
+    given = ("run", "--events", events, "--models", tmp_path / "models", "--rules", rules, "--out")
+    rules.write_text(f"rules:\n- {rule}\n")
+    result = amana(*given, tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    (decision,) = (tmp_path / "out" / "decisions.jsonl").read_bytes().splitlines()
+    assert (decode(decision).outcome, decode(decision).rules) == ("block", hash_of(rules.read_text()))
+    rules.write_text(f"rules:\n- {rule.replace('amount_minor', 'amount')}\n")
+    result = amana(*given, tmp_path / "other")
+    assert result.exit_code == 1
+    assert f"Error: {rules}:2:32: rule all: when: unknown field event.amount; " in result.stderr
 
 
 def test_a_file_of_which_every_line_is_refused_is_a_stated_failure(tmp_path: Path) -> None:

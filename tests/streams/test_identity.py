@@ -10,6 +10,7 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
+import pytest
 from redis import Redis as Client
 
 from events import topics
@@ -112,6 +113,7 @@ async def write(brokers: str, by_partition: dict[int, list[bytes]]) -> None:
     await sender.stop()
 
 
+@pytest.mark.timeout(300)
 def test_screening_one_log_embedded_and_full_gives_the_same_bytes(tmp_path: Path) -> None:
     made_up, frauds = made_up_facts(tmp_path)
     facts = [encode_fact(fact) for fact in made_up]

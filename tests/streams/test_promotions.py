@@ -22,7 +22,7 @@ from models.rules import Ruleset, default, hash_of, parsed
 from models.rules.promotion import Promotion, encode
 from streams.cli import main
 from streams.kafka import Sender
-from streams.promotions import InForce, entries, promote
+from streams.promotions import InForce, Other, Promoted, entries, promote, told
 from tests.harness import Kafka, Redis, wait_until
 from tests.streams.fakes import order_fact
 from tests.streams.pipeline import Pipeline, make_topics
@@ -124,6 +124,17 @@ def test_two_promotions_at_once_are_both_told_and_the_later_is_in_force_for_ever
     assert [worker.ruleset.hash for worker in workers] == [second[1].hash] * 2
     assert "noor" in listed
     assert "sami" in listed
+
+
+def test_who_promotes_is_told_of_others_just_before_and_since() -> None:
+    before, since = Other(3, "b" * 32, "noor"), Other(5, "s" * 32, "sami")
+    first = f"set default: rules {GOOD.hash} promoted at offset 4, in place of"
+    assert told(GOOD, Promoted(4, None, (), ())) == ([f"{first} the workers' own"], "")
+    assert told(GOOD, Promoted(4, "r" * 32, (), ())) == ([f"{first} {'r' * 32}"], "")
+    assert told(GOOD, Promoted(4, "r" * 32, (before,), (since,))) == (
+        [f"{first} {'b' * 32}", f"noor promoted rules {'b' * 32} just before, at offset 3"],
+        f"sami promoted rules {'s' * 32} since, at offset 5: those are in force",
+    )
 
 
 class Screened(NamedTuple):

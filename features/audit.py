@@ -7,7 +7,6 @@ from what may have been applied by then, and a set that gives the logged number 
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from itertools import product
 from typing import Literal, get_args
 
 import msgspec
@@ -127,11 +126,12 @@ class Inquiry:
         alone = msgspec.structs.replace(suspect, changed=(changed,))
         heard = {source: told for entity in self._entities(alone) for source, told in self._of[entity].items()}
         order = Told(suspect.placed.partition, suspect.placed.number, suspect.order)
-        counted = _counted(feature)
+        counted, begin = _counted(feature), self._evidence.begin(feature, suspect.order)
         others = [
             told
             for source, told in heard.items()
             if source != suspect.order.source
+            and told.fact.occurred_at_ms // 1000 >= begin
             and (class_of(told.fact) in counted or _moves_the_clock(told, suspect.order))
         ]
         tried = 0
@@ -159,9 +159,32 @@ class Inquiry:
                 near.setdefault(told.partition, []).append(told)
         nearby = {told.fact.source for facts in near.values() for told in facts}
         sure = [told for told in by_log if told.fact.source not in nearby]
-        for taken in product(*(range(len(facts) + 1) for facts in near.values())) if near else ():
+        cuts = [_nearest(len(facts), len(in_log_order(order, facts))) for facts in near.values()]
+        for taken in _fewest_crossed_first(cuts) if near else ():
             crossed = [told for facts, count in zip(near.values(), taken, strict=True) for told in facts[:count]]
             yield "crossed", once_each(sure + crossed)[0]
+
+
+def _nearest(length: int, cut: int) -> list[int]:
+    """How many facts of a partition may have been applied, first what the times of their recording say."""
+    return sorted(range(length + 1), key=lambda count: abs(count - cut))
+
+
+def _fewest_crossed_first(cuts: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
+    """Every choice of one of each, those that are earliest in all first."""
+    for steps in range(sum(len(cut) for cut in cuts) - len(cuts) + 1):
+        yield from _steps_away(cuts, steps)
+
+
+def _steps_away(cuts: Sequence[Sequence[int]], steps: int) -> Iterator[tuple[int, ...]]:
+    if not cuts:
+        if steps == 0:
+            yield ()
+        return
+    room = sum(len(cut) for cut in cuts[1:]) - len(cuts[1:])
+    for place in range(max(0, steps - room), min(steps, len(cuts[0]) - 1) + 1):
+        for rest in _steps_away(cuts[1:], steps - place):
+            yield (cuts[0][place], *rest)
 
 
 def _counted(feature: Feature) -> set[str]:

@@ -136,6 +136,13 @@ class Evidence:
         numbers = [[self.reading(number, order, past).value for number in alone.numbers]]
         return float(alone.vectors(np.array(numbers))[0, 0])
 
+    def begin(self, feature: Feature, order: OrderFact) -> int:
+        """The earliest second that any of a feature's windows can begin at, wherever the entity's clock is."""
+        minute = _minute(order.occurred_at_ms // 1000)
+        numbers = [number for number in inputs_of(feature) if not isinstance(number, Direct)]
+        windows = [self._windows[n.window] if isinstance(n, Windowed | Distinct) else self._longest for n in numbers]
+        return min(minute // window.hop_s * window.hop_s - window.width_s for window in windows)
+
 
 def inputs_of(feature: Feature) -> tuple[Number, ...]:
     """The numbers that a feature is made of; itself, where it is one."""

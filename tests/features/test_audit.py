@@ -123,6 +123,22 @@ def test_where_too_much_crossed_to_try_it_all_the_cause_is_only_possible():
     assert found(many, [], ORDERS, of=lambda *_: 500.0).cause == "possible cause"
 
 
+def test_what_no_window_can_hold_is_not_tried():
+    old = [order(n, -200, recorded=9.5, partition=partition) for partition in (1, 2, 3) for n in range(60)]
+    crossed = order(60, 9, recorded=9.5, partition=1)
+    assert found([*old, crossed], [], ORDERS).cause == "crossed"
+    assert found(old, [], ORDERS, of=one_more).cause == "unexplained"
+
+
+def test_where_much_crossed_the_nearest_to_the_times_of_recording_is_tried_first():
+    cents = {1: 1, 2: 1_000, 3: 1_000_000}
+    many = [order(n, 9 + n / 60, partition=p, cents=cents[p]) for p in cents for n in range(60)]
+    applied = [fact for fact in many if fact.source.offset < 58 + (fact.source.partition == 2)]
+    difference = found(many, applied, SUM)
+    assert difference.cause == "crossed"
+    assert difference.facts == ("orders-id:1:58", "orders-id:1:59", "orders-id:2:59")
+
+
 def test_a_fact_of_another_partition_that_was_recorded_later_is_late_however_much():
     assert found([order(7, 9, recorded=500, partition=1)], [], ORDERS).cause == "late fact"
 

@@ -74,7 +74,7 @@ def contender(size: int) -> str:
 
 def cost(scorer: HistScorer, facts: Sequence[OrderFact], matrix: Matrix, size: int) -> dict[str, float]:
     """Processor us an order, of each part by itself."""
-    pieces = [(list(facts[at : at + size]), matrix[at : at + size]) for at in range(0, len(facts), size)]
+    pieces = [(facts[at : at + size], matrix[at : at + size]) for at in range(0, len(facts), size)]
 
     def decide(facts: Sequence[OrderFact], rows: Matrix) -> Any:
         return conclude(facts, rows, scorer, scorer.policy, DEFINITIONS)

@@ -28,19 +28,19 @@ ORDERED: tuple[Outcome, ...] = ("approve", "review", "block")
 class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What outcomes cost: US cents, and shares of the order's amount. A store's own numbers belong here.
 
-    The defaults are of a store that pays an analyst 36 dollars an hour for twelve reviews; loses the goods and a
-    chargeback fee of 20 dollars with a fraud that it misses; and earns 30 % on a good order, with 15 dollars of other
-    business for each one that it turns away.
+    The defaults are of a store that pays an analyst 24 dollars an hour for twelve reviews; loses the goods and a
+    chargeback fee of 25 dollars with a fraud that it misses; and loses its margin of 30 % with a good order that it
+    turns away, and 10 dollars of other business.
     """
 
-    review_cents: float = 300.0
+    review_cents: float = 200.0
     review_minutes: float = 5.0
     review_finds: float = 0.8  # of the frauds reviewed, the share that is found
-    review_loses: float = 0.05  # of the good orders reviewed, the share that is lost: refused, or too late
+    review_loses: float = 0.03  # of the good orders reviewed, the share that is lost: refused, or too late
     missed_fraud_share: float = 1.0
-    missed_fraud_cents: float = 2_000.0
+    missed_fraud_cents: float = 2_500.0
     lost_order_share: float = 0.3
-    lost_order_cents: float = 1_500.0
+    lost_order_cents: float = 1_000.0
 
     def __post_init__(self) -> None:
         for name, value in msgspec.structs.asdict(self).items():

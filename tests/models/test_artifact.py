@@ -174,7 +174,7 @@ def test_the_card_says_what_the_model_is_and_how_good(folder, version):
 
 def test_the_manifest_and_the_card_have_the_cost_table_and_what_follows_from_it(folder, version, trained):
     manifest = json.loads((folder / version / "manifest.json").read_text())
-    assert manifest["policy"]["costs"]["review_cents"] == 300.0
+    assert manifest["policy"]["costs"]["review_cents"] == 200.0
     assert manifest["policy"]["price_cents"] == trained.policy.price_cents
     card = (folder / version / "README.md").read_text()
     review_at, block_at = trained.policy.thresholds(100.0)

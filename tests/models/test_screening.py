@@ -64,8 +64,8 @@ DEFINITIONS = SimpleNamespace(names=("a", "b"), hash="h")
 
 def priority_of(score):
     """Of an order of 100 US dollars, which is what an amount that is not known counts as, by the default costs."""
-    approve, block = score * 12_000, (1 - score) * 4_500
-    return round((min(approve, block) - (300 + 0.2 * approve + 0.05 * block)) / 5, 2)
+    approve, block = score * 12_500, (1 - score) * 4_000
+    return round((min(approve, block) - (200 + (1 - 0.8) * approve + 0.03 * block)) / 5, 2)
 
 
 def test_a_decision_says_everything_that_it_was_made_from():

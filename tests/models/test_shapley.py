@@ -45,6 +45,11 @@ def worth(nodes, row, known, at=0):
     return (left * nodes[node["left"]]["count"] + right * nodes[node["right"]]["count"]) / node["count"]
 
 
+@pytest.fixture(scope="module")
+def shapley(model):
+    return Shapley(model)
+
+
 def by_all_subsets(model, row):
     """The definition: what a feature adds to each set of others, weighed by the orders in which that set comes."""
     features = range(len(row))
@@ -63,8 +68,7 @@ def by_all_subsets(model, row):
 
 @settings(deadline=None, max_examples=40)
 @given(ROW)
-def test_values_are_those_of_the_definition_over_all_subsets(model, row):
-    shapley = Shapley(model)
+def test_values_are_those_of_the_definition_over_all_subsets(model, shapley, row):
     expected, base = by_all_subsets(model, np.array(row))
     np.testing.assert_allclose(shapley.values(np.array([row]))[0], expected, rtol=0, atol=1e-12)
     assert shapley.base == pytest.approx(base + model._baseline_prediction.item(), abs=1e-12)
@@ -72,8 +76,8 @@ def test_values_are_those_of_the_definition_over_all_subsets(model, row):
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(ROW, min_size=1, max_size=20))
-def test_base_and_values_add_up_to_the_margin(model, rows):
-    matrix, shapley = np.array(rows), Shapley(model)
+def test_base_and_values_add_up_to_the_margin(model, shapley, rows):
+    matrix = np.array(rows)
     found = shapley.base + shapley.values(matrix).sum(axis=1)
     np.testing.assert_allclose(found, model.decision_function(matrix), rtol=0, atol=1e-9)
 
@@ -91,8 +95,8 @@ def test_they_add_up_too_where_many_features_stand_on_long_paths():
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(ROW, min_size=2, max_size=12), st.integers(1, 11))
-def test_values_are_bitwise_the_same_in_any_chunk_and_memory_layout(model, rows, cut):
-    matrix, shapley = np.array(rows), Shapley(model)
+def test_values_are_bitwise_the_same_in_any_chunk_and_memory_layout(shapley, rows, cut):
+    matrix = np.array(rows)
     whole = shapley.values(matrix).tobytes()
     parts = np.concatenate([shapley.values(matrix[:cut]), shapley.values(matrix[cut:])])
     assert parts.tobytes() == whole

@@ -75,6 +75,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     offset: float
     background: tuple[float | None, ...]
     fingerprint: str
+    drift: tuple[tuple[str, float], ...] = ()
     scikit_learn: str
     model_sha256: str
 
@@ -198,11 +199,20 @@ def _types_in(node: Any) -> Iterator[tuple[str, str, str]]:
             yield from _types_in(child)
 
 
+def _drift(manifest: Manifest) -> str:
+    if not manifest.drift:
+        return "No feature's population changed between the orders learned from and those judged on."
+    named = ", ".join(f"{name} ({value:.2f})" for name, value in manifest.drift)
+    return f"Features whose population changed in between, with their stability index: {named}."
+
+
 def card(manifest: Manifest) -> str:
     """The model card, in Markdown."""
     first, last = (datetime.fromtimestamp(ms / 1000, UTC).date() for ms in (manifest.from_ms, manifest.until_ms - 1))
     metrics = msgspec.structs.asdict(manifest.metrics)
-    rows = "\n".join(f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in metrics.items())
+    rows = "\n".join(
+        f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in metrics.items() if value is not None
+    )
     return f"""# Model {manifest.version}
 
 The probability that an order is fraud, from {len(manifest.names)} features (definitions {manifest.definitions}).
@@ -213,6 +223,7 @@ For screening orders of the store whose history it learned from; not for judging
 - Gradient-boosted trees, scikit-learn {manifest.scikit_learn}, seed {manifest.seed}.
 - Review from {manifest.policy.review_at:.4g}, block from {manifest.policy.block_at:.4g}: chosen on the judged orders,
   so the shares and precisions below are a little optimistic.
+- {_drift(manifest)}
 
 | on the judged orders | |
 |---|---|

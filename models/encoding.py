@@ -27,7 +27,7 @@ def encoded(
     overall = known_share(np.zeros(len(label), dtype=np.int64), occurred_at_ms, fraud, labelled_at_ms, 0.0)
     for name, codes in categories.items():
         absent = codes < 0
-        words = np.maximum(codes, 0)
+        words = np.maximum(codes, -1) + 1  # those of no word are a word of their own
         seen = _counts(words, occurred_at_ms, words, occurred_at_ms)
         columns[f"{name}.seen"] = np.where(absent, np.nan, seen)
         share = known_share(words, occurred_at_ms, fraud, labelled_at_ms, overall)

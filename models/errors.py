@@ -4,6 +4,7 @@ AmanaError
  └─ ModelsError
      ├─ BadPolicy            thresholds that are no probabilities or are out of order
      ├─ UntrainableTable     a training table from which nothing can be learned
+     ├─ FromTheFuture        training data that holds what nobody could know then
      ├─ NoModel              no version under that name, or none at all
      ├─ ArtifactRefused      a model file that was changed, is of another format or holds types outside the closed list
      └─ ForeignVectors       vectors of other definitions than the model's, or of another width
@@ -22,6 +23,10 @@ class BadPolicy(ModelsError):
 
 class UntrainableTable(ModelsError):
     """A training table from which nothing can be learned."""
+
+
+class FromTheFuture(ModelsError):
+    """Training data that holds what nobody could know then: the future, or the label itself."""
 
 
 class NoModel(ModelsError):

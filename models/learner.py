@@ -23,6 +23,7 @@ Told = Callable[[str], None]
 _LATER = 0.25  # of the training orders, the latest, to tune and calibrate on
 _FEW_FRAUDS = 25  # fewer among the later orders say nothing
 _STEP = 10  # trees between looks at the later orders
+_MOST_TREES = 400
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +48,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT = Plan()
 
 
+class Rows(msgspec.Struct, frozen=True):
+    """Orders to learn from: (orders, columns), 0 or 1 and a weight each; `words` marks columns of numbers of words."""
+
+    x: Matrix
+    y: Ints
+    weight: Floats
+    words: NDArray[np.bool_]
+
+
 class Learned(msgspec.Struct, frozen=True):
     """A model: the logistic function of its margin plus `offset` is the score. `plan` is what it was learned with."""
 
@@ -59,30 +69,40 @@ class Learned(msgspec.Struct, frozen=True):
 
 
 def learn(
-    x: Matrix, y: Ints, occurred_at_ms: Ints, plan: Plan, *, seed: int, words: NDArray[np.bool_], told: Told
+    x: Matrix,
+    y: Ints,
+    occurred_at_ms: Ints,
+    plan: Plan,
+    *,
+    seed: int,
+    words: NDArray[np.bool_],
+    told: Told,
+    weight: Floats | None = None,
 ) -> Learned:
     """From rows in the order of their times, both classes among them. `words` marks columns that hold numbers of words.
 
     Raises nothing for what is hard to learn: a column that is NaN throughout is never split on.
     """
+    weight = np.ones(len(y)) if weight is None else weight
     cut = _cut(occurred_at_ms)
-    earlier, later = slice(0, cut), slice(cut, len(y))
-    enough = min(int(y[earlier].sum()), int(y[later].sum())) >= _FEW_FRAUDS
+    rows, later = Rows(x[:cut], y[:cut], weight[:cut], words), slice(cut, len(y))
+    enough = min(int(rows.y.sum()), int(y[later].sum())) >= _FEW_FRAUDS
     if enough and plan.trials:
-        plan = _searched(x, y, cut, plan, seed, words, told)
+        plan = _searched(rows, x[later], y[later], plan, seed, told)
     scale, shift = 1.0, 0.0
     if enough:
         told("calibrating")
-        rehearsal = fit(x[earlier], y[earlier], plan, seed, words)
-        scale, shift = _platt(rehearsal.decision_function(x[later]) - _weight_log(y[earlier], plan), y[later])
+        rehearsal = fit(rows, plan, seed)
+        scale, shift = _platt(rehearsal.decision_function(x[later]) - _weight_log(rows.y, plan), y[later])
     told(f"learning from {len(y):,} orders")
-    model = fit(x, y, plan, seed, words)
+    model = fit(Rows(x, y, weight, words), plan, seed)
     return Learned(_scaled(model, scale), scale * -_weight_log(y, plan) + shift, plan)
 
 
-def fit(x: Matrix, y: Ints, plan: Plan, seed: int, words: NDArray[np.bool_]) -> HistGradientBoostingClassifier:
+def fit(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier:
     """The members' mean margin as one model, of `members * trees` trees."""
-    weight = np.where(y == 1, math.exp(_weight_log(y, plan)), 1.0)
+    x, words = rows.x, rows.words
+    weight = rows.weight * np.where(rows.y == 1, math.exp(_weight_log(rows.y, plan)), 1.0)
     x = np.where(np.isnan(x).all(axis=0), x.dtype.type(0), x)  # the histograms need a number
     members = [
         HistGradientBoostingClassifier(
@@ -95,7 +115,7 @@ def fit(x: Matrix, y: Ints, plan: Plan, seed: int, words: NDArray[np.bool_]) -> 
             categorical_features=words if words.any() else None,
             early_stopping=False,
             random_state=seed + number,
-        ).fit(x, y, sample_weight=weight)
+        ).fit(x, rows.y, sample_weight=weight)
         for number in range(plan.members)
     ]
     return merged(members)
@@ -141,17 +161,17 @@ def _cut(occurred_at_ms: Ints) -> int:
     return int(np.searchsorted(occurred_at_ms, occurred_at_ms[int(len(occurred_at_ms) * (1.0 - _LATER))]))
 
 
-def _searched(x: Matrix, y: Ints, cut: int, plan: Plan, seed: int, words: NDArray[np.bool_], told: Told) -> Plan:
+def _searched(rows: Rows, x_later: Matrix, y_later: Ints, plan: Plan, seed: int, told: Told) -> Plan:
     """The best of `plan` and others like it, by average precision on the later orders, one member each."""
     random, until = np.random.default_rng(seed), time.monotonic() + plan.seconds
     tried: list[tuple[float, Plan]] = []
     for number in range(plan.trials + 1):
         if number and time.monotonic() > until:
-            told(f"the search ended with its time, after {number} plans")
+            told(f"the search ended with its time, after {number} of {plan.trials + 1} plans")
             break
         told(f"trying plan {number + 1} of {plan.trials + 1}")
         one = plan if not number else _drawn(plan, random)
-        tried.append(_tried(x, y, cut, one, seed, words))
+        tried.append(_tried(rows, x_later, y_later, one, seed))
     return max(tried, key=lambda pair: pair[0])[1]
 
 
@@ -163,18 +183,17 @@ def _drawn(plan: Plan, random: np.random.Generator) -> Plan:
         l2=float(random.choice([0.1, 1.0, 10.0])),
         min_leaf=int(random.choice([10, 20, 50, 100])),
         column_share=float(random.choice([0.2, 0.35, 0.5, 0.8])),
-        trees=400,
+        trees=_MOST_TREES,
     )
 
 
-def _tried(x: Matrix, y: Ints, cut: int, plan: Plan, seed: int, words: NDArray[np.bool_]) -> tuple[float, Plan]:
-    """Average precision on the later orders with as many trees as do best there."""
-    model = fit(x[:cut], y[:cut], msgspec.structs.replace(plan, members=1), seed, words)
-    later = y[cut:]
+def _tried(rows: Rows, x_later: Matrix, y_later: Ints, plan: Plan, seed: int) -> tuple[float, Plan]:
+    """Average precision on the later orders with as many trees as do best there: the stopping is early, in effect."""
+    model = fit(rows, msgspec.structs.replace(plan, members=1), seed)
     by_trees = [
-        (float(average_precision_score(later, margins.ravel())), number)
-        for number, margins in enumerate(model._staged_raw_predict(x[cut:]), 1)
-        if number % _STEP == 0
+        (float(average_precision_score(y_later, margins.ravel())), -number)
+        for number, margins in enumerate(model._staged_raw_predict(x_later), 1)
+        if number % _STEP == 0 or number == plan.trees
     ]
-    best, trees = max(by_trees)
-    return best, msgspec.structs.replace(plan, trees=trees)
+    best, fewest = max(by_trees)
+    return best, msgspec.structs.replace(plan, trees=-fewest)

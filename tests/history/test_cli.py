@@ -78,5 +78,5 @@ def test_export_writes_the_training_table(database, tmp_path):
     result = CliRunner().invoke(history, ["export", "--database", database, "--out", str(out)])
     assert result.exit_code == 0
     table = pd.read_parquet(out)
-    assert table.shape == (3_000, len(DEFINITIONS.names) + 6)
+    assert table.shape == (3_000, len(DEFINITIONS.names) + 7)
     assert f"3,000 orders, {table['label'].sum()} fraud, {len(DEFINITIONS.names)} features" in result.stdout

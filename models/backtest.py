@@ -100,7 +100,7 @@ def default_protocol(occurred_at_ms: Ints, delay_ms: int) -> Protocol:
 def backtest(examples: Examples, protocol: Protocol, plan: Plan, seed: int, told: Callable[[str], None]) -> Tested:
     """Raises UntrainableTable where there is nothing to learn from, or nothing to be judged on."""
     names, matrix = _with_categories(examples)
-    taught, tested = taught_rows(examples, protocol), tested_rows(examples, protocol)
+    taught, tested = learned_rows(examples, protocol), judged_rows(examples, protocol)
     label = known_label(examples, protocol.test_from_ms)[taught]
     _check(label, "the training window", protocol)
     _check(examples.label[tested], "the test window", protocol)
@@ -134,12 +134,12 @@ def backtest(examples: Examples, protocol: Protocol, plan: Plan, seed: int, told
     )
 
 
-def taught_rows(examples: Examples, protocol: Protocol) -> Indexes:
+def learned_rows(examples: Examples, protocol: Protocol) -> Indexes:
     at = examples.occurred_at_ms
     return np.flatnonzero((at >= protocol.train_from_ms) & (at < protocol.train_until_ms))
 
 
-def tested_rows(examples: Examples, protocol: Protocol) -> Indexes:
+def judged_rows(examples: Examples, protocol: Protocol) -> Indexes:
     at = examples.occurred_at_ms
     within = (at >= protocol.test_from_ms) & (at < protocol.test_until_ms)
     if protocol.leave_out_known:

@@ -3,7 +3,7 @@
 Every message names the file, the column and what was expected; none holds a value of the table.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,18 +49,27 @@ class LabelColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping file.
 
-    `columns`: event field -> column. `values`: event field -> what it is in every order. `numbers` and `categories`:
+    `columns`: event field -> column, or for a text several, as of an address. `values`: event field -> what it is in every order. `numbers` and `categories`:
     columns that are no event field, passed on as they are. `time_unit` is for times that are numbers, counted from
     `time_origin`.
     """
 
-    columns: dict[str, str]
+    columns: dict[str, str | tuple[str, ...]]
     labels: LabelColumns
     values: dict[str, str] = {}
     numbers: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     time_unit: Literal["us", "ms", "s", "min", "h", "d"] | None = None
     time_origin: str = "1970-01-01"
+
+    def one(self, field: str) -> str | None:
+        """The column of a field that has one at most."""
+        column = self.columns.get(field)
+        return column if column is None or isinstance(column, str) else column[0]
+
+    def all_columns(self) -> Iterator[str]:
+        for column in self.columns.values():
+            yield from (column,) if isinstance(column, str) else column
 
 
 class Orders(msgspec.Struct, frozen=True):
@@ -97,6 +106,13 @@ def read_layout(path: Path) -> Layout:
     unknown = sorted({*layout.columns, *layout.values}.difference(FIELDS))
     if unknown:
         raise BadTable(f"{path}: no event field is called {', '.join(unknown)}; there are {', '.join(sorted(FIELDS))}")
+    several = [
+        field
+        for field in ("occurred_at", "order_id", "amount", "amount_minor", *NUMBERS)
+        if isinstance(layout.columns.get(field, ""), tuple)
+    ]
+    if several:
+        raise BadTable(f"{path}: expected one column for {', '.join(several)}")
     if "occurred_at" not in layout.columns:
         raise BadTable(f"{path}: expected a column for occurred_at")
     if ("amount" in layout.columns) == ("amount_minor" in layout.columns):
@@ -126,10 +142,10 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int) -> Or
     own = labels == orders or layout.labels.order_id is None
     if own and labels != orders:
         raise BadTable(f"{labels}: expected labels.order_id in the mapping, since labels are in a file of their own")
-    table = read_table(orders, [*layout.columns.values(), *layout.numbers, *layout.categories])
+    table = read_table(orders, [*layout.all_columns(), *layout.numbers, *layout.categories])
     if table.empty:
         raise BadTable(f"{orders}: expected orders, found no row")
-    occurred_at_ms = _times(orders, layout.columns["occurred_at"], table, layout)
+    occurred_at_ms = _times(orders, layout.one("occurred_at") or "", table, layout)
     order_id = _order_ids(orders, layout, table)
     label, known_ms, notes = _labels(labels, layout, order_id, occurred_at_ms, delay_ms)
     by_time = np.argsort(occurred_at_ms, kind="stable")
@@ -138,7 +154,7 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int) -> Or
     return Orders(
         order_id=[order_id[row] for row in by_time],
         occurred_at_ms=occurred_at_ms[by_time],
-        amount=_number(orders, layout.columns.get("amount") or layout.columns["amount_minor"], table),
+        amount=_number(orders, layout.one("amount") or layout.one("amount_minor") or "", table),
         in_minor_units="amount_minor" in layout.columns,
         currency=fields.pop("currency", [None] * len(table)),
         label=label[by_time],
@@ -183,7 +199,7 @@ def _is_time(given: pd.Series) -> bool:
 
 
 def _order_ids(path: Path, layout: Layout, table: pd.DataFrame) -> list[str]:
-    column = layout.columns.get("order_id")
+    column = layout.one("order_id")
     if column is None:
         return [str(row) for row in range(len(table))]
     found = _text(table[column])
@@ -237,11 +253,19 @@ def _fields(path: Path, layout: Layout, table: pd.DataFrame) -> dict[str, list[A
     fields: dict[str, list[Any]] = {name: [value] * len(table) for name, value in layout.values.items()}
     for name, column in layout.columns.items():
         if name in NUMBERS:
-            fields[name] = _number(path, column, table).tolist()
+            fields[name] = _number(path, layout.one(name) or "", table).tolist()
         elif name in ENTITIES or name in TEXTS:
-            text = _text(table[column])
+            text = _joined([_text(table[one]) for one in ([column] if isinstance(column, str) else column)])
             fields[name] = text.astype(object).where(text.notna(), None).tolist()
     return fields
+
+
+def _joined(texts: Sequence[pd.Series]) -> pd.Series:
+    """One text; absent where a part is."""
+    whole = texts[0]
+    for part in texts[1:]:
+        whole = whole + " " + part
+    return whole
 
 
 def _number(path: Path, column: str, table: pd.DataFrame) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The protocols of the detection benchmark; its data are not part of the project, so its figures are not judged here."""
+"""The protocols of the detection benchmark; its data are not part of the project, its figures are not judged here."""
 
 from datetime import UTC, datetime
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.backtest import Examples, Protocol, backtest, default_protocol, known_label, taught_rows, tested_rows
+from models.backtest import Examples, Protocol, backtest, default_protocol, known_label, learned_rows, judged_rows
 from models.errors import UntrainableTable
 from models.learner import Plan
 
@@ -73,10 +73,10 @@ def test_a_customer_is_left_out_from_the_day_that_begins_with_its_fraud_known() 
         labelled_at_ms=(day + np.array([7, 9, 7, 7, 7])) * DAY_MS + 5,
     )  # fmt: skip
     when = protocol(train=(0, 2), test=(9, 11), leave_out_known=True)
-    assert tested_rows(given, when).tolist() == [4]  # customer 2's fraud is known in the course of day 10
+    assert judged_rows(given, when).tolist() == [4]  # customer 2's fraud is known in the course of day 10
     since = protocol(train=(0, 2), test=(9, 11), leave_out_known=True, known_from_ms=3 * DAY_MS)
-    assert tested_rows(given, since).tolist() == [2, 3, 4]
-    assert taught_rows(given, when).tolist() == [0, 1]
+    assert judged_rows(given, since).tolist() == [2, 3, 4]
+    assert learned_rows(given, when).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,11 @@ def test_time_and_amount_alone_are_enough(tmp_path) -> None:
     assert orders.fields == {}
 
 
+def test_a_text_may_be_of_several_columns(tmp_path) -> None:
+    orders = read(tmp_path, how=layout(COLUMNS | {"shipping_address": ("channel", "buyer")}))
+    assert orders.fields["shipping_address"] == [None, "web 8", "web 7"]
+
+
 @pytest.mark.parametrize(
     ("numbers", "unit", "first"),
     [
@@ -127,6 +132,7 @@ def test_what_is_no_table_is_refused(tmp_path) -> None:
         ("columns: {}", "missing required field `labels`"),
         ("columns: {occurred_at: t, amount: a}\nlabels: {label: l}\nextra: 1", "unknown field `extra`"),
         ("columns: {occurred_at: t, amount: a, colour: c}\nlabels: {label: l}", "no event field is called colour"),
+        ("columns: {occurred_at: [t, u], amount: a}\nlabels: {label: l}", "expected one column for occurred_at"),
         ("columns: {amount: a}\nlabels: {label: l}", "expected a column for occurred_at"),
         ("columns: {occurred_at: t}\nlabels: {label: l}", "expected a column for amount"),
         ("columns: {occurred_at: t, amount: a, amount_minor: b}\nlabels: {label: l}", "and not both"),

@@ -28,7 +28,8 @@ _MOST_TREES = 400
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is learned with. `members` forests of seeds of their own are averaged; each split looks at `column_share` of
-    the columns; a fraud weighs (genuine orders / frauds) ** `fraud_power`.
+    the columns; a fraud weighs (genuine orders / frauds) ** `fraud_power`. A member learns from all frauds and as many
+    genuine orders, drawn for itself, as make `most_rows`; these then weigh for those left out.
 
     `trials` other plans, drawn at random, are tried on the later orders until `seconds` are over; the best is taken.
     """
@@ -40,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     min_leaf: int = 20
     column_share: float = 0.5
     members: int = 3
+    most_rows: int = 120_000
     fraud_power: float = 0.5
     trials: int = 0
     seconds: float = 600.0
@@ -92,7 +94,7 @@ def learn(
     scale, shift = 1.0, 0.0
     if enough:
         told("calibrating")
-        rehearsal = fit(rows, plan, seed)
+        rehearsal = fit(rows, msgspec.structs.replace(plan, members=1), seed)
         scale, shift = _platt(rehearsal.decision_function(x[later]) - _weight_log(rows.y, plan), y[later])
     told(f"learning from {len(y):,} orders")
     model = fit(Rows(x, y, weight, words), plan, seed)
@@ -101,24 +103,37 @@ def learn(
 
 def fit(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier:
     """The members' mean margin as one model, of `members * trees` trees."""
-    x, words = rows.x, rows.words
     weight = rows.weight * np.where(rows.y == 1, math.exp(_weight_log(rows.y, plan)), 1.0)
-    x = np.where(np.isnan(x).all(axis=0), x.dtype.type(0), x)  # the histograms need a number
-    members = [
-        HistGradientBoostingClassifier(
-            max_iter=plan.trees,
-            max_leaf_nodes=plan.leaves,
-            learning_rate=plan.learning_rate,
-            l2_regularization=plan.l2,
-            min_samples_leaf=plan.min_leaf,
-            max_features=plan.column_share,
-            categorical_features=words if words.any() else None,
-            early_stopping=False,
-            random_state=seed + number,
-        ).fit(x, rows.y, sample_weight=weight)
-        for number in range(plan.members)
-    ]
-    return merged(members)
+    rows = Rows(rows.x, rows.y, weight, rows.words)
+    return merged([_member(_sampled(rows, plan.most_rows, seed + n), plan, seed + n) for n in range(plan.members)])
+
+
+def _member(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier:
+    x = np.where(np.isnan(rows.x).all(axis=0), rows.x.dtype.type(0), rows.x)  # the histograms need a number
+    model = HistGradientBoostingClassifier(
+        max_iter=plan.trees,
+        max_leaf_nodes=plan.leaves,
+        learning_rate=plan.learning_rate,
+        l2_regularization=plan.l2,
+        min_samples_leaf=plan.min_leaf,
+        max_features=plan.column_share,
+        categorical_features=rows.words if rows.words.any() else None,
+        early_stopping=False,
+        random_state=seed,
+    )
+    return model.fit(x, rows.y, sample_weight=rows.weight)
+
+
+def _sampled(rows: Rows, most: int, seed: int) -> Rows:
+    genuine = np.flatnonzero(rows.y == 0)
+    kept = most - (len(rows.y) - len(genuine))
+    if kept >= len(genuine):
+        return rows
+    kept = max(kept, len(genuine) // 50, 1)  # where frauds alone are as many
+    drawn = np.random.default_rng(seed).permutation(genuine)[:kept]
+    chosen = np.sort(np.concatenate([np.flatnonzero(rows.y == 1), drawn]))
+    weight = np.where(rows.y == 0, len(genuine) / kept, 1.0) * rows.weight
+    return Rows(rows.x[chosen], rows.y[chosen], weight[chosen], rows.words)
 
 
 def merged(members: list[HistGradientBoostingClassifier]) -> HistGradientBoostingClassifier:

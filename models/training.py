@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True):
     min_leaf: int = 20
     column_share: float = 1.0
     members: int = 1
+    most_rows: int = 300_000
     fraud_power: float = 0.5
     amount_power: float = 0.0
     delay_days: float = 0.0

@@ -49,9 +49,9 @@ class LabelColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping file.
 
-    `columns`: event field -> column, or for a text several, as of an address. `values`: event field -> what it is in every order. `numbers` and `categories`:
-    columns that are no event field, passed on as they are. `time_unit` is for times that are numbers, counted from
-    `time_origin`.
+    `columns`: event field -> column, or for a text several, as of an address. `values`: event field -> what it is in
+    every order. `numbers` and `categories`: columns that are no event field, passed on as they are. `time_unit` is for
+    times that are numbers, counted from `time_origin`.
     """
 
     columns: dict[str, str | tuple[str, ...]]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.backtest import Examples, Protocol, backtest, default_protocol, known_label, learned_rows, judged_rows
+from models.backtest import Examples, Protocol, backtest, default_protocol, judged_rows, known_label, learned_rows
 from models.errors import UntrainableTable
 from models.learner import Plan
 

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from models.forest import Forest
-from models.learner import DEFAULT, Plan, Rows, fit, learn, merged
+from models.learner import DEFAULT, Plan, Rows, _sampled, fit, learn, merged
 from models.measures import calibration_error, reliability
 
 NO_WORDS = np.zeros(4, dtype=bool)
@@ -80,3 +80,16 @@ def test_numbers_of_words_are_split_into_sets() -> None:
     plan = replace(DEFAULT, trees=3, leaves=2, members=1, learning_rate=0.3)
     model = fit(Rows(words[:, None].astype(float), y, np.ones(len(y)), np.array([True])), plan, 0)
     assert ((model.decision_function(np.arange(8.0)[:, None]) > 0) == np.isin(np.arange(8), (1, 4, 6))).all()
+
+
+def test_of_many_genuine_orders_each_member_draws_its_own_and_keeps_every_fraud() -> None:
+    x, y, _ = made(6_000)
+    rows = Rows(x, y, np.ones(len(y)), NO_WORDS)
+    frauds = int(y.sum())
+    drawn = [_sampled(rows, frauds + 500, seed) for seed in (0, 0, 1)]
+    assert [int(one.y.sum()) for one in drawn] == [frauds] * 3
+    assert [len(one.y) for one in drawn] == [frauds + 500] * 3
+    assert drawn[0].weight[drawn[0].y == 0].sum() == pytest.approx(6_000 - frauds)
+    assert (drawn[0].x[:, 0] == drawn[1].x[:, 0]).all()
+    assert (drawn[0].x[:, 0] != drawn[2].x[:, 0]).any()
+    assert _sampled(rows, 6_000, 0) is rows

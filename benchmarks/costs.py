@@ -17,7 +17,7 @@ from benchmarks import workload
 from benchmarks.full import Full, full
 from benchmarks.report import Outcome, Plan, Run, by_contender
 from benchmarks.stopwatch import Stopwatch
-from events import canonical, topics
+from events import canonical, geo, likeness, topics
 from features.definitions import DEFINITIONS
 from features.store import Store, connect
 from models import artifact, screening
@@ -106,9 +106,10 @@ def us(seconds: float, chunks: int) -> float:
 
 def forget() -> None:
     """Canonical forms are remembered: without this, a second round would find all of the first's."""
-    for function in vars(canonical).values():
-        if hasattr(function, "cache_clear"):
-            function.cache_clear()
+    for module in (canonical, geo, likeness):
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
 
 
 async def watched(path: Full, bodies: Sequence[bytes], warm: int) -> Stopwatch:

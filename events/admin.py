@@ -1,6 +1,7 @@
 """Topics on a broker: made as `events.topics` describes them, and looked up by id."""
 
 import base64
+import logging
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,9 @@ from kafka.errors import for_code
 from events.clients import made
 from events.errors import TopicMismatch
 from events.topics import SPECS, TopicSpec
+
+# It cannot read what Faust's members tell of themselves, and would print the whole group because of it.
+logging.getLogger("kafka.admin._groups").setLevel(logging.ERROR)
 
 UNKNOWN_TOPIC = 3  # Kafka's error code
 
@@ -56,15 +60,16 @@ def create_topics(
 ) -> Changes:
     """Make the topics what they should be; doing it twice changes nothing the second time.
 
-    Raises TopicMismatch, before anything is changed, if one exists with another number of partitions; KafkaError.
+    Raises TopicMismatch, before anything is changed, if one exists with another number of partitions, with fewer
+    copies, or if nothing could be written with so high a `min_isr`; KafkaError.
     """
     states = {state.name: state for state in describe(admin, [spec.name for spec in specs])}
+    if min_isr > replication:
+        raise TopicMismatch(
+            f"{min_isr} copies must have a record, of {replication}: nothing could be written; expected at most as many"
+        )
     for state in states.values():
-        if state.partitions != partitions:
-            raise TopicMismatch(
-                f"topic {state.name} has {state.partitions} partitions, expected {partitions}: their number cannot be "
-                "changed, since keys would move between them"
-            )
+        _check(state, partitions, replication)
     missing = [spec for spec in specs if spec.name not in states]
     if missing:
         admin.create_topics(
@@ -82,10 +87,30 @@ def create_topics(
     return Changes(tuple(spec.name for spec in missing), updated)
 
 
+def _check(state: TopicState, partitions: int, replication: int) -> None:
+    if state.partitions != partitions:
+        raise TopicMismatch(
+            f"topic {state.name} has {state.partitions} partitions, expected {partitions}: their number cannot be "
+            "changed, since keys would move between them"
+        )
+    if state.replication < replication:
+        raise TopicMismatch(
+            f"topic {state.name} has {state.replication} copies of each partition, expected {replication}: Kafka's "
+            "own kafka-reassign-partitions.sh adds them"
+        )
+
+
 def topic_ids(brokers: str, names: Sequence[str], **security: Any) -> dict[str, str]:
     """The ids of the topics that exist among `names`: 22 characters, as Kafka's own tools print them."""
     with connect(brokers, **security) as admin:
         return {state.name: state.topic_id for state in describe(admin, names)}
+
+
+def members(brokers: str, group: str, **security: Any) -> dict[str, str]:
+    """The ids of a group's members of lasting names (`group.instance.id`), by name."""
+    with connect(brokers, **security) as admin:
+        found = admin.describe_groups([group])[group]["members"]
+    return {member["group_instance_id"]: member["member_id"] for member in found if member["group_instance_id"]}
 
 
 def _state(topic: dict[str, Any]) -> TopicState:

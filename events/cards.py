@@ -91,8 +91,8 @@ _OTHER_DIGIT = re.compile(
 _FILLERS = "\u115f\u1160\u3164\uffa0"  # letters to Unicode, blank to the eye
 
 
-class _Folding(dict[int, str]):
-    """For str.translate: digits of every script to 0-9; marks and what has no width to nothing."""
+class Folding(dict[int, str | None]):
+    """For str.translate: digits of every script to 0-9, marks and what has no width to nothing, plus what is given."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -105,7 +105,7 @@ class _Folding(dict[int, str]):
         return folded
 
 
-_FOLDING = _Folding()
+_FOLDING = Folding()
 
 
 def fold_digits(text: str) -> str:

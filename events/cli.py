@@ -1,5 +1,6 @@
 """`amana topics`, `amana publish` and `amana schemas`."""
 
+import codecs
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +17,9 @@ from rich.table import Table
 
 from events import admin
 from events import schemas as json_schemas
-from events.errors import AmanaError, Unreachable
+from events.errors import AmanaError, NotAccepted, Unreachable
 from events.guard import Refusal, admit
+from events.options import BROKERS
 from events.publisher import Publisher
 from events.topics import SPECS, share_specs, topic_of
 from events.types import AnyEvent
@@ -28,7 +30,12 @@ T = TypeVar("T")
 BATCH = 1000
 
 brokers_option = click.option(
-    "--brokers", envvar="AMANA_BROKERS", default="127.0.0.1:9092", show_default=True, help="Kafka's addresses."
+    "--brokers",
+    envvar="AMANA_BROKERS",
+    type=BROKERS,
+    default="127.0.0.1:9092",
+    show_default=True,
+    help="Kafka's addresses.",
 )
 
 
@@ -166,7 +173,11 @@ def publish(brokers: str, rate: float | None, files: Sequence[Path]) -> None:
                         where = f" in {line.found.field}" if line.found.field else ""
                         click.echo(f"{path}:{line.number}: {line.found.reason}{where}", err=True)
                 events = [line.found for line in batch if not isinstance(line.found, Refusal)]
-                published += len(publisher.publish_many(events))
+                try:
+                    published += len(publisher.publish_many(events))
+                except NotAccepted as error:
+                    lines = f"{path}:{batch[0].number} to {batch[-1].number}"
+                    raise AmanaError(f"{published} events published; then, of {lines}, {error}") from None
                 progress.advance(bar, sum(line.size_bytes for line in batch))
     click.echo(f"{published} events published, {refused} lines refused")
     if refused:
@@ -192,7 +203,7 @@ def schemas(out: Path) -> None:
 def _lines(path: Path) -> Iterator[Line]:
     with path.open("rb") as file:
         for number, text in enumerate(file, 1):
-            if body := text.strip():
+            if body := text.removeprefix(codecs.BOM_UTF8).strip():
                 yield Line(number, len(text), _read(body))
 
 

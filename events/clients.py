@@ -5,13 +5,16 @@ from typing import Any, TypeVar
 
 from kafka.net.compat import KafkaNetClient
 
+from events.addresses import addresses
+
 T = TypeVar("T")
 
 
 def made(client: Callable[..., T], brokers: str, timeout_s: float, **configs: Any) -> T:
     """A producer or admin client that has found a broker; raises kafka.errors.KafkaError if none answers in time.
 
-    The clients' own constructors leave a thread and its sockets behind then, one more at each attempt.
+    Raises BadAddress for what is no address. The clients' own constructors leave a thread and its sockets behind where
+    none answers, one more at each attempt.
     """
     networks: list[KafkaNetClient] = []
 
@@ -21,7 +24,7 @@ def made(client: Callable[..., T], brokers: str, timeout_s: float, **configs: An
 
     try:
         return client(
-            bootstrap_servers=brokers.split(","),
+            bootstrap_servers=addresses(brokers),
             bootstrap_timeout_ms=round(timeout_s * 1000),
             kafka_client=network,
             **configs,

@@ -1,6 +1,7 @@
 """The errors of this room, under the root of every error that Amana raises on purpose.
 
 AmanaError
+├── BadAddress             an address of brokers that is none
 ├── NotAccepted            events that are not known to be in the log
 │   └── RefusedEvent       an event that the guard refused before it was sent
 ├── TopicMismatch          a topic that is not as configured and cannot be made so
@@ -14,6 +15,10 @@ from collections.abc import Sequence
 
 class AmanaError(Exception):
     """A stated failure: the message says what, where and what was expected, and never a personal value."""
+
+
+class BadAddress(AmanaError):
+    """An address of brokers that is none."""
 
 
 class NotAccepted(AmanaError):

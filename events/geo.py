@@ -6,7 +6,7 @@ What is found goes into facts as a value, so that other versions of these tables
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
 from math import asin, cos, radians, sin, sqrt
@@ -62,8 +62,7 @@ def utc_offset_min(country: str, at_ms: int) -> int | None:
 def _utc_offset_min(country: str, quarter: int) -> int | None:
     if country not in _PLACES:
         return None
-    moment = datetime.fromtimestamp(quarter * _QUARTER_MS // 1000, UTC)
-    offset = moment.astimezone(_zone(_PLACES[country][0])).utcoffset()
+    offset = datetime.fromtimestamp(quarter * _QUARTER_MS // 1000, _zone(_PLACES[country][0])).utcoffset()
     return None if offset is None else round(offset.total_seconds() / 60)
 
 

@@ -63,9 +63,10 @@ def _repeats_a_key(body: bytes, plain: bytes) -> bool:
     """Whether an object in the body has a key twice, of which a decoder keeps the last without a word.
 
     Decoded and encoded again, a body has the same strings less the repeated ones, so a repeat shows in the number of
-    quotes. `plain` may lack fields at their defaults too, and only then the body is decoded without a type.
+    quotes. `plain` may lack fields at their defaults too, and only then the body is decoded without a type. Our own
+    publisher's bodies are encoded so to begin with.
     """
-    if _quotes(body) == _quotes(plain):
+    if body == plain or _quotes(body) == _quotes(plain):
         return False
     return _quotes(body) != _quotes(encode(_decode_any(body)))
 

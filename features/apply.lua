@@ -36,9 +36,9 @@ if previous > fence then return redis.error_reply('GAP ' .. fence) end
 if head[1] ~= DEFINITIONS then return redis.error_reply('FOREIGN ' .. (head[1] or 'none')) end
 
 local memo_minute, memo
-local function bounds(minute)  -- where each window begins, as of a minute
+local function bounds(minute)  -- where each window begins, as of a minute; at 0 where all of them end
   if minute ~= memo_minute then
-    memo_minute, memo = minute, {}
+    memo_minute, memo = minute, {[0] = minute}
     for w = 1, #WIDTHS do memo[w] = minute - minute % HOPS[w] - WIDTHS[w] end
   end
   return memo
@@ -168,7 +168,9 @@ end
 
 local function add(entity, class, second, amounts, latest)
   local shape, adds, keeps = moves_of(entity.shape, class)
-  if shape ~= entity.shape then entity.tiles, entity.shape = reshaped(entity.tiles, entity.shape, shape), shape end
+  if shape ~= entity.shape then
+    entity.tiles, entity.shape, entity.grown = reshaped(entity.tiles, entity.shape, shape), shape, true
+  end
   local tiles, step, minute = entity.tiles, 1 + #shape.columns, second - second % 60
   local n = #tiles
   local i = n - step + 1
@@ -234,7 +236,7 @@ end
 
 local function hop_of(second, from)  -- the start of the coarsest hop that no window can look into any more
   local start = second - second % 60
-  for w = 2, #from do
+  for w = 1, #from do
     local coarser = second - second % HOPS[w]
     if coarser + HOPS[w] > from[w - 1] then break end
     start = coarser
@@ -259,11 +261,11 @@ local function without_empty(shape, tiles)
   return #columns == #shape.columns and shape or shape_of(shape.kind, char(unpack(columns)))
 end
 
-local function merge(shape, tiles, from)
+local function merge(shape, tiles, from)  -- true if anything is forgotten
   local k, kept, n = shape.sums, shape.kept, #tiles
   local o = #kept
   local step, first = 1 + k + o, 1
-  if n == step then return end
+  if n == step then return false end
   while tiles[first] < from[#from] do first = first + step end
   for j = 1, k do forgotten[j] = first > 1 and tiles[first - step + j] or 0 end
   local i, current = 1 - step, nil
@@ -281,14 +283,16 @@ local function merge(shape, tiles, from)
     end
   end
   for j = n, i + step, -1 do tiles[j] = nil end
+  return first > 1
 end
 
 -- Merges and forgets all that no read can tell apart: so the bytes depend on which facts were applied, not on when.
 local function compact(entity)
   local clock = entity.tiles[#entity.tiles - #entity.shape.columns]
   local from = bounds(clock - clock % 60 - LATENESS)
-  merge(entity.shape, entity.tiles, from)
+  local forgot = merge(entity.shape, entity.tiles, from)
   forget(entity.rolls, ROLLS[entity.shape.kind], from[#from])
+  if not forgot and not entity.grown then return end  -- what held something still does
   local used = without_empty(entity.shape, entity.tiles)
   if used ~= entity.shape then
     entity.tiles, entity.shape = reshaped(entity.tiles, entity.shape, used), used
@@ -309,7 +313,7 @@ for r = 1, 255 do no_rolls[r] = 0 end
 
 local function load(key)
   local raw, kind = call('GET', KEYS[key + 2]), byte(kinds, key)
-  local entity = {shape = false, tiles = false, rolls = false, day = -1}
+  local entity = {shape = false, tiles = false, rolls = false, day = -1, grown = false}
   if raw then
     local at, header = next_of(raw, 1, 1)
     entity.shape = shape_of(kind, header)

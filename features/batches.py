@@ -15,7 +15,7 @@ import numpy as np
 from events.facts import KINDS, AnyFact, OrderFact
 from features.declared import Definitions
 from features.formulas import Floats, Indexes
-from features.numbers import SUMMED, Direct, First, Number, Since, Windowed
+from features.numbers import SUMMED, Direct, First, Number, Roll, Since, Windowed
 from features.script import NUMBER_OF, ORDERS
 from features.sources import ORDER_CLASSES, SOURCES, amount_of, class_of
 
@@ -255,11 +255,12 @@ def _reader(definitions: Definitions, name: str, number: int) -> _Reader:
         for kind in names
         for c in definitions.columns[kind]
     )
-    rolls = [definitions.rolls[kind] for kind in names]
-    fields = tuple(dict.fromkeys(roll.member for of_kind in rolls for roll in of_kind if roll.source in counted))
-    members = tuple(
-        tuple(1 + fields.index(roll.member) if roll.source in counted else 0 for roll in of_kind) for of_kind in rolls
-    )
+    rolls = [
+        [roll.member if _is_named(definitions, name, kind, roll) else None for roll in definitions.rolls[kind]]
+        for kind in names
+    ]
+    fields = tuple(dict.fromkeys(member for of_kind in rolls for member in of_kind if member is not None))
+    members = tuple(tuple(0 if member is None else 1 + fields.index(member) for member in of_kind) for of_kind in rolls)
     return _Reader(
         number,
         tuple(kinds),
@@ -269,6 +270,12 @@ def _reader(definitions: Definitions, name: str, number: int) -> _Reader:
         members,
         sums,
     )
+
+
+def _is_named(definitions: Definitions, name: str, kind: str, roll: Roll) -> bool:
+    """Whether a fact of this class meets its member, or is an order that is asked if it was met in other facts."""
+    first = First(kind, roll.source, roll.member)
+    return name in SOURCES[roll.source].classes or (name in ORDER_CLASSES and first in definitions.numbers)
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[str | None, ...]]:

@@ -64,6 +64,9 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.names):
             raise ValueError("two features have the same name")
+        for number in self.numbers:
+            if why := _unreadable(number):
+                raise ValueError(f"{number.name}: {why}")
         for finer, window in pairwise((Window("", 0, 60), *self.windows)):
             if window.hop_s % finer.hop_s or window.width_s % window.hop_s or window.width_s <= finer.width_s:
                 raise ValueError(f"the window {window.name} is not made of whole hops of the one before it")
@@ -198,6 +201,22 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
         derived = made[:, begin:]
         derived[~np.isfinite(derived)] = np.nan
         return made.take(order, axis=1)
+
+
+def _unreadable(number: Number) -> str | None:
+    """Why no fact can ever give this number."""
+    if isinstance(number, Direct):
+        return None if number.function in FUNCTIONS else f"no function is called {number.function}"
+    if number.kind not in KINDS:
+        return f"no entity is called {number.kind}; there are {', '.join(KINDS)}"
+    if not isinstance(number, Age) and number.source not in sources.SOURCES:
+        return f"no source is called {number.source}; there are {', '.join(sources.SOURCES)}"
+    if isinstance(number, Distinct | First) and number.member not in KINDS:
+        if number.member not in sources.fields_of(number.source):
+            return f"no fact of the {number.source} says its {number.member}"
+        if isinstance(number, First) and number.member not in OrderFact.__struct_fields__:
+            return f"no order says its {number.member}"
+    return None
 
 
 def _of_column(kind: str, column: Column, window: str, longest: bool) -> Number:

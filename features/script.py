@@ -54,9 +54,21 @@ def lua(definitions: Definitions) -> str:
     return "".join(f"local {name} = {value}\n" for name, value in constants.items()) + _BODY
 
 
+def most_tiles(windows: Sequence[Window]) -> int:
+    """How many an entity can have once they are merged: of a minute at the near end, then of each window's hop.
+
+    Tiles of a hop lie between where the next narrower window begins, as of five minutes behind the entity's clock, and
+    the hop of the next wider one that its own window begins in.
+    """
+    hops = [60, *(w.hop_s for w in windows), windows[-1].hop_s]
+    widths = [0, *(w.width_s for w in windows)]
+    of_each = ((hops[w + 1] - hops[w - 1] + widths[w] - widths[w - 1]) // hops[w] for w in range(1, len(widths)))
+    return (hops[1] + LATENESS_S) // 60 + sum(of_each)
+
+
 def _check_width(definitions: Definitions) -> None:
     """Lua has room for some 8,000 values at once: an entity's tiles must fit, and so must its rolls."""
-    tiles = sum(w.width_s // w.hop_s + 2 for w in definitions.windows) + LATENESS_S // 60
+    tiles = most_tiles(definitions.windows)
     for kind, columns in definitions.columns.items():
         values = max(tiles * (1 + len(columns)), len(definitions.rolls[kind]) * (1 + 2 * DISTINCT))
         if values > _MOST_VALUES:

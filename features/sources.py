@@ -6,7 +6,7 @@ A fact is of one class, a source is a set of classes: a page of the check-out co
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from events.facts import ActivityFact, AnyFact, LabelFact, OrderFact, RefusedOrder, VisitFact
+from events.facts import ActivityFact, AnyFact, Fact, LabelFact, OrderFact, RefusedOrder, VisitFact
 from features.rates import Rates
 
 VERSION = 3  # raise it when a fact comes to count as something else
@@ -88,6 +88,17 @@ def class_of(fact: AnyFact) -> str:
     if isinstance(fact, RefusedOrder):
         return REFUSED
     return "fraud" if isinstance(fact, LabelFact) and fact.label != "dismissed" else UNCOUNTED
+
+
+def fields_of(source: str) -> frozenset[str]:
+    """What every fact of a source says of itself."""
+    return frozenset.intersection(*(frozenset(_type_of(name).__struct_fields__) for name in SOURCES[source].classes))
+
+
+def _type_of(name: str) -> type[Fact]:
+    if name in ORDER_CLASSES:
+        return OrderFact
+    return VisitFact if name in _VISITS else LabelFact if name == "fraud" else ActivityFact
 
 
 def amount_of(fact: AnyFact, rates: Rates) -> int | None:

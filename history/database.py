@@ -20,7 +20,7 @@ def make_engine(url: str) -> sa.Engine:
     """
     try:
         engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError):
         raise DatabaseUnusable("expected a database like sqlite:///var/amana.db or postgresql+psycopg://...") from None
     if engine.dialect.name == "sqlite":
         if engine.url.database not in (None, "", ":memory:"):

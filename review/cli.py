@@ -11,12 +11,14 @@ import click
 import msgspec
 import sqlalchemy as sa
 from click.core import ParameterSource
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from events.cards import holds_card_number
 from events.errors import AmanaError
+from events.options import BROKERS
 from events.publisher import Publisher
 from events.types import LabelEvent
 from history.database import make_engine
@@ -125,7 +127,9 @@ def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
 @click.option("--actor", required=True, help="Who decides.")
 @database_option
 @keyring_option
-@click.option("--brokers", envvar="AMANA_BROKERS", help="Publish the label to Kafka, e.g. 127.0.0.1:9092.")
+@click.option(
+    "--brokers", envvar="AMANA_BROKERS", type=BROKERS, help="Publish the label to Kafka, e.g. 127.0.0.1:9092."
+)
 @click.option(
     "--labels-file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -216,12 +220,16 @@ def _print_json(value: CaseView | list[CaseView]) -> None:
 
 
 def _queue(views: list[CaseView]) -> Table:
-    table = Table("order", "status", "outcome", "score", "amount", "country", "card", "first reason", "opened")
+    # An id that is cut short could not be given to `show`, nor a reason be searched for: what is long folds.
+    short = [Column(name, no_wrap=True) for name in ("order", "status", "outcome", "score")]
+    amount, reason, opened_at = (Column(name, overflow="fold") for name in ("amount", "first reason", "opened"))
+    last4, country = Column("card", no_wrap=True), Column("from", no_wrap=True)
+    table = Table(*short, amount, country, last4, reason, opened_at, box=SIMPLE_HEAD)
     for view in views:
         score = "" if view.score is None else f"{view.score:.3f}"
         first = view.reasons[0] if view.reasons else ""
         row = (view.order_id, view.status, view.outcome, score, view.amount, view.country, view.last4, first)
-        table.add_row(*(Text(cell or "") for cell in (*row, view.opened_at)))
+        table.add_row(*(Text(cell or "") for cell in (*row, view.opened_at[:16].replace("T", " "))))
     return table
 
 

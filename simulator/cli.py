@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from events.errors import AmanaError
+from events.options import BROKERS
 from events.types import OrderPlaced
 from simulator.journal import Simulated
 from simulator.pacing import paced
@@ -56,7 +57,7 @@ class Truth(msgspec.Struct, frozen=True):
 @click.option("--difficulty", default=DEFAULT.difficulty, show_default=True, help="0: careless frauds, 1: careful.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSONL here, truth beside it.")
 @click.option("--truth", type=click.Path(dir_okay=False, path_type=Path), help="[default: OUT with .truth.jsonl]")
-@click.option("--brokers", envvar="AMANA_BROKERS", help="Publish to these where --out is not given.")
+@click.option("--brokers", envvar="AMANA_BROKERS", type=BROKERS, help="Publish to these where --out is not given.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Events a second when publishing.")
 def simulate(
     out: Path | None,

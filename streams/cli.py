@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from events.errors import AmanaError
+from events.options import BROKERS
+from streams.options import STORE
 from streams.settings import Settings
 from vault.errors import VaultError
 
@@ -86,11 +88,17 @@ PATH = click.Path(path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 OPTIONS: dict[str, Callable[[Command], Command]] = {
     "brokers": click.option(
-        "--brokers", envvar="AMANA_BROKERS", default="127.0.0.1:9092", show_default=True, help="Kafka's addresses."
+        "--brokers",
+        envvar="AMANA_BROKERS",
+        type=BROKERS,
+        default="127.0.0.1:9092",
+        show_default=True,
+        help="Kafka's addresses.",
     ),
     "redis": click.option(
         "--redis",
         envvar="AMANA_REDIS",
+        type=STORE,
         default="redis://127.0.0.1:6379/0",
         help="The feature store's address: redis://HOST:PORT/0, or a cluster's: redis+cluster://HOST:PORT,HOST:PORT",
     ),
@@ -125,7 +133,10 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
         "--metrics-host", envvar="AMANA_METRICS_HOST", default="127.0.0.1", help="Where metrics and health are served."
     ),
     "metrics_port": click.option(
-        "--metrics-port", envvar="AMANA_METRICS_PORT", type=int, help="Serve /metrics, /health/live, /health/ready."
+        "--metrics-port",
+        envvar="AMANA_METRICS_PORT",
+        type=click.IntRange(1, 65535),
+        help="Serve /metrics, /health/live, /health/ready.",
     ),
     "accept_gap": click.option(
         "--accept-gap", is_flag=True, help="Go on although the log no longer has all that the store would need."
@@ -145,6 +156,7 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
         "--block-at", envvar="AMANA_BLOCK_AT", type=click.FloatRange(0, 1), help="Block scores from here on."
     ),
 }
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 WORKER = ("brokers", "instance", "metrics_host", "metrics_port")
 
 
@@ -161,12 +173,19 @@ def main() -> None:
     """
 
 
+def log_level(environment: Mapping[str, str]) -> str:
+    level = environment.get("AMANA_LOG_LEVEL", "INFO").upper()
+    if level not in LOG_LEVELS:
+        raise click.UsageError(f"AMANA_LOG_LEVEL: expected one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
 def work(stage: str, settings: dict[str, Any]) -> None:
     """Run a stage's worker until a signal stops it."""
     from streams import logs
     from streams.worker import run
 
-    logs.configure(os.environ.get("AMANA_LOG_LEVEL", "INFO"))
+    logs.configure(log_level(os.environ))
     make: Callable[[Settings], Worker] = getattr(import_module(f"streams.bootstrap.{stage}"), f"{stage}_worker")
     run(lambda: make(Settings(**settings)))
 

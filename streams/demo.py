@@ -5,7 +5,6 @@ labels known by then; the later weeks are screened with it, in small chunks, as 
 """
 
 import asyncio
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -16,7 +15,6 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from events import topics
 from events.types import AnyEvent, OrderPlaced
 from features.definitions import DEFINITIONS
 from features.rates import RATES
@@ -28,7 +26,8 @@ from simulator.store import simulate
 from streams.bootstrap.screen import concluder
 from streams.embedded import Embedded
 from streams.files import Line, place
-from streams.runs import CHUNK, Occupied, Summary, figures, opened, progress, settings_for, summarise, write_summary
+from streams.folders import claimed, clear_demo
+from streams.runs import CHUNK, Summary, figures, opened, progress, settings_for, summarise, write_summary
 
 LIVE_CHUNK = 20
 TRAINING_SHARE = 0.75
@@ -54,13 +53,14 @@ class DemoSummary(Summary, frozen=True, kw_only=True):
 
 def demo(folder: Path, store: StoreSettings, console: Console) -> DemoSummary:
     """Run it, write everything into the folder (what an earlier demo left there is removed), return the figures."""
-    clear(folder)
-    settings = settings_for(folder, folder / "models")
+    clear_demo(folder)
     split_ms = milliseconds(store, round(store.days * TRAINING_SHARE))
     end_ms = milliseconds(store, store.days)
 
     async def run() -> DemoSummary:
         async with AsyncExitStack() as stack:
+            stack.enter_context(claimed(folder))
+            settings = settings_for(folder, folder / "models")
             runner = await opened(settings, folder, lambda: end_ms, stack)
             early, late = split(simulate(store), split_ms)
             with progress(console, "first weeks, by rules", split_ms - milliseconds(store, 0)) as advance:
@@ -76,14 +76,6 @@ def demo(folder: Path, store: StoreSettings, console: Console) -> DemoSummary:
     summary = asyncio.run(run())
     write_summary(folder, summary)
     return summary
-
-
-def clear(folder: Path) -> None:
-    """Remove an earlier demo. Raises Occupied where the folder holds something, but no run of ours."""
-    if folder.exists():
-        if any(folder.iterdir()) and not (folder / f"{topics.FACTS}.jsonl").exists():
-            raise Occupied(f"{folder} holds something else; give a new folder, or an earlier demo's")
-        shutil.rmtree(folder)
 
 
 def learn(runner: Embedded, models: Path, known_at_ms: int) -> int:

@@ -38,6 +38,7 @@ class Tally(msgspec.Struct):
     decisions: int = 0
     refused: dict[str, int] = {}
     outcomes: dict[str, int] = {}
+    judged_by: dict[str, int] = {}
     partners: dict[str, int] = {}
     decide_ms: list[float] = []
 
@@ -139,6 +140,7 @@ class Embedded:
             add(self.tally.partners, partner)
         for decision in decisions:
             add(self.tally.outcomes, decision.outcome)
+            add(self.tally.judged_by, f"model {decision.model}" if decision.model else decision.mode)
         self.tally.decisions += len(decisions)
 
     def _quarantine(self, quarantined: Sequence[Quarantined]) -> None:

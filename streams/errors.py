@@ -10,6 +10,8 @@ AmanaError
 └── Stopped            a state that a person must look at; the message says what, where and what was expected
     ├── Recreated      a topic is not the one that the stored state belongs to
     ├── AheadOfLog     a fence beyond the log's end: the log lost records, or the store is another cluster's
+    ├── Unservable     a host and port that metrics cannot be served at
+    ├── Replaced       another process has this worker's place in its group
     ├── Unrebuildable  the log begins after what the store would need
     └── Stalled        records to read, nothing known to be down, and no progress
 """
@@ -51,6 +53,14 @@ class Recreated(Stopped):
 
 class AheadOfLog(Stopped):
     """A fence beyond the log's end."""
+
+
+class Unservable(Stopped):
+    """A host and port that metrics cannot be served at."""
+
+
+class Replaced(Stopped):
+    """Another process has this worker's place in its group."""
 
 
 class Unrebuildable(Stopped):

@@ -12,6 +12,8 @@ import click
 
 from events import topics
 from events.errors import Unreachable
+from events.options import BROKERS
+from streams.options import STORE
 
 if TYPE_CHECKING:
     from streams.audit import Report
@@ -24,7 +26,12 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
 _brokers = click.option(
-    "--brokers", envvar="AMANA_BROKERS", default="127.0.0.1:9092", show_default=True, help="Kafka's addresses."
+    "--brokers",
+    envvar="AMANA_BROKERS",
+    type=BROKERS,
+    default="127.0.0.1:9092",
+    show_default=True,
+    help="Kafka's addresses.",
 )
 _facts = click.option(
     "--facts", type=_FILE, multiple=True, help="Facts as JSON lines, instead of the topic; may be repeated, in order."
@@ -232,7 +239,9 @@ def show(order_id: str, database: str, brokers: str, facts: tuple[Path, ...], pa
 @click.option("--ip", help="Of an ip, or of its network.")
 @click.option("--address", help="Of an address, as JSON: lines, city, postal_code, country.")
 @click.option("--country", help="ISO 3166-1, for a phone number without its country's code.")
-@click.option("--redis", envvar="AMANA_REDIS", default="redis://127.0.0.1:6379/0", help="The feature store's address.")
+@click.option(
+    "--redis", envvar="AMANA_REDIS", type=STORE, default="redis://127.0.0.1:6379/0", help="The feature store's address."
+)
 @click.option(
     "--keyring", envvar="AMANA_KEYRING", type=_OUT, default="var/keyring.json", help="The key file that intake uses."
 )
@@ -276,8 +285,12 @@ def entity(
 
 @features.command()
 @_brokers
-@click.option("--from", "old", envvar="AMANA_REDIS", required=True, help="The running feature store's address.")
-@click.option("--to", "new", required=True, help="The new one's: an empty database, or what an earlier call began.")
+@click.option(
+    "--from", "old", envvar="AMANA_REDIS", type=STORE, required=True, help="The running feature store's address."
+)
+@click.option(
+    "--to", "new", type=STORE, required=True, help="The new one's: an empty database, or what an earlier call began."
+)
 @click.option("--shards", type=click.IntRange(1, 16), default=1, show_default=True, help="Parts of the new store.")
 @click.option("--switch", is_flag=True, help="Put the new store in the old one's place, once it is built.")
 @click.option(

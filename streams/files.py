@@ -4,13 +4,14 @@ import codecs
 import heapq
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from events import topics
 from events.facts import Coordinates
+from events.guard import AHEAD_MS
+from events.types import Moment
 from streams.intake import RawRecord
 
 UNKNOWN = "unknown"  # the topic of a line whose type cannot be read; the guard refuses it
@@ -21,7 +22,7 @@ class Head(msgspec.Struct, frozen=True):
     """What is needed to place a line: its type and time."""
 
     type: str
-    occurred_at: datetime
+    occurred_at: Moment
 
 
 TYPE = re.compile(rb'"type"\s*:\s*"(\w+)"')
@@ -34,14 +35,19 @@ class Line(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def read_lines(path: Path, on_bytes: Callable[[int], None]) -> Iterator[Line]:
-    """Lines in file order; a line whose head cannot be read takes the time of the line before it."""
+def read_lines(path: Path, on_bytes: Callable[[int], None], now_ms: int) -> Iterator[Line]:
+    """Lines in file order; a line whose head cannot be read takes the time of the line before it.
+
+    So does one of a time so far ahead that the guard will refuse it: a merge would hold back all that follow it.
+    """
     before_ms = 0
     with path.open("rb") as lines:
         for body in lines:
             on_bytes(len(body))
             if stripped := body.removeprefix(codecs.BOM_UTF8).strip():
                 line = place(stripped, before_ms)
+                if line.occurred_at_ms > now_ms + AHEAD_MS:
+                    line = msgspec.structs.replace(line, occurred_at_ms=before_ms)
                 before_ms = line.occurred_at_ms
                 yield line
 
@@ -63,9 +69,9 @@ def topic_in(body: bytes) -> str:
         return UNKNOWN
 
 
-def merged(paths: Sequence[Path], on_bytes: Callable[[int], None]) -> Iterator[Line]:
+def merged(paths: Sequence[Path], on_bytes: Callable[[int], None], now_ms: int) -> Iterator[Line]:
     """All files' lines by time; lines of one file stay in its order, so a late event in a file is late here too."""
-    return heapq.merge(*(read_lines(path, on_bytes) for path in paths), key=lambda line: line.occurred_at_ms)
+    return heapq.merge(*(read_lines(path, on_bytes, now_ms) for path in paths), key=lambda line: line.occurred_at_ms)
 
 
 class Numbering:

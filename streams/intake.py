@@ -51,7 +51,11 @@ class Intake:
     """`pseudonymise(kind, canonical)` gives an entity's pseudonym; `own_hosts` are the store's own host names."""
 
     def __init__(self, pseudonymise: Callable[[str, str], Pseudonym], own_hosts: Sequence[str] = ()) -> None:
-        self._known = lru_cache(CACHED_PSEUDONYMS)(pseudonymise)
+        @lru_cache(CACHED_PSEUDONYMS)
+        def name(kind: str, text: str | None) -> Pseudonym | None:
+            return pseudonymise(kind, text) if text else None
+
+        self._name = name
         self._own_hosts = frozenset(own_hosts)
 
     def take(self, records: Sequence[RawRecord]) -> Taken:
@@ -189,9 +193,6 @@ class Intake:
             network=name("network", canonical.network(ip)) if ip else None,
             **{kind: name(kind, text) for kind, text in canonicals.items()},
         )
-
-    def _name(self, kind: str, text: str | None) -> Pseudonym | None:
-        return self._known(kind, text) if text else None
 
 
 def _whereabouts(given_ip: str, shipping: types.Address | None, at_ms: int) -> dict[str, Any]:

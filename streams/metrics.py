@@ -5,6 +5,8 @@ from collections.abc import Callable
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from streams.errors import Unservable
+
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -33,7 +35,7 @@ class Metrics:
 
 
 async def serve(metrics: Metrics, ready: Callable[[], bool], host: str, port: int) -> web.AppRunner:
-    """Serve until the returned runner is cleaned up."""
+    """Serve until the returned runner is cleaned up. Raises Unservable."""
 
     async def expose(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(metrics.registry), content_type="text/plain", charset="utf-8")
@@ -48,5 +50,9 @@ async def serve(metrics: Metrics, ready: Callable[[], bool], host: str, port: in
     app.add_routes([web.get("/metrics", expose), web.get("/health/live", live), web.get("/health/ready", is_ready)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise Unservable(f"metrics at {host}:{port}: {error.strerror or type(error).__name__}") from None
     return runner

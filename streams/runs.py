@@ -13,21 +13,16 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from sqlalchemy import URL
 
-from events import topics
-from events.errors import AmanaError
 from features.server import embedded as store_server
 from streams.bootstrap.embedded import embedded as embedded_runner
 from streams.embedded import Embedded, Tally
 from streams.files import merged
+from streams.folders import claimed
 from streams.settings import Settings
 from vault.keyring import Keyring
 
 CHUNK = 500
 SUMMARY = "summary.json"
-
-
-class Occupied(AmanaError):
-    """The output folder holds another run's files."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +33,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int
     flagged: int
     outcomes: dict[str, int]
+    judged_by: dict[str, int]  # `model` and its version, `rules`, `refused`
     refused: int
     refused_by_reason: dict[str, int]
     partners: dict[str, int]
@@ -46,8 +42,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 def settings_for(folder: Path, models: Path) -> Settings:
     """All that a run keeps is in its folder; a keyring is made where there is none."""
-    if (folder / f"{topics.FACTS}.jsonl").exists():
-        raise Occupied(f"{folder} holds another run; give a new folder, or remove it")
     folder.mkdir(parents=True, exist_ok=True)
     # A URL of its parts: a folder's name may hold what a URL's text gives a meaning to.
     database = URL.create("sqlite", database=str(folder / "amana.db")).render_as_string()
@@ -64,13 +58,14 @@ async def opened(settings: Settings, folder: Path, now: Callable[[], int], stack
 
 def run_files(paths: Sequence[Path], folder: Path, models: Path, now_ms: int, console: Console) -> Summary:
     """Screen the files' events, merged by time; write everything into the folder."""
-    settings = settings_for(folder, models)
 
     async def run() -> Tally:
         async with AsyncExitStack() as stack:
+            stack.enter_context(claimed(folder))
+            settings = settings_for(folder, models)
             runner = await opened(settings, folder, lambda: now_ms, stack)
             with progress(console, "screening", sum(path.stat().st_size for path in paths)) as advance:
-                await runner.feed(merged(paths, advance), now_ms, CHUNK)
+                await runner.feed(merged(paths, advance, now_ms), now_ms, CHUNK)
         return runner.tally
 
     summary = summarise(asyncio.run(run()))
@@ -85,6 +80,7 @@ def summarise(tally: Tally) -> Summary:
         decisions=tally.decisions,
         flagged=sum(count for outcome, count in tally.outcomes.items() if outcome != "approve"),
         outcomes=tally.outcomes,
+        judged_by=tally.judged_by,
         refused=sum(tally.refused.values()),
         refused_by_reason=tally.refused,
         partners=tally.partners,
@@ -108,6 +104,7 @@ def table_of(summary: Summary, folder: Path, title: str) -> Table:
     table = Table(title=title, show_header=False, title_justify="left")
     for name, value in figures(summary):
         table.add_row(name, value)
+    table.add_row("judged by", listed(summary.judged_by) or "nothing")
     table.add_row("files", str(folder))
     return table
 

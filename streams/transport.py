@@ -15,10 +15,22 @@ from typing import Any, cast
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.membership import Fail, Lost, watch_over
+
 FULL_S = 0.01  # until a full partition is looked at again
 
 
+class MemberThread(driver.AIOKafkaConsumerThread):
+    async def on_start(self) -> None:
+        await super().on_start()
+        transport = cast("ChunkTransport", self.consumer.transport)
+        watch_over(cast("Any", self._consumer)._coordinator, transport.lost, transport.fail)
+
+
 class ChunkConsumer(driver.Consumer):
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return MemberThread(self, loop=self.loop, beacon=self.beacon)
+
     async def _getmany(
         self,
         active_partitions: set[TP] | None,
@@ -81,3 +93,5 @@ class ChunkConsumer(driver.Consumer):
 class ChunkTransport(driver.Transport):
     Consumer = ChunkConsumer
     has_room: Callable[[TP], bool] = staticmethod(lambda _: True)
+    lost: Lost  # called when the group no longer knows this member
+    fail: Fail  # called with the error that ends its membership

@@ -19,11 +19,14 @@ from faust.types import TP
 from events.errors import AmanaError
 from streams.lanes import Lanes, Stage, heard_by
 from streams.logs import type_and_place
+from streams.membership import check_place
 from streams.transport import ChunkTransport
+from vault.errors import VaultError
 
 log = structlog.get_logger()
 
 EXIT_STATED, EXIT_FAILED = 1, 70
+STATED = (AmanaError, VaultError)  # whose messages are ours: what, where and what was expected
 # Faust fetches in a thread of its own. At Python's 5 ms each of its steps waited so long for a lane to let it run.
 SWITCH_S = 0.0005
 
@@ -71,6 +74,7 @@ class Worker(faust.App):
             producer_request_timeout=20.0,
         )
         self.transport = self._chunks = ChunkTransport(self.conf.broker, self, loop=self.loop)
+        self._chunks.lost, self._chunks.fail = self._lost, fail
         self.settings = settings
         self.lanes: Lanes | None = None
         self._wire = wire
@@ -123,6 +127,14 @@ class Worker(faust.App):
         await super().on_stop()
         await self._stack.aclose()
 
+    async def _lost(self, member: str) -> None:
+        """In the consumer's own thread, which would not end the process by itself."""
+        try:
+            await check_place(self.settings.brokers, self.settings.group, self.settings.instance, member)
+        except Exception as error:
+            fail(error)
+            raise
+
     async def _dispatch(self, stream: Any) -> None:
         assert self.lanes is not None
         async for chunk in stream.noack().events():
@@ -160,7 +172,7 @@ def fail(error: BaseException) -> None:
 
     The message of an error that is not ours is left out, because it may quote what somebody sent.
     """
-    stated = isinstance(error, AmanaError)
+    stated = isinstance(error, STATED)
     log.critical("worker.failed", **describe(error))
     sys.stderr.flush()
     os._exit(EXIT_STATED if stated else EXIT_FAILED)
@@ -168,7 +180,7 @@ def fail(error: BaseException) -> None:
 
 def describe(error: BaseException) -> dict[str, Any]:
     """An error for a log: its type and place, and its text only where the text is ours."""
-    if isinstance(error, AmanaError):
+    if isinstance(error, STATED):
         return {"error": type(error).__name__, "message": str(error)}
     return type_and_place(error)
 

@@ -5,9 +5,11 @@ they stand for, and names made before and after a rotation can be brought togeth
 """
 
 import base64
-import hmac
 from struct import pack
 from typing import Generic, TypeVar
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from vault.keyring import Keyring, Purpose
 
@@ -25,35 +27,44 @@ def framed(*parts: str) -> bytes:
 
 def named(key: bytes, message: bytes) -> str:
     """HMAC-SHA256 cut to 128 bits: 22 characters of unpadded base64url."""
-    return base64.urlsafe_b64encode(hmac.digest(key, message, "sha256")[:16])[:NAME_LENGTH].decode()
+    return _named(HMAC(key, SHA256()), message)
+
+
+def _named(keyed: HMAC, message: bytes) -> str:
+    """`keyed` stays as it is: a copy of it costs a third of taking in the key again."""
+    mac = keyed.copy()
+    mac.update(message)
+    return base64.urlsafe_b64encode(mac.finalize()[:16])[:NAME_LENGTH].decode()
 
 
 class Chain(Generic[K]):
     """Names under all versions of one purpose's keys. Give it canonical values: it changes nothing in them."""
 
-    __slots__ = ("_first", "_framed_kinds", "_keys", "_later")
+    __slots__ = ("_keyed", "_kinds")
 
     def __init__(self, keyring: Keyring, purpose: Purpose) -> None:
-        self._keys = keyring.keys(purpose)
-        self._first, *self._later = self._keys
-        self._framed_kinds: dict[str, bytes] = {}  # kinds are few, values are not
+        self._keyed = [HMAC(key, SHA256()) for key in keyring.keys(purpose)]
+        self._kinds: dict[str, HMAC] = {}  # the first version's, with a kind taken in; kinds are few, values are not
 
     def __call__(self, kind: K, canonical: str) -> str:
-        """The current name of a value of that kind. About 3 microseconds, and 3 more for each later version."""
-        framed_kind = self._framed_kinds.get(kind) or self._framed_kinds.setdefault(kind, framed(kind))
+        """The current name of a value of that kind. About 1.5 microseconds, and as many for each later version."""
         value = canonical.encode()
-        name = named(self._first, framed_kind + pack(">I", len(value)) + value)
-        for key in self._later:
-            name = named(key, name.encode())
-        return name
+        name = _named(self._kinds.get(kind) or self._begun(kind), pack(">I", len(value)) + value)
+        return self.rotate(name, 1)
 
     def rotate(self, name: str, version: int) -> str:
         """The current name for one that was made when `version` was the newest."""
-        if not 1 <= version <= len(self._keys):
-            raise ValueError(f"version must be from 1 to {len(self._keys)}, not {version}")
-        for key in self._keys[version:]:
-            name = named(key, name.encode())
+        if not 1 <= version <= len(self._keyed):
+            raise ValueError(f"version must be from 1 to {len(self._keyed)}, not {version}")
+        for keyed in self._keyed[version:]:
+            name = _named(keyed, name.encode())
         return name
 
+    def _begun(self, kind: K) -> HMAC:
+        begun = self._keyed[0].copy()
+        begun.update(framed(kind))
+        self._kinds[kind] = begun
+        return begun
+
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}, {len(self._keys)} versions>"
+        return f"<{type(self).__name__}, {len(self._keyed)} versions>"

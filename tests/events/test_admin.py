@@ -47,6 +47,19 @@ def test_another_number_of_partitions_is_refused_before_anything_is_done(client:
     assert settings(client, name)["retention.ms"] == "7200000"
 
 
+def test_fewer_copies_than_asked_for_are_not_passed_over(client: KafkaAdminClient, name: str) -> None:
+    admin.create_topics(client, 1, specs=[TopicSpec(name, 7_200_000)])
+    with pytest.raises(TopicMismatch, match=f"topic {name} has 1 copies of each partition, expected 3"):
+        admin.create_topics(client, 1, replication=3, specs=[TopicSpec(name, 7_200_000)])
+
+
+def test_more_copies_in_sync_than_there_are_would_let_nobody_write(client: KafkaAdminClient, name: str) -> None:
+    admin.create_topics(client, 1, specs=[TopicSpec(name, 7_200_000)])
+    with pytest.raises(TopicMismatch, match="2 copies must have a record, of 1: nothing could be written"):
+        admin.create_topics(client, 1, min_isr=2, specs=[TopicSpec(name, 7_200_000)])
+    assert settings(client, name)["min.insync.replicas"] == "1"
+
+
 def test_more_copies_than_brokers_are_an_error(client: KafkaAdminClient, name: str) -> None:
     with pytest.raises(InvalidReplicationFactorError):
         admin.create_topics(client, 1, replication=3, specs=[TopicSpec(name, 7_200_000)])

@@ -1,10 +1,14 @@
+import ipaddress
 import logging
+import unicodedata
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from events import canonical
+from events.cards import fold_digits
 from events.types import Address
 from events.words import WORDS
 
@@ -59,6 +63,11 @@ def test_lists_of_providers_do_not_overlap() -> None:
         ("\u202b+966-50-123-4567\u202c", "AE", "+966501234567"),
         ("00966501234567", "SA", "+966501234567"),
         ("(212) 555-0123", "US", "+12125550123"),
+        ("+966 050 123 4567", None, "+966501234567"),
+        ("+39 06 1234 5678", None, "+390612345678"),
+        ("+54 9 11 2345-6789", None, "+5491123456789"),
+        ("+7 8 912 345-67-89", None, "+79123456789"),
+        ("+966" + " " * 250 + "501234567", None, None),
         ("0501234567", None, None),
         ("0501234567", "XX", None),
         ("12", "SA", None),
@@ -68,6 +77,33 @@ def test_lists_of_providers_do_not_overlap() -> None:
 )
 def test_a_phone_number_has_one_form(written: str, country: str | None, expected: str | None) -> None:
     assert canonical.phone(written, country) == expected
+
+
+def phone_by_the_library_alone(text: str, country: str | None) -> str | None:
+    try:
+        number = phonenumbers.parse(fold_digits(text), country)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@st.composite
+def dialled(draw: st.DrawFn) -> str:
+    """A number of any country, with its code or an unknown one, prefixes that do not belong there, and separators."""
+    code = draw(st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)) | st.integers(1, 999))
+    prefix = draw(st.sampled_from(["", "", "0", "00", "1", "8", "9", "15"]))
+    national = prefix + draw(st.text(alphabet="0123456789", min_size=6, max_size=10))
+    separators = draw(st.lists(st.sampled_from(["", "", " ", "-", " - ", "(", ")"]), min_size=20, max_size=20))
+    return f"+{code}" + "".join(map("".join, zip(separators, national, strict=False)))
+
+
+@given(
+    dialled() | st.text(alphabet="+0123456789 -٠٥", max_size=300), st.sampled_from([None, "SA", "US", "AR", "RU", "ZZ"])
+)
+def test_a_phone_number_has_the_form_that_the_library_gives_it(text: str, country: str | None) -> None:
+    assert canonical.phone(text, country) == phone_by_the_library_alone(text, country)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +120,30 @@ def test_an_address_of_the_internet_has_one_form_and_a_network(written: str, exp
     assert canonical.network(expected) == network
 
 
-@pytest.mark.parametrize("written", ["", "203.0.113", "203.0.113.256", "layla", "1.2.3.4/24", "010.1.1.1"])
+OCTETS = st.integers(0, 260).map(str) | st.sampled_from(["0", "255", "1", "12", "00", "01", "٣", ""])
+GROUPS = st.sampled_from(["0", "0", "1", "a", "FF", "c0de", "00ab", "12345", "", "ffff", "g"])
+ADDRESSES = (
+    st.lists(OCTETS, min_size=4, max_size=4).map(".".join)
+    | st.lists(GROUPS, min_size=3, max_size=9).map(":".join)
+    | st.ip_addresses().map(str)
+    | st.ip_addresses(v=6).map(lambda address: address.exploded)
+)
+
+
+@given(ADDRESSES, st.sampled_from(["", "", "", "\n", " ", "%1", "/24"]))
+def test_an_address_of_the_internet_has_the_form_that_the_library_gives_it(text: str, after: str) -> None:
+    try:
+        address = ipaddress.ip_address(text + after)
+    except ValueError:
+        assert canonical.ip(text + after) is None
+        return
+    expected = str(getattr(address, "ipv4_mapped", None) or address).partition("%")[0]
+    prefix = 48 if ":" in expected else 24
+    assert canonical.ip(text + after) == expected
+    assert canonical.network(expected) == str(ipaddress.ip_network(f"{expected}/{prefix}", strict=False))
+
+
+@pytest.mark.parametrize("written", ["", "203.0.113", "203.0.113.256", "layla", "1.2.3.4/24", "010.1.1.1", "01.1.1.1"])
 def test_what_is_no_address_of_the_internet_has_no_form(written: str) -> None:
     assert canonical.ip(written) is None
 
@@ -104,6 +163,16 @@ def test_what_is_no_address_of_the_internet_has_no_form(written: str) -> None:
 )
 def test_names_that_are_written_differently_have_one_form(one: str, other: str) -> None:
     assert canonical.name(one) == canonical.name(other) is not None
+
+
+@given(st.text(max_size=20) | st.text(alphabet="أإآٱىیةکـا\u064e٤４é -ﻣX", max_size=20))
+def test_a_name_is_decomposed_folded_composed_and_parted(text: str) -> None:
+    folded = fold_digits(unicodedata.normalize("NFKD", text))
+    for letter, written_for in zip("أإآٱىیةک", "ااااييهك", strict=True):
+        folded = folded.replace(letter, written_for)
+    composed = unicodedata.normalize("NFKC", folded.replace("ـ", "")).casefold()
+    words = "".join(char if char.isalnum() else " " for char in composed).split()
+    assert canonical.name(text) == (" ".join(words) or None)
 
 
 def test_names_of_different_people_stay_apart() -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 import unicodedata
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -15,71 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.cards import fold_digits, holds_card_number, may_hold_card_number
-
-# Beginning and length of what issuers use, from their own published ranges.
-SCHEMES = [
-    ("4", 16), ("4", 19), ("51", 16), ("55", 16), ("2221", 16), ("2720", 16), ("34", 15), ("37", 15), ("36", 14),
-    ("300", 14), ("38", 16), ("6011", 16), ("644", 19), ("3528", 16), ("62", 16), ("62", 18), ("6759", 18),
-    ("588845", 16), ("968201", 16), ("507803", 16), ("2200", 16), ("9792", 16), ("5090", 16), ("8600", 16),
-]  # fmt: skip
-
-
-def luhn_digit(digits: str) -> str:
-    """The check digit, computed as the standard's annex tells it: naively, from the right."""
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        doubled = int(digit) * 2 if place % 2 == 0 else int(digit)
-        total += doubled - 9 if doubled > 9 else doubled
-    return str((10 - total % 10) % 10)
-
-
-@st.composite
-def card_numbers(draw: st.DrawFn) -> str:
-    prefix, length = draw(st.sampled_from(SCHEMES))
-    body = prefix + "".join(draw(st.lists(st.sampled_from("0123456789"), min_size=19, max_size=19)))
-    return body[: length - 1] + luhn_digit(body[: length - 1])
-
-
-def in_script(zero: int) -> Callable[[str], str]:
-    return lambda number: "".join(chr(zero + int(digit)) for digit in number)
-
-
-def grouped(separator: str, size: int = 4) -> Callable[[str], str]:
-    return lambda number: separator.join(number[at : at + size] for at in range(0, len(number), size))
-
-
-DISGUISES: dict[str, Callable[[str], str]] = {
-    "plain": str,
-    "spaced": grouped(" "),
-    "hyphens": grouped("-"),
-    "dots and spaces": grouped(" . "),
-    "every digit apart": grouped(" ", 1),
-    "newlines": grouped("\n"),
-    "no-break spaces": grouped("\u00a0"),
-    "arabic-indic": in_script(0x660),
-    "extended arabic-indic": in_script(0x6F0),
-    "devanagari, spaced": lambda number: grouped(" ")(in_script(0x966)(number)),
-    "fullwidth": in_script(0xFF10),
-    "mathematical bold": in_script(0x1D7CE),
-    "superscript": lambda number: number.translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")),
-    "bidi marks": grouped("\u200f", 3),
-    "bidi isolates around arabic groups": lambda number: "\u2067" + grouped("\u2069 \u2067")(in_script(0x660)(number)),
-    "zero-width": grouped("\u200b", 1),
-    "soft hyphens": grouped("\u00ad", 5),
-    "combining marks": grouped("\u0336", 1),
-    "keycaps": grouped("\ufe0f\u20e3", 1),
-    "in a sentence": lambda number: f"please charge {number}, thanks",
-    "in arabic": lambda number: f"بطاقتي رقم{number}شكرا",
-    "glued to letters": lambda number: f"card{number}exp1226",
-    "after zeros": lambda number: number.zfill(24),
-    "with its expiry run on": lambda number: f"{number[:16]}1227123" if len(number) == 16 else number,
-    "percent-encoded": lambda number: "/pay?card=" + grouped("%20")(number),
-    "percent-encoded hyphens": lambda number: "/pay?card=" + grouped("%2D")(number),
-    "in a link": lambda number: "https://shop.example/?c=" + grouped("+")(number),
-    "beside a phone": lambda number: f"+966501234567 {number}",
-    "beside a time": lambda number: f"2025-11-22 10:11:12 {number}",
-    "after an account number": lambda number: f"SA0380000000608010167519 / {number}",
-}
+from tests.events.disguises import DISGUISES, card_numbers
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)

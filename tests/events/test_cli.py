@@ -1,16 +1,21 @@
 """The commands, against a real broker where they need one."""
 
+import codecs
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import pytest
 from click.testing import CliRunner, Result
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from events import admin
+from events import admin, cli
 from events import schemas as json_schemas
 from events.cli import publish, schemas, topics
+from events.errors import NotAccepted
+from events.types import AnyEvent
 from tests.events.examples import CARD, activity, body, label, order, visit
 from tests.harness import Kafka
 from tests.harness.waiting import free_port
@@ -47,7 +52,7 @@ def test_topics_are_created_listed_and_checked(kafka: Kafka, client: KafkaAdminC
 def test_the_good_lines_are_published_and_the_bad_ones_named_by_number(kafka: Kafka, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     lines = [
-        body(order()),
+        codecs.BOM_UTF8 + body(order()) + b"\r",
         b"",
         body(order(note=CARD)),
         body(visit()),
@@ -71,6 +76,38 @@ def test_the_good_lines_are_published_and_the_bad_ones_named_by_number(kafka: Ka
         f"{file}:8: refused.too_deep",
         f"{file}:9: refused.unknown_type in type",
     ]
+
+
+class Dying:
+    """A publisher whose broker is gone after two events."""
+
+    def __init__(self, _brokers: str) -> None:
+        self._left = 2
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def publish_many(self, events: Sequence[AnyEvent]) -> list[None]:
+        self._left -= len(events)
+        if self._left < 0:
+            raise NotAccepted([event.event_id for event in events], "no acknowledgement in time")
+        return [None] * len(events)
+
+
+def test_a_broker_that_dies_meanwhile_leaves_what_is_published_and_what_not_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(cli, "Publisher", Dying)
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\n".join(body(order(event_id=f"e-{number}")) for number in range(1, 6)))
+    result = run(publish, "--rate", "20", str(file))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: 2 events published; then, of {file}:3 to 4, not accepted: e-3, e-4: no acknowledgement in time\n"
+    )
 
 
 @pytest.mark.usefixtures("raw_topics")

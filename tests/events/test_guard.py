@@ -4,13 +4,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events import topics, types
+from events.cards import holds_card_number
 from events.guard import AHEAD_MS, Refusal, admit, encode
 from events.refusals import OUR_FIELDS
 from tests.events import examples
+from tests.events.disguises import DISGUISES, card_numbers
 from tests.events.examples import ACTIVITIES, CARD, RECORDED_AT_MS, activity, body, label, order, spoilt, visit
 
 ALL = [
@@ -262,6 +264,57 @@ def test_a_repeated_key_is_noticed_whatever_is_in_the_strings(
     found = admit(topics.ORDERS, written.encode(), RECORDED_AT_MS)
     assert repeats_a_key(written) == repeated
     assert (found == Refusal("refused.duplicate_key", None, "o-1")) == repeated
+
+
+FREE_TEXTS = ["contact.name", "billing.lines.0", "shipping.city", "items.1.title", "user_agent"]
+AROUND = st.text(max_size=12) | st.text(alphabet="4151- ٤١०１٬.\u200f\u2067\u00ad/+a", max_size=30)
+WAYS_TO_WRITE: dict[str, Callable[[str], str]] = {
+    "as it is": lambda text: json.dumps(text, ensure_ascii=False),
+    "escaped": json.dumps,
+    "every character escaped": lambda text: '"' + "".join(map("\\u{:04x}".format, units(text))) + '"',
+}
+
+
+def units(text: str) -> list[int]:
+    encoded = text.encode("utf-16-be")
+    return [int.from_bytes(encoded[at : at + 2]) for at in range(0, len(encoded), 2)]
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+@settings(max_examples=40)
+@given(
+    number=card_numbers(),
+    around=st.tuples(AROUND, AROUND),
+    changed=st.booleans(),
+    place=st.sampled_from(FREE_TEXTS),
+    way=st.sampled_from([*WAYS_TO_WRITE]),
+    compact=st.booleans(),
+)
+def test_an_order_is_refused_for_a_card_number_just_when_a_look_at_every_string_finds_one(
+    disguise: str, number: str, around: tuple[str, str], changed: bool, place: str, way: str, compact: bool
+) -> None:
+    if changed:
+        number = number[:-1] + str((int(number[-1]) + 1) % 10)
+    text = DISGUISES[disguise](number).join(around)[:256]
+    event = spoilt(
+        spoilt(order(), "items.1.title", "Cover"), place, "@"
+    )  # the example has an escaped quote: no quick look
+    written = body(event).decode() if compact else json.dumps(event, indent=1)
+    written = written.replace('"@"', WAYS_TO_WRITE[way](text))
+    found = admit(topics.ORDERS, written.encode(), RECORDED_AT_MS)
+    read = json.loads(written)
+    if any(map(holds_card_number, strings(read))):
+        assert isinstance(found, Refusal)
+        assert (found.reason, found.alarm) == ("refused.card_number", True)
+    else:
+        assert found == msgspec.convert(read, types.OrderPlaced)
+
+
+def strings(event: Any) -> list[str]:
+    if isinstance(event, str):
+        return [event]
+    inner = event if isinstance(event, list) else event.values() if isinstance(event, dict) else ()
+    return [text for value in inner for text in strings(value)]
 
 
 def test_examples_hold_every_field_of_an_order() -> None:

@@ -1,6 +1,7 @@
 """The naive twin of the feature engine: it keeps every applied fact of every entity, and scans them all."""
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from math import nan, sqrt
 from typing import Any
 
@@ -137,7 +138,8 @@ class Oracle:
             member = _member(fact, feature.member) if name in SOURCES[feature.source].classes else None
             if member is not None:
                 latest[member] = max(second, latest.get(member, 0))
-        newest = sorted(latest, key=lambda member: (latest[member], _number(member)), reverse=True)[:65]
+        number = _number if feature.member in KINDS else _hash
+        newest = sorted(latest, key=lambda member: (latest[member], number(member)), reverse=True)[:65]
         if isinstance(feature, Distinct):
             return float(len(newest))
         own = _member(order, feature.member)
@@ -191,6 +193,10 @@ def _member(fact: AnyFact, member: str) -> str | None:
 
 def _number(member: str) -> int:
     return int.from_bytes(member[:6].encode())
+
+
+def _hash(member: str) -> int:
+    return int.from_bytes(blake2b(member.encode(), digest_size=6).digest())
 
 
 def _minute(second: int) -> int:

@@ -8,7 +8,7 @@ from events.facts import KINDS
 from features import DEFINITIONS
 from features.definitions import WINDOWS, Age, Column, Definitions, Direct, Feature, Windowed
 from features.formulas import Decayed, Mean
-from features.numbers import First, Roll, Since, Window
+from features.numbers import Distinct, First, Roll, Since, Window
 from features.rates import RATES, Rates
 from features.script import lua, ttl_s
 
@@ -102,6 +102,25 @@ def test_windows_that_cannot_be_are_refused(
         Definitions(features, windows=tuple(Window(*window) for window in windows))
 
 
+@pytest.mark.parametrize(
+    ("feature", "why"),
+    [
+        (
+            Windowed("cart", "orders", "count", "1h"),
+            "cart.orders.count.1h: no entity is called cart; there are c",
+        ),
+        (Windowed("card", "oders", "count", "1h"), "card.oders.count.1h: no source is called oders; there are orders"),
+        (Distinct("card", "orders", "route", "1h"), "card.route.distinct.1h: no fact of the orders says its route"),
+        (First("card", "visits", "route"), "card.route.first: no order says its route"),
+        (Mean("cart", "orders", "1h"), "cart.orders.sum.1h: no entity is called cart"),
+        (Direct("amount_eur", 1), "no function is called amount_eur"),
+    ],
+)
+def test_what_no_fact_can_ever_give_is_refused(feature: Feature, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Definitions((feature,))
+
+
 def test_windows_are_made_of_each_others_tiles() -> None:
     windows = list(WINDOWS.values())
     for finer, coarser in pairwise(windows):
@@ -114,6 +133,6 @@ def test_an_entity_wider_than_the_script_can_unpack_is_refused() -> None:
     windows = tuple(Window(f"{n}d", n * 86_400, 60) for n in (1, 2, 3))
     definitions = Definitions((Windowed("card", "orders", "count", "1d"),), windows=windows)
     with pytest.raises(
-        ValueError, match=r"^a card could need 17302 values \(1 columns in up to 8651 tiles, 0 rolls\): "
+        ValueError, match=r"^a card could need 8652 values \(1 columns in up to 4326 tiles, 0 rolls\): "
     ):
         lua(definitions)

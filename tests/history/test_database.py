@@ -53,7 +53,7 @@ def test_sqlite_keeps_every_commit_and_lets_readers_in(tmp_path):
     engine.dispose()
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "oracle17://somewhere/db"])
+@pytest.mark.parametrize("url", ["", "nonsense", "oracle17://somewhere/db", "mysql://somewhere/db"])
 def test_an_address_that_is_none_is_refused_without_repeating_it(url):
     with pytest.raises(DatabaseUnusable, match="expected a database like"):
         make_engine(url)

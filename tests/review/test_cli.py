@@ -83,6 +83,12 @@ def test_the_list_shows_open_cases_newest_first(run) -> None:  # type: ignore[no
     assert "card.velocity" in table
 
 
+def test_on_a_narrow_terminal_no_id_and_no_reason_is_cut_short(run) -> None:  # type: ignore[no-untyped-def]
+    table = run("list", COLUMNS="60").output
+    assert [order for order in ("ord-1", "ord-2", "ord-3") if order in table] == ["ord-1", "ord-2", "ord-3"]
+    assert "…" not in table.partition("opened")[2]
+
+
 def test_a_case_is_shown_masked(run) -> None:  # type: ignore[no-untyped-def]
     shown = json.loads(run("show", "ord-1", "--json").output)
     assert shown["customer"] == {

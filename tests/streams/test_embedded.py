@@ -18,7 +18,8 @@ from models.decisions import decode as decode_decision
 from sharing.contracts import FOLDER, load
 from simulator.settings import Settings as StoreSettings
 from simulator.store import simulate
-from streams.runs import Occupied, Summary, run_files, table_of
+from streams.folders import Occupied
+from streams.runs import Summary, run_files, table_of
 from tests.events.examples import CARD, body, label, order, spoilt
 
 NOW_MS = 1_790_000_000_000
@@ -98,6 +99,7 @@ def test_the_summary_counts_what_the_folder_holds_and_the_table_shows_the_same(r
     outcomes = Counter(decision.outcome for decision in ran.decisions())
     assert summary["outcomes"] == dict(outcomes)
     assert summary["decisions"] == summary["orders"] == outcomes.total()
+    assert summary["judged_by"] == {"rules": summary["orders"] - 1, "refused": 1}
     assert summary["flagged"] == outcomes["review"] + outcomes["block"]
     assert summary["events"] == len(ran.events) + 3
     assert summary["refused"] == 3
@@ -109,7 +111,12 @@ def test_the_summary_counts_what_the_folder_holds_and_the_table_shows_the_same(r
     console = Console(file=io.StringIO(), width=200)
     console.print(table_of(ran.summary, ran.folder, "Screened"))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
-    for figure in (f"{summary['events']:,}", f"{outcomes['approve']:,} approve", "1 refused.card_number"):
+    for figure in (
+        f"{summary['events']:,}",
+        f"{outcomes['approve']:,} approve",
+        "1 refused.card_number",
+        "1 refused, ",
+    ):
         assert figure in shown
 
 

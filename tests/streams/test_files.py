@@ -11,6 +11,7 @@ from streams.files import UNKNOWN, Line, Numbering, merged, place, read_lines
 from tests.events.examples import activity, body, label, order, visit
 
 AT = datetime(2025, 11, 22, 10, tzinfo=UTC)
+NOW_MS = round(AT.replace(minute=30).timestamp() * 1000)
 
 
 def at(second: int) -> str:
@@ -65,6 +66,8 @@ def test_a_line_whose_head_cannot_be_read_takes_the_time_of_the_line_before_it(b
     [
         b'{"type": "OrderPlaced"}',
         b'{"type": "OrderPlaced", "occurred_at": "yesterday"}',
+        b'{"type": "OrderPlaced", "occurred_at": "2025-11-22T10:00:00"}',
+        b'{"type": "OrderPlaced", "occurred_at": "0001-01-01T00:00:00"}',
         b'{"amount_minor": NaN, "type": "OrderPlaced"}',
         b'{"type": "OrderPlaced", "contact": {"name": "\\ud800"}} and more',
     ],
@@ -75,21 +78,33 @@ def test_a_broken_order_goes_where_orders_go_so_that_the_guard_can_have_it_revie
 
 def test_a_byte_order_mark_is_not_part_of_the_first_event(tmp_path: Path) -> None:
     marked = write(tmp_path / "marked", b"\xef\xbb\xbf" + body(order(occurred_at=at(1))))
-    assert [line.body for line in read_lines(marked, ignore)] == [body(order(occurred_at=at(1)))]
+    assert [line.body for line in read_lines(marked, ignore, NOW_MS)] == [body(order(occurred_at=at(1)))]
 
 
 def test_files_are_merged_by_time_and_each_keeps_its_own_order(tmp_path: Path) -> None:
     first = [body(visit(occurred_at=at(second))) for second in (1, 4, 2)]
     second = [body(order(occurred_at=at(second))) for second in (2, 3)]
     paths = [write(tmp_path / "a", *first), write(tmp_path / "b", *second)]
-    lines = list(merged(paths, ignore))
+    lines = list(merged(paths, ignore, NOW_MS))
     assert [line.body for line in lines] == [first[0], second[0], second[1], first[1], first[2]]
+
+
+@pytest.mark.parametrize(("minute", "waits"), [(35, True), (36, False)])
+def test_a_time_too_far_ahead_to_be_accepted_holds_back_nothing_that_follows(
+    tmp_path: Path, minute: int, waits: bool
+) -> None:
+    ahead = body(visit(occurred_at=AT.replace(minute=minute).isoformat()))
+    first = [ahead, body(visit(occurred_at=at(1)))]
+    second = [body(order(occurred_at=at(2)))]
+    paths = [write(tmp_path / "a", *first), write(tmp_path / "b", *second)]
+    lines = [line.body for line in merged(paths, ignore, NOW_MS)]
+    assert lines == ([*second, *first] if waits else [*first, *second])
 
 
 def test_empty_lines_are_passed_over_and_all_bytes_are_told(tmp_path: Path) -> None:
     path = write(tmp_path / "a", b"", body(visit()), b"  ", body(visit()), b"")
     told: list[int] = []
-    assert len(list(merged([path], told.append))) == 2
+    assert len(list(merged([path], told.append, NOW_MS))) == 2
     assert sum(told) == path.stat().st_size
 
 

@@ -12,6 +12,7 @@ import structlog
 from events.errors import AmanaError
 from streams import logs
 from streams.worker import describe
+from vault.errors import KeyringError
 
 SECRET = "layla@example.com"
 
@@ -94,6 +95,7 @@ def test_a_level_that_was_asked_for_is_kept_to(capsys: pytest.CaptureFixture[str
 
 
 def test_a_failure_of_ours_is_described_by_its_message_and_anothers_by_its_place() -> None:
+    assert describe(KeyringError("keys: mode is 644")) == {"error": "KeyringError", "message": "keys: mode is 644"}
     assert describe(AmanaError("topic orders is gone")) == {"error": "AmanaError", "message": "topic orders is gone"}
     with pytest.raises(ValueError, match=SECRET) as other:
         broken()

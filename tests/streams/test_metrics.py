@@ -1,10 +1,13 @@
 """The health and metrics endpoints."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 import aiohttp
+import pytest
 
+from streams.errors import Unservable
 from streams.metrics import Metrics, serve
 from tests.harness import free_port
 
@@ -31,6 +34,13 @@ def test_a_process_that_answers_is_alive() -> None:
 def test_a_worker_is_ready_when_it_says_so() -> None:
     assert fetch(Metrics(), lambda: True, "/health/ready") == (200, "application/json", '{"ready": true}')
     assert fetch(Metrics(), lambda: False, "/health/ready") == (503, "application/json", '{"ready": false}')
+
+
+def test_a_place_that_cannot_be_served_at_is_a_stated_failure() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Unservable, match=f"metrics at 127.0.0.1:{port}: .*address already in use"):
+            asyncio.run(serve(Metrics(), lambda: True, "127.0.0.1", port))
 
 
 def test_what_was_counted_is_exposed_in_prometheus_text() -> None:

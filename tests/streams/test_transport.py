@@ -234,6 +234,37 @@ def assert_one_owner_at_a_time(bench: Bench, partition: int) -> None:
         assert not [entry for entry in a if from_ns < entry.at_ns < until_ns]
 
 
+@pytest.mark.timeout(120)
+def test_of_two_workers_of_one_name_the_earlier_ends_and_says_why(bench: Bench) -> None:
+    bench.publish(20)
+    first = bench.start("a")
+    bench.wait_handled(20, "a")
+    second = bench.start("a", chunk_s=0.01)
+    try:
+        assert first.wait(30) == 1
+    finally:
+        first.kill()
+    assert f"another process is a of group {bench.group} now; expected one process of that name" in bench.said()
+    bench.publish(20)
+    bench.wait_handled(40, "a")
+    bench.wait(lambda: bench.committed() == [40] * PARTITIONS, "all to be committed")
+    assert second.poll() is None
+
+
+@pytest.mark.timeout(120)
+def test_a_worker_that_was_forgotten_and_not_replaced_joins_again(bench: Bench) -> None:
+    bench.publish(20)
+    only = bench.start("a")
+    bench.wait_handled(20, "a")
+    only.send_signal(signal.SIGSTOP)
+    bench.wait(lambda: admin.members(bench.brokers, bench.group) == {}, "the group to forget it")
+    only.send_signal(signal.SIGCONT)
+    bench.publish(20)
+    bench.wait_handled(40, "a")
+    bench.wait(lambda: bench.committed() == [40] * PARTITIONS, "all to be committed")
+    assert only.poll() is None
+
+
 @pytest.mark.parametrize(("stated", "code"), [(False, 70), (True, 1)])
 def test_a_lane_that_fails_ends_the_process_and_its_chunk_is_not_committed(
     bench: Bench, stated: bool, code: int

@@ -22,8 +22,10 @@ NAMES = {
     "history": "cost of an order against how much its entities have behind them",
     "entities": "memory of a million active entities",
     "backfill": "a million orders' vectors from their facts",
+    "detection": "fraud found in public data sets, which --orders and --synccfd name",
 }
 QUICK = Path("var/benchmarks")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,7 +38,11 @@ QUICK = Path("var/benchmarks")
     help="Where the JSON goes.  [default: benchmarks/results, which docs/performance.md shows; with --quick "
     "var/benchmarks]",
 )
-def main(names: tuple[str, ...], rounds: int, quick: bool, out: Path | None) -> None:
+@click.option("--orders", type=_FILE, help="For detection: the Fraud Detection Handbook's payments, as Parquet.")
+@click.option("--synccfd", type=_FILE, help="For detection: a table made by synccfd, as Parquet.")
+def main(
+    names: tuple[str, ...], rounds: int, quick: bool, out: Path | None, orders: Path | None, synccfd: Path | None
+) -> None:
     """Measure speed and memory on real servers of the run's own: all benchmarks, or those named.
 
     \b
@@ -50,21 +56,28 @@ def main(names: tuple[str, ...], rounds: int, quick: bool, out: Path | None) -> 
     history    cost of an order against how much its entities have behind them
     entities   memory of a million active entities
     backfill   a million orders' vectors from their facts
+    detection  fraud found in public data sets: left out unless one is named
 
     \b
     Examples:
       python -m benchmarks                        all of them, some 45 minutes
       python -m benchmarks latency --rounds 5
       python -m benchmarks --quick                does everything still run?
+      python -m benchmarks detection --orders handbook.parquet --synccfd synccfd.parquet
       make bench ARGS="pipeline --rounds 5"
     """
     console = Console()
     plan = Plan(1 if quick else rounds, quick)
     folder = out or (QUICK if quick else RESULTS)
-    for name in names or NAMES:
+    data = {"orders": orders, "synccfd": synccfd}
+    there = any(data.values())
+    for name in names or [name for name in NAMES if name != "detection" or there]:
+        if name == "detection" and not there:
+            raise click.UsageError("detection: expected --orders or --synccfd, files that are not part of the project")
+        given = data if name == "detection" else {}
         load_before, stolen_before_s, began = os.getloadavg()[0], stolen_s(), time.monotonic()
         with console.status(f"{name}: {NAMES[name]}"):
-            outcome = import_module(f"benchmarks.{name}").measure(plan)
+            outcome = import_module(f"benchmarks.{name}").measure(plan, **given)
         lasted_s = time.monotonic() - began
         stolen = (stolen_s() - stolen_before_s) / lasted_s / (os.cpu_count() or 1)
         result = result_of(name, plan, outcome, load_before, stolen)

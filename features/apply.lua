@@ -17,7 +17,7 @@
 -- Columns: those of its kind that hold anything, a byte each, in order, summed ones first. The others have no room.
 -- Tiles: second, sum 1, ..., sum k, kept 1, ..., kept o, second, ..., oldest first. A tile holds one hop: the second of
 -- the earliest fact in it; of each summed column the total of this and all older tiles, so that a window is a difference
--- of two tiles; of each kept column this tile's smallest, largest or last value, -1 for none. The newest tile's second is
+-- of two tiles; of each kept column this tile's smallest, largest, last or earliest value, -1 for none. The newest tile's second is
 -- the entity's clock.
 -- Rolls: the length of each, then of each member, second last seen, ..., by second and then member, at most DISTINCT.
 
@@ -44,10 +44,11 @@ local function bounds(minute)  -- where each window begins, as of a minute; at 0
   return memo
 end
 
-local function keep(how, kept, value)  -- 1: the smallest, else the largest; -1 is none
+local function keep(how, kept, value)  -- 1 and 4: the smallest, 2 and 3: the largest; -1 is none
   if value == -1 then return kept end
-  if kept == -1 or how == 1 and value < kept or how > 1 and value > kept then return value end
-  return kept
+  if kept == -1 then return value end
+  if how % 3 == 1 then return value < kept and value or kept end
+  return value > kept and value or kept
 end
 
 local changes, wanted_of, shapes = {}, {}, {}
@@ -152,7 +153,7 @@ local function read(entity, second, named, key, row, n)
     for j = 1, o do
       local place, value = places[columns[k + j]], values[j]
       if place >= 0 and value ~= -1 then
-        row[n + 1], row[n + 2], n = place, kept[j] == 3 and max(0, second - value) or value, n + 2
+        row[n + 1], row[n + 2], n = place, kept[j] > 2 and max(0, second - value) or value, n + 2
       end
     end
   end
@@ -381,7 +382,7 @@ while at > 0 do
       tell(late, offset, now - second)
       tell(new_late, offset, now - second)
     end
-    latest[1], latest[2], latest[3] = amount, amount, second
+    latest[1], latest[2], latest[3], latest[4] = amount, amount, second, second
     amount = max(amount, 0)
     local dollars = floor(amount / 100 + 0.5)
     amounts[2], amounts[3], amounts[4] = amount, dollars, dollars * dollars

@@ -15,7 +15,7 @@ import numpy as np
 from events.facts import KINDS, AnyFact, OrderFact
 from features.declared import Definitions
 from features.formulas import Floats, Indexes
-from features.numbers import SUMMED, Direct, First, Number, Roll, Since, Windowed
+from features.numbers import SUMMED, Direct, Earliest, First, Number, Roll, Since, Windowed
 from features.script import NUMBER_OF, ORDERS
 from features.sources import ORDER_CLASSES, SOURCES, amount_of, class_of
 
@@ -251,7 +251,7 @@ def _reader(definitions: Definitions, name: str, number: int) -> _Reader:
     ]
     names = [list(definitions.columns)[place] for place in kinds]
     sums = any(
-        c.source in counted and c.aggregate not in {"count", "last"}
+        c.source in counted and c.aggregate not in {"count", "last", "earliest"}
         for kind in names
         for c in definitions.columns[kind]
     )
@@ -293,7 +293,7 @@ def _of_never_seen(number: Number) -> float:
     """What a number is of an entity that the store does not know: there a row says nothing of it."""
     if isinstance(number, First):
         return 1.0
-    absent = isinstance(number, Since) or (isinstance(number, Windowed) and number.aggregate not in SUMMED)
+    absent = isinstance(number, Since | Earliest) or (isinstance(number, Windowed) and number.aggregate not in SUMMED)
     return math.nan if absent else 0.0
 
 

@@ -24,6 +24,7 @@ from features.numbers import (
     Column,
     Direct,
     Distinct,
+    Earliest,
     First,
     Number,
     Roll,
@@ -113,6 +114,8 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
                 of_kind.setdefault(Column(number.source, number.aggregate))
             elif isinstance(number, Since):
                 of_kind.setdefault(Column(number.source, "last"))
+            elif isinstance(number, Earliest):
+                of_kind.setdefault(Column(number.source, "earliest"))
         in_order = {kind: sorted(needed[kind], key=lambda c: c.aggregate not in SUMMED) for kind in needed}
         return {kind: tuple(in_order[kind]) for kind in KINDS if kind in in_order}
 
@@ -220,7 +223,9 @@ def _unreadable(number: Number) -> str | None:
 
 
 def _of_column(kind: str, column: Column, window: str, longest: bool) -> Number:
-    """The number that a column is in a window; the last of a source is only ever asked for in the longest."""
+    """The number that a column is in a window; when a source was is only ever asked for in the longest."""
     if column.aggregate == "last" and longest:
         return Since(kind, column.source)
+    if column.aggregate == "earliest" and longest:
+        return Earliest(kind, column.source)
     return Windowed(kind, column.source, column.aggregate, window)

@@ -8,7 +8,7 @@ from events.facts import KINDS
 from features import direct
 from features.declared import Definitions, Feature
 from features.formulas import Burst, Decayed, Deviation, Evenness, Joined, Mean, Ratio, Score, Share
-from features.numbers import LATENESS_S, WINDOWS, Age, Column, Direct, Distinct, First, Since, Windowed
+from features.numbers import LATENESS_S, WINDOWS, Age, Column, Direct, Distinct, Earliest, First, Since, Windowed
 
 __all__ = [
     "DEFINITIONS", "FAMILIES", "LATENESS_S", "WINDOWS", "Age", "Column", "Definitions", "Direct", "Feature", "Windowed",
@@ -133,6 +133,8 @@ FAMILIES: tuple[Family, ...] = (
         (
             *_windowed(_KNOWN, "frauds", ("count",), "7d", "30d"),
             *(Since(kind, "frauds") for kind in ("customer", "card", "device")),
+            # A theft lasts for weeks, not for ever: when it began to show says whether it still goes on.
+            *(Earliest(kind, "frauds") for kind in ("customer", "card", "seller")),
         ),
     ),
     Family(

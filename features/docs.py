@@ -9,7 +9,7 @@ from pathlib import Path
 
 from features.declared import Definitions, Feature
 from features.definitions import DEFINITIONS, FAMILIES, Family
-from features.numbers import DISTINCT, SUMMED, Age, Direct, Distinct, First, Since, Windowed
+from features.numbers import DISTINCT, SUMMED, Age, Direct, Distinct, Earliest, First, Since, Windowed
 
 PAGE = Path(__file__).parent.parent / "docs" / "features.md"
 
@@ -23,7 +23,7 @@ def cost(feature: Feature) -> str:
     """What an entity's state holds for it; features of one column or roll share it."""
     if isinstance(feature, Distinct | First):
         return f"a roll of {feature.member}: up to {DISTINCT} x 14 B"
-    if isinstance(feature, Since) or (isinstance(feature, Windowed) and feature.aggregate not in SUMMED):
+    if isinstance(feature, Since | Earliest) or (isinstance(feature, Windowed) and feature.aggregate not in SUMMED):
         return "a kept column: 1-5 B a tile"
     if isinstance(feature, Windowed):
         return "a summed column: 1-9 B a tile"

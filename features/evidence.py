@@ -21,6 +21,7 @@ from features.numbers import (
     Age,
     Direct,
     Distinct,
+    Earliest,
     First,
     Number,
     Since,
@@ -161,7 +162,7 @@ def bounds(order: OrderFact, seen: Iterable[Seen], window: Window) -> tuple[int,
     return as_of // window.hop_s * window.hop_s - window.width_s, as_of
 
 
-def _within(number: Windowed | Since | Age, second: int, inside: list[Seen]) -> tuple[float, list[Seen]]:
+def _within(number: Windowed | Since | Earliest | Age, second: int, inside: list[Seen]) -> tuple[float, list[Seen]]:
     if isinstance(number, Age):
         first = min(inside, key=lambda one: one.second, default=None)
         return (0.0, []) if first is None else (float(max(0, second - first.second)), [first])
@@ -169,6 +170,9 @@ def _within(number: Windowed | Since | Age, second: int, inside: list[Seen]) -> 
     if isinstance(number, Since):
         last = max(of_source, key=lambda one: one.second, default=None)
         return (nan, []) if last is None else (float(max(0, second - last.second)), [last])
+    if isinstance(number, Earliest):
+        first = min(of_source, key=lambda one: one.second, default=None)
+        return (nan, []) if first is None else (float(max(0, second - first.second)), [first])
     if number.aggregate == "count":
         return float(len(of_source)), of_source
     return _aggregated(number, [one.amount for one in of_source if one.amount is not None]), of_source

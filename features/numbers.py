@@ -35,7 +35,7 @@ REPEATED_S = 86_400  # an event that comes again within this time of its own, by
 DISTINCT = 65  # so many members are kept: 65 means "64+"
 SEMANTICS = 4  # raise it when the same definitions come to give other numbers
 
-Aggregate = Literal["count", "sum", "dollars", "squares", "min", "max", "last"]
+Aggregate = Literal["count", "sum", "dollars", "squares", "min", "max", "last", "earliest"]
 SUMMED: tuple[Aggregate, ...] = ("count", "sum", "dollars", "squares")  # a window is a difference of two totals
 _TEXTS: Mapping[Aggregate, str] = {
     "count": "The number of {source}",
@@ -94,6 +94,22 @@ class Since(msgspec.Struct, frozen=True, tag="since"):
     def text(self) -> str:
         source = sources.SOURCES[self.source].text
         return f"Seconds since the latest of the {source} of this {self.kind} in the longest window; absent if none."
+
+
+class Earliest(msgspec.Struct, frozen=True, tag="earliest"):
+    """Seconds since the earliest fact of a source that the longest window still holds; NaN if it holds none."""
+
+    kind: str
+    source: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}.{self.source}.earliest_s"
+
+    @property
+    def text(self) -> str:
+        source = sources.SOURCES[self.source].text
+        return f"Seconds since the earliest of the {source} of this {self.kind} in the longest window; absent if none."
 
 
 class Age(msgspec.Struct, frozen=True, tag="age"):
@@ -162,9 +178,9 @@ class Direct(msgspec.Struct, frozen=True, tag="direct"):
         return " ".join((FUNCTIONS[self.function].__doc__ or "").split())
 
 
-Number = Windowed | Since | Age | Distinct | First | Direct
+Number = Windowed | Since | Earliest | Age | Distinct | First | Direct
 FUNCTIONS: Mapping[str, direct.Function] = {function.__name__: function for function, _ in direct.FUNCTIONS}
 AMOUNT = Direct("amount_usd", 1)
 
-OF_ENTITY = (Windowed, Since, Age, Distinct, First)
+OF_ENTITY = (Windowed, Since, Earliest, Age, Distinct, First)
 NUMBERS = (*OF_ENTITY, Direct)

@@ -14,7 +14,7 @@ DAY_S = 86_400
 # Ids of events are kept so long after the last of their hour: twice as long as a repeat is looked for.
 REMEMBERED_S = 2 * REPEATED_S
 _MOST_VALUES = 7_900
-_KEPT = ("min", "max", "last")
+_KEPT = ("min", "max", "last", "earliest")
 _BODY = Path(__file__).with_name("apply.lua").read_text(encoding="utf-8")
 
 

@@ -1,5 +1,6 @@
 """`amana train` and `amana history`: models and tables from the vectors that were logged with the decisions."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +60,24 @@ def _window_options(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Share of orders that they have time for, where --reviews-per-day does not say.",
 )
+@click.option(
+    "--delay-days",
+    type=click.FloatRange(0),
+    default=7.0,
+    show_default=True,
+    help="How long until a label is known: the gap between what is learned from and what is judged on.",
+)
+@click.option(
+    "--amount-power",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Orders weigh their amount to this power: 0 all alike, 1 by amount.",
+)
+@click.option(
+    "--trials", type=click.IntRange(0), default=0, show_default=True, help="Other settings to try, at random."
+)
+@click.option("--seconds", type=click.FloatRange(0), default=300.0, show_default=True, help="For so long at most.")
 @click.option("--seed", default=0, show_default=True, help="The same seed and history, the same model.")
 def train_command(
     *,
@@ -71,11 +90,18 @@ def train_command(
     costs: Path | None,
     reviews_per_day: float | None,
     review_share: float,
+    delay_days: float,
+    amount_power: float,
+    trials: int,
+    seconds: float,
     seed: int,
 ) -> None:
     """Train a model on logged or backfilled vectors and make it the current version.
 
     Learns from the earlier orders; the later quarter says what a review must save to be worth the analysts' time.
+    Between the two is a gap of --delay-days, at most a fifth of the time; a label counts only if it was known when the
+    later orders began. Orders or labels from after --labels-until (by default, from the future), and features that
+    give the label away, are refused.
 
     \b
     Examples:
@@ -93,15 +119,28 @@ def train_command(
             costs=DEFAULTS.costs if costs is None else costs_from(costs.read_bytes(), str(costs)),
             reviews_per_day=reviews_per_day,
             review_share=review_share,
+            delay_days=delay_days,
+            amount_power=amount_power,
+            trials=trials,
+            seconds=seconds,
         )
         with console.status("reading vectors"):
+            until = until or labels_until
             table = (
                 _within(parquet.read(vectors, DEFINITIONS.hash), since, until)
                 if vectors
                 else _read(str(database), since, until, labels_until)
             )
-        with console.status(f"learning from {len(table):,} orders"):
-            trained = train(table, DEFINITIONS.names, definitions=DEFINITIONS.hash, seed=seed, settings=settings)
+        with console.status(f"learning from {len(table):,} orders") as status:
+            trained = train(
+                table,
+                DEFINITIONS.names,
+                definitions=DEFINITIONS.hash,
+                seed=seed,
+                settings=settings,
+                known_at_ms=_milliseconds(labels_until, round(time.time() * 1000)),
+                told=status.update,
+            )
         version = artifact.save(folder, trained)
     except AmanaError as error:
         raise click.ClickException(str(error)) from None
@@ -171,5 +210,6 @@ def _milliseconds(moment: datetime | None, default: int) -> int:
 def _metrics_table(version: str, metrics: Metrics) -> Table:
     table = Table("measure", "value", title=f"model {version}, on the orders it was judged on")
     for name, value in msgspec.structs.asdict(metrics).items():
-        table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else f"{value:.4f}")
+        shown = "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+        table.add_row(name.replace("_", " "), shown)
     return table

@@ -126,9 +126,10 @@ class Index:
     ) -> pd.DataFrame:
         """A row for each decision with a vector of these definitions whose order is of [from_ms, until_ms).
 
-        Columns: `names`, decision_id, order_id, occurred_at_ms, amount_minor, currency, label; by time, then id. The
-        label is 1 where the last label of the order known by `labels_known_at_ms` is a chargeback or a confirmation,
-        else 0. A label names an order, so each decision of an order that was sent twice has it.
+        Columns: `names`, decision_id, order_id, occurred_at_ms, amount_minor, currency, label, labelled_at_ms (when it
+        became known, absent without); by time, then id. The label is 1 where the last label of the order known by
+        `labels_known_at_ms` is a chargeback or a confirmation, else 0. A label names an order, so each decision of an
+        order that was sent twice has it.
         """
         query = _training_query(definitions_hash, from_ms, until_ms, labels_known_at_ms)
         with self._engine.connect().execution_options(yield_per=_FETCH_ROWS) as connection:
@@ -203,7 +204,11 @@ def _drop_sessions_ended_before(before_ms: int) -> sa.Delete:
 def _training_query(definitions_hash: str, from_ms: int, until_ms: int, known_at_ms: int) -> sa.Select[Any]:
     newest_first = (labels.c.occurred_at_ms.desc(), labels.c.recorded_at_ms.desc(), labels.c.label_id.desc())
     rank = sa.func.row_number().over(partition_by=labels.c.order_id, order_by=newest_first).label("rank")
-    ranked = sa.select(labels.c.order_id, labels.c.label, rank).where(labels.c.occurred_at_ms <= known_at_ms).subquery()
+    ranked = (
+        sa.select(labels.c.order_id, labels.c.label, labels.c.occurred_at_ms, rank)
+        .where(labels.c.occurred_at_ms <= known_at_ms)
+        .subquery()
+    )
     fraud = sa.case((ranked.c.label.in_(("chargeback", "confirmed")), 1), else_=0).label("label")
     columns = decisions.c
     return (
@@ -214,6 +219,7 @@ def _training_query(definitions_hash: str, from_ms: int, until_ms: int, known_at
             columns.amount_minor,
             columns.currency,
             fraud,
+            ranked.c.occurred_at_ms.label("labelled_at_ms"),
             columns.vector,
         )
         .outerjoin(ranked, sa.and_(ranked.c.order_id == columns.order_id, ranked.c.rank == 1))

@@ -73,6 +73,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     policy: Policy
     offset: float
     fingerprint: str
+    drift: tuple[tuple[str, float], ...] = ()
     scikit_learn: str
     model_sha256: str
 
@@ -194,11 +195,20 @@ def _types_in(node: Any) -> Iterator[tuple[str, str, str]]:
             yield from _types_in(child)
 
 
+def _drift(manifest: Manifest) -> str:
+    if not manifest.drift:
+        return "No feature's population changed between the orders learned from and those judged on."
+    named = ", ".join(f"{name} ({value:.2f})" for name, value in manifest.drift)
+    return f"Features whose population changed in between, with their stability index: {named}."
+
+
 def card(manifest: Manifest) -> str:
     """The model card, in Markdown."""
     first, last = (datetime.fromtimestamp(ms / 1000, UTC).date() for ms in (manifest.from_ms, manifest.until_ms - 1))
     metrics = msgspec.structs.asdict(manifest.metrics)
-    rows = "\n".join(f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in metrics.items())
+    rows = "\n".join(
+        f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in metrics.items() if value is not None
+    )
     return f"""# Model {manifest.version}
 
 The probability that an order is fraud, from {len(manifest.names)} features (definitions {manifest.definitions}).
@@ -210,6 +220,7 @@ For screening orders of the store whose history it learned from; not for judging
 - The outcome of an order is the one that is expected to cost least. Beside its own cost a review must save
   {manifest.policy.price_cents / 100:.2f} US dollars: chosen on the judged orders so that the analysts have time, so the
   shares and precisions below are a little optimistic.
+- {_drift(manifest)}
 
 | on the judged orders | |
 |---|---|

@@ -4,6 +4,7 @@ AmanaError
  └─ ModelsError
      ├─ BadPolicy            thresholds that are no probabilities or are out of order
      ├─ UntrainableTable     a training table from which nothing can be learned
+     ├─ FromTheFuture        training data that holds what nobody could know then
      ├─ NoModel              no version under that name, or none at all
      ├─ ArtifactRefused      a model file that was changed, is of another format or holds types outside the closed list
      ├─ BadRules             a rules file with mistakes; the message has each with its place
@@ -27,6 +28,10 @@ class BadPolicy(ModelsError):
 
 class UntrainableTable(ModelsError):
     """A training table from which nothing can be learned."""
+
+
+class FromTheFuture(ModelsError):
+    """Training data that holds what nobody could know then: the future, or the label itself."""
 
 
 class NoModel(ModelsError):

@@ -1,26 +1,33 @@
 """Trains a model on logged vectors: learns from the earlier orders, is judged on the later ones."""
 
 import hashlib
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from models.checks import drifted, refuse_future, refuse_leaks
 from models.errors import UntrainableTable
+from models.learner import Learned, Plan, learn
+from models.measures import calibration_error, reliability
 from models.policy import Costs, Policy, amounts_of, within_capacity
 
 REQUIRED = ("decision_id", "occurred_at_ms", "label")
 _DAY_MS = 86_400_000
+_LONGEST_GAP = 0.2  # of the window
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """The analysts review at most `reviews_per_day` orders; where that is None, `review_share` of the judged orders."""
+    """The analysts review at most `reviews_per_day` orders; where that is None, `review_share` of the judged orders.
+
+    Between the orders learned from and those judged on is a gap of `delay_days`, the time until a label is known (at
+    most a fifth of the window); an order learned from has its label as it was known when the judged ones began.
+    `amount_power`: an order weighs its amount over the mean one, to this power, a tenth to ten at most.
+    """
 
     costs: Costs = Costs()
     reviews_per_day: float | None = None
@@ -30,6 +37,19 @@ class Settings(msgspec.Struct, frozen=True):
     leaves: int = 15
     learning_rate: float = 0.05
     l2: float = 1.0
+    min_leaf: int = 20
+    column_share: float = 1.0
+    members: int = 1
+    most_rows: int = 300_000
+    fraud_power: float = 0.5
+    amount_power: float = 0.0
+    delay_days: float = 0.0
+    trials: int = 0
+    seconds: float = 300.0
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(**{name: getattr(self, name) for name in Plan.__struct_fields__})
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.review_share <= 1.0:
@@ -55,6 +75,7 @@ class Metrics(msgspec.Struct, frozen=True):
     blocked: int
     blocked_precision: float
     blocked_recall: float
+    calibration_error: float | None = None
 
 
 class Trained(msgspec.Struct, frozen=True):
@@ -77,50 +98,61 @@ class Trained(msgspec.Struct, frozen=True):
     policy: Policy
     metrics: Metrics
     fingerprint: str
+    drift: tuple[tuple[str, float], ...] = ()
 
 
 def train(
-    table: pd.DataFrame, names: Sequence[str], *, definitions: str, seed: int, settings: Settings = DEFAULTS
+    table: pd.DataFrame,
+    names: Sequence[str],
+    *,
+    definitions: str,
+    seed: int,
+    settings: Settings = DEFAULTS,
+    known_at_ms: int | None = None,
+    told: Callable[[str], None] = lambda _: None,
 ) -> Trained:
     """Trains on a table with a row an order: the columns `names` (NaN where absent) and REQUIRED, label 0 or 1.
 
-    A fraud weighs the square root of how many genuine orders there are to one: all of it made scores overconfident,
-    none of it found less. `offset` takes the weight out of the score again (prior correction: King and Zeng, 2001), so
-    that it stays a probability. Raises UntrainableTable.
+    It may have `labelled_at_ms`, when a label became known, and `amount_minor`, for weights. `known_at_ms` is the
+    moment that the model is for: nothing may be from later.
+
+    Raises UntrainableTable, and FromTheFuture where the table holds what nobody could know.
     """
     ordered = _checked(table, names).sort_values(["occurred_at_ms", "decision_id"], kind="stable")
-    learned, judged = _split(ordered, settings.judged_share)
+    if known_at_ms is not None:
+        refuse_future(ordered["occurred_at_ms"].to_numpy(), _labelled_at(ordered), known_at_ms)
+    learned, judged = _split(ordered, settings)
     x, y = _arrays(learned, names)
-    weight = float(np.sqrt((len(y) - y.sum()) / y.sum()))
-    x = np.where(np.isnan(x).all(axis=0), 0.0, x)  # the histograms need a number; a constant column is never split on
-    model = HistGradientBoostingClassifier(
-        max_iter=settings.trees,
-        max_leaf_nodes=settings.leaves,
-        learning_rate=settings.learning_rate,
-        l2_regularization=settings.l2,
-        early_stopping=False,
-        random_state=seed,
-    ).fit(x, y, sample_weight=np.where(y == 1, weight, 1.0))
-    offset = -math.log(weight)
     x_judged, y_judged = _arrays(judged, names)
-    margins = model.decision_function(x_judged)
-    scores = expit(margins + offset)
+    refuse_leaks(x_judged, y_judged, names)
+    model = learn(
+        x,
+        y,
+        learned["occurred_at_ms"].to_numpy(dtype=np.int64),
+        settings.plan,
+        seed=seed,
+        words=np.zeros(len(names), dtype=bool),
+        told=told,
+        weight=_amount_weights(learned, settings.amount_power),
+    )
+    scores = model.scores(x_judged)
     amounts = amounts_of(x_judged, names)
     policy = within_capacity(scores, amounts, settings.costs, reviews(judged, settings))
     return Trained(
-        model=model,
+        model=model.model,
         names=tuple(names),
         definitions=definitions,
         seed=seed,
-        settings=settings,
+        settings=_with_plan(settings, model),
         from_ms=int(ordered["occurred_at_ms"].iloc[0]),
         until_ms=int(ordered["occurred_at_ms"].iloc[-1]) + 1,
         learned_orders=len(y),
         learned_frauds=int(y.sum()),
-        offset=offset,
+        offset=model.offset,
         policy=policy,
         metrics=measure(y_judged, scores, amounts, policy),
-        fingerprint=hashlib.sha256(margins.tobytes()).hexdigest(),
+        fingerprint=hashlib.sha256(model.model.decision_function(x_judged).tobytes()).hexdigest(),
+        drift=drifted(x, x_judged, names),
     )
 
 
@@ -151,6 +183,7 @@ def measure(
         blocked=int(blocked.sum()),
         blocked_precision=stopped / max(1, int(blocked.sum())),
         blocked_recall=stopped / frauds,
+        calibration_error=calibration_error(reliability(labels, scores)),
     )
 
 
@@ -167,14 +200,41 @@ def _checked(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def _split(ordered: pd.DataFrame, judged_share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Orders of the same millisecond stay together, among the judged."""
+def _split(ordered: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Orders of the same millisecond stay together, among the judged; those of the gap before these are left out."""
     times = ordered["occurred_at_ms"].to_numpy()
-    cut = int(np.searchsorted(times, times[int(len(times) * (1.0 - judged_share))]))
-    learned, judged = ordered.iloc[:cut], ordered.iloc[cut:]
-    _both_classes(learned, f"the earliest {cut} orders, to learn from,")
+    begin = times[int(len(times) * (1.0 - settings.judged_share))]
+    gap_ms = min(settings.delay_days * _DAY_MS, _LONGEST_GAP * (int(times[-1]) - int(times[0])))
+    cut, until = int(np.searchsorted(times, begin)), int(np.searchsorted(times, begin - gap_ms))
+    learned, judged = ordered.iloc[:until], ordered.iloc[cut:]
+    labelled_at = _labelled_at(learned)
+    if labelled_at is not None:
+        learned = learned.assign(label=np.where(labelled_at > begin, 0, learned["label"]))
+    _both_classes(learned, f"the earliest {until} orders, to learn from,")
     _both_classes(judged, f"the latest {len(judged)} orders, to be judged on,")
     return learned, judged
+
+
+def _labelled_at(table: pd.DataFrame) -> NDArray[np.float64] | None:
+    """NaN where an order has no label; None where nobody says."""
+    return table["labelled_at_ms"].to_numpy(dtype=np.float64) if "labelled_at_ms" in table.columns else None
+
+
+def _amount_weights(table: pd.DataFrame, power: float) -> NDArray[np.float64] | None:
+    if not power:
+        return None
+    if "amount_minor" not in table.columns:
+        raise UntrainableTable("the training table lacks columns: amount_minor, to weigh orders by")
+    amounts = table["amount_minor"].to_numpy(dtype=np.float64)
+    mean = np.nanmean(amounts)
+    shares = np.where(np.isfinite(amounts), amounts, mean) / mean if mean > 0 else np.ones(len(amounts))
+    return np.asarray(np.clip(shares, 0.1, 10.0) ** power, dtype=np.float64)
+
+
+def _with_plan(settings: Settings, learned: Learned) -> Settings:
+    """The settings that it was learned with in the end."""
+    chosen = msgspec.structs.asdict(learned.plan)
+    return msgspec.structs.replace(settings, **chosen)
 
 
 def _both_classes(part: pd.DataFrame, what: str) -> None:

@@ -24,6 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 Command = Callable[..., Any]
 
 ROOMS = {
+    "backtest": "streams.backtest_cli:backtest_command",
     "cases": "review.cli:cases",
     "features": "streams.features_cli:features",
     "history": "history.cli:history",

@@ -4,6 +4,7 @@ AmanaError
 ├── Unreadable         a record to be replayed that is not what its log should hold
 ├── NothingToReplay    a range or a log without anything to do
 ├── NotKnown           an order or an entity that nothing is known of
+├── BadTable           a table, its labels or its mapping that cannot be used as they are
 ├── Unusable           a value to look up that intake would not take
 ├── Unmigratable       feature stores, or a model, that a migration can't be made with
 └── Stopped            a state that a person must look at; the message says what, where and what was expected
@@ -32,6 +33,10 @@ class NotKnown(AmanaError):
 
 class Unusable(AmanaError):
     """A value to look up that intake would not take; the message does not hold it."""
+
+
+class BadTable(AmanaError):
+    """A table, its labels or its mapping that cannot be used as they are; says file, column and what was expected."""
 
 
 class Unmigratable(AmanaError):

@@ -8,7 +8,7 @@ from typing import Any
 from events.facts import KINDS, AnyFact, Coordinates, OrderFact, RefusedOrder, VisitFact
 from features.declared import Definitions, Feature
 from features.formulas import Burst, Decayed, Deviation, Evenness, Joined, Mean, Ratio, Score, Share
-from features.numbers import LATENESS_S, REPEATED_S, WINDOWS, Age, Direct, Distinct, First, Since, Windowed
+from features.numbers import LATENESS_S, REPEATED_S, WINDOWS, Age, Direct, Distinct, Earliest, First, Since, Windowed
 from features.sources import SOURCES, class_of
 
 Seen = tuple[int, AnyFact, int | None, str]  # second, fact, amount, class
@@ -87,7 +87,7 @@ class Oracle:
             return self._of_entity(found[0], order) if found else nan
         if getattr(order.entities, feature.kind) is None:
             return nan
-        if isinstance(feature, Windowed | Since | Age | Distinct | First):
+        if isinstance(feature, Windowed | Since | Earliest | Age | Distinct | First):
             return self._of_entity(feature, order)
         try:
             return self._derived(feature, order)
@@ -109,7 +109,7 @@ class Oracle:
         begin = as_of // of.hop_s * of.hop_s - of.width_s
         return [one for one in seen if begin <= _minute(one[0]) and (open_ended or _minute(one[0]) <= as_of)]
 
-    def _of_entity(self, feature: Windowed | Since | Age | Distinct | First, order: OrderFact) -> float:
+    def _of_entity(self, feature: Windowed | Since | Earliest | Age | Distinct | First, order: OrderFact) -> float:
         second = order.occurred_at_ms // 1000
         if isinstance(feature, Distinct | First):
             return self._met(feature, order)
@@ -119,6 +119,8 @@ class Oracle:
         of_source = [(s, amount) for s, _, amount, name in inside if name in SOURCES[feature.source].classes]
         if isinstance(feature, Since):
             return float(max(0, second - max(s for s, _ in of_source))) if of_source else nan
+        if isinstance(feature, Earliest):
+            return float(max(0, second - min(s for s, _ in of_source))) if of_source else nan
         amounts = [amount for _, amount in of_source if amount is not None]
         dollars = [(amount + 50) // 100 for amount in amounts]
         of: dict[str, float] = {

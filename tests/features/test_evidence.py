@@ -8,7 +8,7 @@ import pytest
 from events.facts import ActivityFact, AnyFact, Coordinates, Entities, OrderFact
 from features.definitions import DEFINITIONS
 from features.evidence import Evidence, Told, in_log_order, inputs_of, once_each
-from features.numbers import Distinct, First, Since, Windowed
+from features.numbers import Distinct, Earliest, First, Since, Windowed
 from tests.features.oracle import Oracle
 from tests.features.streams import Settings, random_facts
 
@@ -80,9 +80,11 @@ def test_since_shows_the_latest_fact_and_first_those_with_the_orders_own_member(
     asked = order(9, 0, card="k", customer="c")
     past = EVIDENCE.past(asked, facts)
     since = EVIDENCE.reading(Since("card", "orders"), asked, past)
+    earliest = EVIDENCE.reading(Earliest("card", "orders"), asked, past)
     first = EVIDENCE.reading(First("card", "orders", "customer"), asked, past)
     distinct = EVIDENCE.reading(Distinct("card", "orders", "customer", "1h"), asked, past)
     assert (since.value, [one.fact.source.offset for one in since.counted]) == (120.0, [1])
+    assert (earliest.value, [one.fact.source.offset for one in earliest.counted]) == (540.0, [0])
     assert (first.value, [one.fact.source.offset for one in first.counted]) == (0.0, [0])
     assert (distinct.value, [one.fact.source.offset for one in distinct.counted]) == (2.0, [0, 1])
 

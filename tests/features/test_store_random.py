@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from events.facts import AnyFact, Coordinates
 from features import DEFINITIONS
 from features.declared import Definitions
-from features.numbers import Age, Direct, Distinct, First, Since, Window, Windowed
+from features.numbers import Age, Direct, Distinct, Earliest, First, Since, Window, Windowed
 from features.store import Chunk, Store
 from tests.features.conftest import runner
 from tests.features.oracle import Oracle
@@ -48,7 +48,7 @@ OTHER_WINDOWS = Definitions(
     (
         *(Windowed("ip", "orders", of, window) for of in ("count", "sum", "min", "max") for window in ("15m", "60d")),
         *(Distinct("ip", "visits", "route", window) for window in ("15m", "2h", "60d")),
-        *(Since("ip", "visits"), Age("ip"), First("ip", "orders", "card"), Age("customer")),
+        *(Since("ip", "visits"), Earliest("ip", "visits"), Age("ip"), First("ip", "orders", "card"), Age("customer")),
     ),
     windows=(Window("15m", 900, 180), Window("2h", 7_200, 360), Window("60d", 60 * 86_400, 43_200)),
 )
@@ -60,6 +60,7 @@ BARE = Definitions(
         *(
             First("customer", "promotions", "address"),
             Since("card", "frauds"),
+            Earliest("card", "frauds"),
             Windowed("card", "refunds", "min", "2d"),
         ),
     ),

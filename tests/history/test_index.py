@@ -145,6 +145,7 @@ def test_the_training_table_has_a_row_for_each_logged_vector(index):
             "amount_minor": [12_500, 12_500],
             "currency": ["SAR", "SAR"],
             "label": [0, 1],
+            "labelled_at_ms": [math.nan, label(1, "b").occurred_at_ms],
         }
     )
     pd.testing.assert_frame_equal(index.training_table("hash", ("x", "y"), **ALWAYS), expected)
@@ -153,7 +154,8 @@ def test_the_training_table_has_a_row_for_each_logged_vector(index):
 def test_the_training_table_of_nothing_has_the_same_columns(index):
     table = index.training_table("hash", ("x", "y"), **ALWAYS)
     assert list(table.columns) == [
-        "x", "y", "decision_id", "order_id", "occurred_at_ms", "amount_minor", "currency", "label"
+        "x", "y", "decision_id", "order_id", "occurred_at_ms", "amount_minor", "currency", "label",
+        "labelled_at_ms",
     ]  # fmt: skip
     assert table.empty
 

@@ -1,0 +1,214 @@
+"""How scores are learned: gradient-boosted trees of several seeds as one forest, calibrated on the latest orders.
+
+Time is kept in order throughout: what is tuned or calibrated on came after what was learned from.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+
+Floats = NDArray[np.float64]
+Matrix = NDArray[np.float32] | NDArray[np.float64]
+Ints = NDArray[np.int64]
+Told = Callable[[str], None]
+
+_LATER = 0.25  # of the training orders, the latest, to tune and calibrate on
+_FEW_FRAUDS = 25  # fewer among the later orders say nothing
+_STEP = 10  # trees between looks at the later orders
+_MOST_TREES = 400
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is learned with. `members` forests of seeds of their own are averaged; each split looks at `column_share` of
+    the columns; a fraud weighs (genuine orders / frauds) ** `fraud_power`. A member learns from all frauds and as many
+    genuine orders, drawn for itself, as make `most_rows`; these then weigh for those left out.
+
+    `trials` other plans, drawn at random, are tried on the later orders until `seconds` are over; the best is taken.
+    """
+
+    trees: int = 200
+    leaves: int = 15
+    learning_rate: float = 0.05
+    l2: float = 1.0
+    min_leaf: int = 20
+    column_share: float = 0.5
+    members: int = 3
+    most_rows: int = 120_000
+    fraud_power: float = 0.5
+    trials: int = 0
+    seconds: float = 600.0
+
+
+DEFAULT = Plan()
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """Orders to learn from: (orders, columns), 0 or 1 and a weight each; `words` marks columns of numbers of words."""
+
+    x: Matrix
+    y: Ints
+    weight: Floats
+    words: NDArray[np.bool_]
+
+
+class Learned(msgspec.Struct, frozen=True):
+    """A model: the logistic function of its margin plus `offset` is the score. `plan` is what it was learned with."""
+
+    model: HistGradientBoostingClassifier
+    offset: float
+    plan: Plan
+
+    def scores(self, x: Matrix) -> Floats:
+        return np.asarray(expit(self.model.decision_function(x) + self.offset), dtype=np.float64)
+
+
+def learn(
+    x: Matrix,
+    y: Ints,
+    occurred_at_ms: Ints,
+    plan: Plan,
+    *,
+    seed: int,
+    words: NDArray[np.bool_],
+    told: Told,
+    weight: Floats | None = None,
+) -> Learned:
+    """From rows in the order of their times, both classes among them. `words` marks columns that hold numbers of words.
+
+    Raises nothing for what is hard to learn: a column that is NaN throughout is never split on.
+    """
+    weight = np.ones(len(y)) if weight is None else weight
+    cut = _cut(occurred_at_ms)
+    rows, later = Rows(x[:cut], y[:cut], weight[:cut], words), slice(cut, len(y))
+    enough = min(int(rows.y.sum()), int(y[later].sum())) >= _FEW_FRAUDS
+    if enough and plan.trials:
+        plan = _searched(rows, x[later], y[later], plan, seed, told)
+    scale, shift = 1.0, 0.0
+    if enough:
+        told("calibrating")
+        rehearsal = fit(rows, msgspec.structs.replace(plan, members=1), seed)
+        scale, shift = _platt(rehearsal.decision_function(x[later]) - _weight_log(rows.y, plan), y[later])
+    told(f"learning from {len(y):,} orders")
+    model = fit(Rows(x, y, weight, words), plan, seed)
+    return Learned(_scaled(model, scale), scale * -_weight_log(y, plan) + shift, plan)
+
+
+def fit(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier:
+    """The members' mean margin as one model, of `members * trees` trees."""
+    weight = rows.weight * np.where(rows.y == 1, math.exp(_weight_log(rows.y, plan)), 1.0)
+    rows = Rows(rows.x, rows.y, weight, rows.words)
+    return merged([_member(_sampled(rows, plan.most_rows, seed + n), plan, seed + n) for n in range(plan.members)])
+
+
+def _member(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier:
+    x = np.where(np.isnan(rows.x).all(axis=0), rows.x.dtype.type(0), rows.x)  # the histograms need a number
+    model = HistGradientBoostingClassifier(
+        max_iter=plan.trees,
+        max_leaf_nodes=plan.leaves,
+        learning_rate=plan.learning_rate,
+        l2_regularization=plan.l2,
+        min_samples_leaf=plan.min_leaf,
+        max_features=plan.column_share,
+        categorical_features=rows.words if rows.words.any() else None,
+        early_stopping=False,
+        random_state=seed,
+    )
+    return model.fit(x, rows.y, sample_weight=rows.weight)
+
+
+def _sampled(rows: Rows, most: int, seed: int) -> Rows:
+    genuine = np.flatnonzero(rows.y == 0)
+    kept = most - (len(rows.y) - len(genuine))
+    if kept >= len(genuine):
+        return rows
+    kept = max(kept, len(genuine) // 50, 1)  # where frauds alone are as many
+    drawn = np.random.default_rng(seed).permutation(genuine)[:kept]
+    chosen = np.sort(np.concatenate([np.flatnonzero(rows.y == 1), drawn]))
+    weight = np.where(rows.y == 0, len(genuine) / kept, 1.0) * rows.weight
+    return Rows(rows.x[chosen], rows.y[chosen], weight[chosen], rows.words)
+
+
+def merged(members: list[HistGradientBoostingClassifier]) -> HistGradientBoostingClassifier:
+    """One model whose margin is the mean of the members': all their trees, each leaf's value over their number."""
+    whole = members[0]
+    for member in members:
+        _multiply(member, 1.0 / len(members))
+    whole._predictors = [trees for member in members for trees in member._predictors]
+    whole._baseline_prediction = sum(member._baseline_prediction for member in members)
+    return whole
+
+
+def _scaled(model: HistGradientBoostingClassifier, scale: float) -> HistGradientBoostingClassifier:
+    _multiply(model, scale)
+    return model
+
+
+def _multiply(model: HistGradientBoostingClassifier, factor: float) -> None:
+    for trees in model._predictors:
+        for tree in trees:
+            tree.nodes["value"] *= factor
+    model._baseline_prediction = model._baseline_prediction * factor
+
+
+def _weight_log(y: Ints, plan: Plan) -> float:
+    """The logarithm of a fraud's weight; taken off a margin, it is a probability again (King and Zeng, 2001)."""
+    frauds = int(y.sum())
+    return plan.fraud_power * math.log((len(y) - frauds) / frauds)
+
+
+def _platt(margins: Floats, y: Ints) -> tuple[float, float]:
+    """Scale and shift by which the margins fit what came of the orders; never a scale that turns their order around."""
+    fitted = LogisticRegression(C=1.0).fit(margins[:, None], y)
+    scale = float(fitted.coef_[0, 0])
+    return (scale, float(fitted.intercept_[0])) if scale > 0 else (1.0, 0.0)
+
+
+def _cut(occurred_at_ms: Ints) -> int:
+    """How many of the orders are the earlier ones; those of one moment stay together, among the later."""
+    return int(np.searchsorted(occurred_at_ms, occurred_at_ms[int(len(occurred_at_ms) * (1.0 - _LATER))]))
+
+
+def _searched(rows: Rows, x_later: Matrix, y_later: Ints, plan: Plan, seed: int, told: Told) -> Plan:
+    """The best of `plan` and others like it, by average precision on the later orders, one member each."""
+    random, until = np.random.default_rng(seed), time.monotonic() + plan.seconds
+    tried: list[tuple[float, Plan]] = []
+    for number in range(plan.trials + 1):
+        if number and time.monotonic() > until:
+            told(f"the search ended with its time, after {number} of {plan.trials + 1} plans")
+            break
+        told(f"trying plan {number + 1} of {plan.trials + 1}")
+        one = plan if not number else _drawn(plan, random)
+        tried.append(_tried(rows, x_later, y_later, one, seed))
+    return max(tried, key=lambda pair: pair[0])[1]
+
+
+def _drawn(plan: Plan, random: np.random.Generator) -> Plan:
+    return msgspec.structs.replace(
+        plan,
+        leaves=int(random.choice([7, 15, 31, 63])),
+        learning_rate=float(random.choice([0.02, 0.05, 0.1])),
+        l2=float(random.choice([0.1, 1.0, 10.0])),
+        min_leaf=int(random.choice([10, 20, 50, 100])),
+        column_share=float(random.choice([0.2, 0.35, 0.5, 0.8])),
+        trees=_MOST_TREES,
+    )
+
+
+def _tried(rows: Rows, x_later: Matrix, y_later: Ints, plan: Plan, seed: int) -> tuple[float, Plan]:
+    """Average precision on the later orders with as many trees as do best there: the stopping is early, in effect."""
+    model = fit(rows, msgspec.structs.replace(plan, members=1), seed)
+    by_trees = [
+        (float(average_precision_score(y_later, margins.ravel())), -number)
+        for number, margins in enumerate(model._staged_raw_predict(x_later), 1)
+        if number % _STEP == 0 or number == plan.trees
+    ]
+    best, fewest = max(by_trees)
+    return best, msgspec.structs.replace(plan, trees=-fewest)

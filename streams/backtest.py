@@ -1,0 +1,198 @@
+"""`amana backtest`: a table of orders through the feature store, a model trained and judged on it, a report."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from features.definitions import DEFINITIONS
+from features.server import binary, server
+from features.store import connect
+from models.backtest import Examples, Protocol, Tested, backtest, default_protocol
+from models.learner import Plan
+from models.measures import Measures
+from models.page import Page, html
+from streams.backtest_facts import vectors_of
+from streams.tables import Layout, Orders, read_orders
+
+Bar = Callable[[str, float], Callable[[float], None]]  # what is done, of how much -> what to tell of it
+
+_DAY_MS = 86_400_000
+# The server is ours alone: a machine that slept in the middle of a chunk must not end the run.
+_PATIENT = ("--busy-reply-threshold", "0")
+_PATIENCE_S = 86_400.0
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a backtest; a window's end that is None is chosen by `default_protocol`."""
+
+    orders: Path
+    labels: Path
+    layout: Layout
+    out: Path
+    delay_days: float = 7.0
+    train_from_ms: int | None = None
+    train_until_ms: int | None = None
+    test_from_ms: int | None = None
+    test_until_ms: int | None = None
+    leave_out_known: bool = False
+    known_from_ms: int | None = None
+    plan: Plan = Plan()
+    seed: int = 0
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What is printed, and written as JSON. `seconds` is the whole run; `orders_per_s` that of facts to vectors."""
+
+    auc: float
+    average_precision: float
+    precision_at_100_per_day: float
+    card_precision_at_100: float | None
+    recall_at_1pct_fpr: float
+    value_recall: float | None
+    calibration_error: float
+    brier: float
+    orders: int
+    frauds: int
+    learned_orders: int
+    learned_frauds: int
+    train_from: str
+    train_until: str
+    test_from: str
+    test_until: str
+    columns: int
+    seed: int
+    plan: Plan
+    definitions: str
+    fingerprint: str
+    notes: tuple[str, ...]
+    seconds: float
+    orders_per_s: float
+
+
+def run(asked: Asked, bar: Bar, told: Callable[[str], None]) -> Summary:
+    """Writes `backtest.json`, `report.html` and `scores.csv` into `asked.out`.
+
+    Raises BadTable for files that cannot be used, UntrainableTable where there is nothing to learn from or to judge.
+    """
+    began = time.perf_counter()
+    delay_ms = round(asked.delay_days * _DAY_MS)
+    told("reading the table")
+    orders = read_orders(asked.orders, asked.labels, asked.layout, delay_ms)
+    protocol = protocol_of(asked, orders, delay_ms)
+    replaying = time.perf_counter()
+    examples = asyncio.run(examples_of(orders, bar))
+    replayed_s = time.perf_counter() - replaying
+    tested = backtest(examples, protocol, asked.plan, asked.seed, told)
+    summary = _summary(asked, orders, protocol, tested, time.perf_counter() - began, len(orders) / replayed_s)
+    write(asked, orders, tested, summary)
+    return summary
+
+
+async def examples_of(orders: Orders, bar: Bar) -> Examples:
+    """The orders' vectors, made by the executor itself on a server of its own, and the columns passed on."""
+    with server(binary(), None, _PATIENT) as url:
+        async with connect(url, timeout_s=_PATIENCE_S) as client:
+            names, matrix = await vectors_of(client, orders, bar("facts to vectors", len(orders)))
+    if orders.numbers:
+        more = np.stack(list(orders.numbers.values()), axis=1).astype(np.float32)
+        names, matrix = (*names, *orders.numbers), np.concatenate([matrix, more], axis=1)
+    return Examples(
+        names=names,
+        matrix=matrix,
+        categories=orders.categories,
+        occurred_at_ms=orders.occurred_at_ms,
+        label=np.maximum(orders.label, 0),
+        labelled_at_ms=orders.labelled_at_ms,
+        amount=orders.amount / 100 if orders.in_minor_units else orders.amount,
+        customer=_numbered(orders.fields.get("customer_id")),
+    )
+
+
+def protocol_of(asked: Asked, orders: Orders, delay_ms: int) -> Protocol:
+    chosen = default_protocol(orders.occurred_at_ms, delay_ms)
+    given = {
+        name: getattr(asked, name) for name in ("train_from_ms", "train_until_ms", "test_from_ms", "test_until_ms")
+    }
+    if given["test_from_ms"] is not None and given["train_until_ms"] is None:
+        given["train_until_ms"] = given["test_from_ms"] - delay_ms
+    windows = {name: getattr(chosen, name) if value is None else value for name, value in given.items()}
+    return Protocol(**windows, leave_out_known=asked.leave_out_known, known_from_ms=asked.known_from_ms)
+
+
+def write(asked: Asked, orders: Orders, tested: Tested, summary: Summary) -> None:
+    asked.out.mkdir(parents=True, exist_ok=True)
+    (asked.out / "backtest.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    (asked.out / "report.html").write_text(html(_page(asked, tested, summary)), encoding="utf-8")
+    with (asked.out / "scores.csv").open("w", encoding="utf-8") as file:
+        file.write("row,occurred_at_ms,label,score\n")
+        for row, score in zip(tested.rows.tolist(), tested.scores.tolist(), strict=True):
+            file.write(f"{row},{orders.occurred_at_ms[row]},{max(orders.label[row], 0)},{score!r}\n")
+
+
+def _summary(
+    asked: Asked, orders: Orders, protocol: Protocol, tested: Tested, seconds: float, orders_per_s: float
+) -> Summary:
+    notes = orders.notes
+    if tested.constant:
+        notes = (*notes, f"{len(tested.constant)} columns were constant in the training window and left out")
+    return Summary(
+        **msgspec.structs.asdict(tested.measures),
+        orders=tested.orders,
+        frauds=tested.frauds,
+        learned_orders=tested.learned_orders,
+        learned_frauds=tested.learned_frauds,
+        train_from=_text(protocol.train_from_ms),
+        train_until=_text(protocol.train_until_ms),
+        test_from=_text(protocol.test_from_ms),
+        test_until=_text(protocol.test_until_ms),
+        columns=tested.columns,
+        seed=asked.seed,
+        plan=tested.plan,
+        definitions=DEFINITIONS.hash,
+        fingerprint=tested.fingerprint,
+        notes=notes,
+        seconds=round(seconds, 1),
+        orders_per_s=round(orders_per_s, 1),
+    )
+
+
+def _page(asked: Asked, tested: Tested, summary: Summary) -> Page:
+    facts = [
+        ("orders", asked.orders.name),
+        ("labels", f"{asked.labels.name}, known {asked.delay_days:g} days late unless they say when"),
+        ("learned from", f"{summary.learned_orders:,} orders, {summary.learned_frauds:,} fraud as far as was known"),
+        ("training", f"{summary.train_from} until {summary.train_until} (UTC)"),
+        ("test", f"{summary.test_from} until {summary.test_until} (UTC)"),
+        ("columns", f"{summary.columns}; definitions {summary.definitions}"),
+        ("seed, fingerprint of the scores", f"{summary.seed}, {summary.fingerprint[:16]}"),
+    ]
+    measured: Measures = tested.measures
+    return Page(
+        title=f"{asked.orders.name}: {summary.test_from} – {summary.test_until}",
+        facts=facts,
+        measures=measured,
+        orders=tested.orders,
+        frauds=tested.frauds,
+        curves=tested.curves,
+        groups=tested.groups,
+        notes=summary.notes,
+        weights=tested.weights,
+    )
+
+
+def _numbered(texts: list[str | None] | None) -> NDArray[np.int64] | None:
+    """A number for each text, -1 for none."""
+    if texts is None:
+        return None
+    numbers: dict[str, int] = {}
+    return np.array([-1 if text is None else numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int64)
+
+
+def _text(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")

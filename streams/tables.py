@@ -1,0 +1,286 @@
+"""A table of orders from anywhere, and the mapping file that says which event field each of its columns is.
+
+Every message names the file, the column and what was expected; none holds a value of the table.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import yaml
+from numpy.typing import NDArray
+from pyarrow import csv, parquet
+
+from streams.errors import BadTable
+
+ENTITIES: Mapping[str, str] = {  # event field: the kind of entity that it names
+    "customer_id": "customer", "psp_token": "card", "device_id": "device", "session_id": "session", "ip": "ip",
+    "email": "email", "phone": "phone", "shipping_address": "address", "seller_id": "seller",
+}  # fmt: skip
+TEXTS = (
+    "currency", "method", "account_id", "promo_code", "billing_address", "billing_country", "shipping_country",
+    "issuer_country", "avs", "cvv_result", "three_ds", "name", "user_agent", "category",
+)  # fmt: skip
+NUMBERS = ("quantity", "lines", "max_unit", "is_gift")
+FIELDS = ("occurred_at", "order_id", "amount", "amount_minor", *ENTITIES, *TEXTS, *NUMBERS)
+
+_UNITS_MS: Mapping[str, float] = {"us": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 3.6e6, "d": 8.64e7}
+_YEAR_2100_S = 4_102_444_800
+_YES = frozenset({"1", "1.0", "true", "t", "yes", "y", "fraud", "fraudulent", "chargeback", "confirmed"})
+_MOST_MS = 2**52
+
+
+class LabelColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Columns of the labels: the order's id (none: a label stands in its order's row), what was found, and when.
+
+    `fraud`: the values that mean fraud, as text; without it 1, true, yes, fraud and the like.
+    """
+
+    label: str
+    order_id: str | None = None
+    labelled_at: str | None = None
+    fraud: tuple[str, ...] = ()
+
+
+class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A mapping file.
+
+    `columns`: event field -> column, or for a text several, as of an address. `values`: event field -> what it is in
+    every order. `numbers` and `categories`: columns that are no event field, passed on as they are. `time_unit` is for
+    times that are numbers, counted from `time_origin`.
+    """
+
+    columns: dict[str, str | tuple[str, ...]]
+    labels: LabelColumns
+    values: dict[str, str] = {}
+    numbers: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    time_unit: Literal["us", "ms", "s", "min", "h", "d"] | None = None
+    time_origin: str = "1970-01-01"
+
+    def one(self, field: str) -> str | None:
+        """The column of a field that has one at most."""
+        column = self.columns.get(field)
+        return column if column is None or isinstance(column, str) else column[0]
+
+    def all_columns(self) -> Iterator[str]:
+        for column in self.columns.values():
+            yield from (column,) if isinstance(column, str) else column
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """Orders by time. A label is 1, 0, or -1 where nothing was said; `labelled_at_ms` is when it became known.
+
+    `fields` has the other event fields that are mapped, as text (None where absent) or numbers (NaN).
+    """
+
+    order_id: list[str]
+    occurred_at_ms: NDArray[np.int64]
+    amount: NDArray[np.float64]
+    in_minor_units: bool
+    currency: list[str | None]
+    label: NDArray[np.int64]
+    labelled_at_ms: NDArray[np.int64]
+    fields: dict[str, list[Any]]
+    numbers: dict[str, NDArray[np.float64]]
+    categories: dict[str, NDArray[np.int64]]
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.order_id)
+
+
+def read_layout(path: Path) -> Layout:
+    """Raises BadTable for what is no mapping."""
+    try:
+        layout = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), Layout)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise BadTable(f"{path}, line {line}: expected YAML: {error.problem}") from None
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise BadTable(f"{path}: {error}") from None
+    unknown = sorted({*layout.columns, *layout.values}.difference(FIELDS))
+    if unknown:
+        raise BadTable(f"{path}: no event field is called {', '.join(unknown)}; there are {', '.join(sorted(FIELDS))}")
+    several = [
+        field
+        for field in ("occurred_at", "order_id", "amount", "amount_minor", *NUMBERS)
+        if isinstance(layout.columns.get(field, ""), tuple)
+    ]
+    if several:
+        raise BadTable(f"{path}: expected one column for {', '.join(several)}")
+    if "occurred_at" not in layout.columns:
+        raise BadTable(f"{path}: expected a column for occurred_at")
+    if ("amount" in layout.columns) == ("amount_minor" in layout.columns):
+        raise BadTable(f"{path}: expected a column for amount (in whole units) or for amount_minor, and not both")
+    return layout
+
+
+def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    """The columns of a CSV or Parquet file. Raises BadTable if it is none of these, or lacks one."""
+    wanted = list(dict.fromkeys(columns))
+    try:
+        if path.suffix.lower() in {".parquet", ".pq"}:
+            _check_columns(path, wanted, parquet.read_schema(path).names)
+            return parquet.read_table(path, columns=wanted).to_pandas()
+        with csv.open_csv(path) as opened:
+            _check_columns(path, wanted, opened.schema.names)
+        return csv.read_csv(path, convert_options=csv.ConvertOptions(include_columns=wanted)).to_pandas()
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise BadTable(f"{path}: expected a CSV or Parquet table: {type(error).__name__}") from None
+
+
+def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int) -> Orders:
+    """The orders with their labels, by time; labels without a time of their own are known `delay_ms` after the order.
+
+    Raises BadTable.
+    """
+    own = labels == orders or layout.labels.order_id is None
+    if own and labels != orders:
+        raise BadTable(f"{labels}: expected labels.order_id in the mapping, since labels are in a file of their own")
+    table = read_table(orders, [*layout.all_columns(), *layout.numbers, *layout.categories])
+    if table.empty:
+        raise BadTable(f"{orders}: expected orders, found no row")
+    occurred_at_ms = _times(orders, layout.one("occurred_at") or "", table, layout)
+    order_id = _order_ids(orders, layout, table)
+    label, known_ms, notes = _labels(labels, layout, order_id, occurred_at_ms, delay_ms)
+    by_time = np.argsort(occurred_at_ms, kind="stable")
+    table = table.iloc[by_time]
+    fields = _fields(orders, layout, table)
+    return Orders(
+        order_id=[order_id[row] for row in by_time],
+        occurred_at_ms=occurred_at_ms[by_time],
+        amount=_number(orders, layout.one("amount") or layout.one("amount_minor") or "", table),
+        in_minor_units="amount_minor" in layout.columns,
+        currency=fields.pop("currency", [None] * len(table)),
+        label=label[by_time],
+        labelled_at_ms=known_ms[by_time],
+        fields=fields,
+        numbers={name: _number(orders, name, table) for name in layout.numbers},
+        categories={name: pd.factorize(_text(table[name]))[0].astype(np.int64) for name in layout.categories},
+        notes=notes,
+    )
+
+
+def _check_columns(path: Path, wanted: list[str], there: list[str]) -> None:
+    if missing := [column for column in wanted if column not in there]:
+        raise BadTable(f"{path}: no column {', '.join(missing)}; there are {', '.join(there)}")
+    if twice := sorted({column for column in wanted if there.count(column) > 1}):
+        raise BadTable(f"{path}: the column {', '.join(twice)} is there twice")
+
+
+def _times(path: Path, column: str, table: pd.DataFrame, layout: Layout) -> NDArray[np.int64]:
+    """Milliseconds since 1970."""
+    given = table[column]
+    if pd.api.types.is_numeric_dtype(given) and not pd.api.types.is_bool_dtype(given):
+        numbers = given.to_numpy(dtype=np.float64, na_value=np.nan)
+        largest = np.nanmax(numbers) if np.isfinite(numbers).any() else 0.0
+        guessed = "s" if largest < _YEAR_2100_S else "ms" if largest < _YEAR_2100_S * 1e3 else "us"
+        origin = pd.Timestamp(layout.time_origin).tz_localize(None).value / 1e6
+        found = numbers * _UNITS_MS[layout.time_unit or guessed] + origin
+    else:
+        moments = pd.to_datetime(given, utc=True, errors="coerce", format=None if _is_time(given) else "ISO8601")
+        found = np.where(moments.isna(), np.nan, moments.astype("datetime64[us, UTC]").astype("int64") / 1e3)
+    wrong = np.flatnonzero(~(np.abs(found) < _MOST_MS))
+    if len(wrong):
+        raise BadTable(
+            f"{path}: column {column}: expected a time (ISO 8601, UTC, or a number) in every row; {len(wrong):,} of "
+            f"{len(found):,} have none, the first in row {wrong[0] + 1:,}"
+        )
+    return np.asarray(np.floor(found), dtype=np.int64)
+
+
+def _is_time(given: pd.Series) -> bool:
+    return bool(pd.api.types.is_datetime64_any_dtype(given))
+
+
+def _order_ids(path: Path, layout: Layout, table: pd.DataFrame) -> list[str]:
+    column = layout.one("order_id")
+    if column is None:
+        return [str(row) for row in range(len(table))]
+    found = _text(table[column])
+    if found.isna().any():
+        raise BadTable(f"{path}: column {column}: expected an id in every row; {int(found.isna().sum()):,} have none")
+    if (twice := int(found.duplicated().sum())) > 0:
+        raise BadTable(f"{path}: column {column}: expected each order once; {twice:,} rows repeat an earlier one's id")
+    return list(found)
+
+
+def _labels(
+    path: Path, layout: Layout, order_id: list[str], occurred_at_ms: NDArray[np.int64], delay_ms: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+    """Of each order its label, when it became known, and what is to be said of the labels as a whole."""
+    columns = layout.labels
+    wanted = [name for name in (columns.label, columns.order_id, columns.labelled_at) if name is not None]
+    table = read_table(path, wanted)
+    said = _said(path, columns, table)
+    if columns.order_id is None:
+        row = np.arange(len(table))
+    else:
+        row = pd.Index(order_id).get_indexer(_text(table[columns.order_id]).to_numpy(dtype=object))
+    unknown = row < 0
+    row, said = row[~unknown], said[~unknown]
+    known = occurred_at_ms[row] + delay_ms
+    if columns.labelled_at is not None:
+        known = _times(path, columns.labelled_at, table[~unknown], layout)
+    early = known < occurred_at_ms[row]
+    known = np.maximum(known, occurred_at_ms[row])
+    label, labelled_at_ms = np.full(len(order_id), -1), occurred_at_ms + delay_ms
+    by_time = np.argsort(known, kind="stable")  # of several labels of an order the last one counts
+    label[row[by_time]], labelled_at_ms[row[by_time]] = said[by_time], known[by_time]
+    notes = (
+        (unknown.sum(), "labels name no order of the table: left out"),
+        (early.sum(), "labels are from before their order: they count from the order's time"),
+        ((label < 0).sum(), "orders have no label: they count as genuine"),
+    )
+    return label, labelled_at_ms, tuple(f"{int(count):,} {text}" for count, text in notes if count)
+
+
+def _said(path: Path, columns: LabelColumns, table: pd.DataFrame) -> NDArray[np.int64]:
+    given = table[columns.label]
+    if given.isna().all():
+        raise BadTable(f"{path}: column {columns.label}: expected labels, found none")
+    fraud = {text.strip().lower() for text in columns.fraud} or _YES
+    text = _text(given).str.strip().str.lower()
+    return np.where(given.isna(), -1, text.isin(fraud).astype(int)).astype(np.int64)
+
+
+def _fields(path: Path, layout: Layout, table: pd.DataFrame) -> dict[str, list[Any]]:
+    fields: dict[str, list[Any]] = {name: [value] * len(table) for name, value in layout.values.items()}
+    for name, column in layout.columns.items():
+        if name in NUMBERS:
+            fields[name] = _number(path, layout.one(name) or "", table).tolist()
+        elif name in ENTITIES or name in TEXTS:
+            text = _joined([_text(table[one]) for one in ([column] if isinstance(column, str) else column)])
+            fields[name] = text.astype(object).where(text.notna(), None).tolist()
+    return fields
+
+
+def _joined(texts: Sequence[pd.Series]) -> pd.Series:
+    """One text; absent where a part is."""
+    whole = texts[0]
+    for part in texts[1:]:
+        whole = whole + " " + part
+    return whole
+
+
+def _number(path: Path, column: str, table: pd.DataFrame) -> NDArray[np.float64]:
+    given = table[column]
+    found = pd.to_numeric(given, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = int((np.isnan(found) & given.notna().to_numpy()).sum())
+    if wrong:
+        raise BadTable(
+            f"{path}: column {column}: expected numbers; {wrong:,} of {len(found):,} rows have something else"
+        )
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _text(given: pd.Series) -> pd.Series:
+    """As text; whole numbers without the point that a missing neighbour gives them."""
+    if pd.api.types.is_float_dtype(given) and given.dropna().mod(1).eq(0).all():
+        given = given.astype("Int64")
+    return given.astype("string")

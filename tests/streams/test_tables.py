@@ -1,0 +1,146 @@
+"""What a mapping makes of a table, and what is said of one that cannot be used."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streams.errors import BadTable
+from streams.tables import LabelColumns, Layout, read_layout, read_orders
+
+DAY_MS = 86_400_000
+TABLE = pd.DataFrame(
+    {
+        "id": [3, 1, 2],
+        "at": ["2026-01-03T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-02T12:00:00Z"],
+        "price": [30.0, 10.0, None],
+        "buyer": [7.0, None, 8.0],
+        "fraud": [0, 1, 0],
+        "channel": ["web", "app", "web"],
+        "size": [1, 2, 3],
+    }
+)
+COLUMNS = {"occurred_at": "at", "amount": "price", "order_id": "id", "customer_id": "buyer"}
+JANUARY_MS = 1_767_225_600_000
+
+
+def layout(columns=None, label=None, **more):
+    return Layout(columns=columns or COLUMNS, labels=label or LabelColumns(label="fraud"), **more)
+
+
+def read(tmp_path, table=TABLE, how=None, labels=None, suffix="csv"):
+    path = tmp_path / f"orders.{suffix}"
+    table.to_csv(path, index=False) if suffix == "csv" else table.to_parquet(path)
+    other = path
+    if labels is not None:
+        other = tmp_path / "labels.csv"
+        labels.to_csv(other, index=False)
+    return read_orders(path, other, how or layout(), 7 * DAY_MS)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_orders_are_read_by_time_with_their_labels(tmp_path, suffix) -> None:
+    orders = read(tmp_path, suffix=suffix, how=layout(numbers=("size",), categories=("channel",)))
+    assert orders.order_id == ["1", "2", "3"]
+    assert orders.occurred_at_ms.tolist() == [JANUARY_MS, JANUARY_MS + DAY_MS * 3 // 2, JANUARY_MS + 2 * DAY_MS]
+    assert orders.amount.tolist() == pytest.approx([10.0, np.nan, 30.0], nan_ok=True)
+    assert orders.fields["customer_id"] == [None, "8", "7"]
+    assert orders.label.tolist() == [1, 0, 0]
+    assert orders.labelled_at_ms[0] == JANUARY_MS + 7 * DAY_MS
+    assert orders.numbers["size"].tolist() == [2, 3, 1]
+    assert orders.categories["channel"].tolist() == [0, 1, 1]
+
+
+def test_time_and_amount_alone_are_enough(tmp_path) -> None:
+    orders = read(tmp_path, how=layout({"occurred_at": "at", "amount": "price"}))
+    assert orders.order_id == ["1", "2", "0"]  # rows of the file
+    assert orders.fields == {}
+
+
+def test_a_text_may_be_of_several_columns(tmp_path) -> None:
+    orders = read(tmp_path, how=layout(COLUMNS | {"shipping_address": ("channel", "buyer")}))
+    assert orders.fields["shipping_address"] == [None, "web 8", "web 7"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "unit", "first"),
+    [
+        ([10, 20, 30], None, 10_000),
+        ([1_767_225_600, 1_767_225_601, 1_767_225_602], None, JANUARY_MS),
+        ([JANUARY_MS, JANUARY_MS + 1, JANUARY_MS + 2], None, JANUARY_MS),
+        ([1.5, 2.5, 3.5], "d", 1.5 * DAY_MS),
+    ],
+)
+def test_times_may_be_numbers(tmp_path, numbers, unit, first) -> None:
+    orders = read(tmp_path, TABLE.assign(at=numbers), layout(time_unit=unit))
+    assert orders.occurred_at_ms[0] == first
+
+
+def test_labels_may_be_in_a_file_of_their_own_and_the_last_one_counts(tmp_path) -> None:
+    labels = pd.DataFrame(
+        {
+            "order": [1, 1, 2, 99], "said": ["chargeback", "dismissed", "confirmed", "confirmed"],
+            "at": ["2026-01-05", "2026-01-09", "2025-12-01", "2026-01-09"],
+        }
+    )  # fmt: skip
+    how = layout(label=LabelColumns(label="said", order_id="order", labelled_at="at"))
+    orders = read(tmp_path, how=how, labels=labels)
+    assert orders.label.tolist() == [0, 1, -1]
+    assert orders.labelled_at_ms[0] == JANUARY_MS + 8 * DAY_MS
+    assert orders.labelled_at_ms[1] == orders.occurred_at_ms[1]  # said to be known before it was placed
+    assert orders.notes == (
+        "1 labels name no order of the table: left out",
+        "1 labels are from before their order: they count from the order's time",
+        "1 orders have no label: they count as genuine",
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "how", "message"),
+    [
+        (TABLE[:0], layout(), "expected orders, found no row"),
+        (TABLE.drop(columns="price"), layout(), "no column price; there are id, at, buyer, fraud, channel, size"),
+        (TABLE.assign(at=["x", "2026-01-01", "y"]), layout(), "column at: expected a time .* 2 of 3 .* first in row 1"),
+        (TABLE.assign(at=[1.0, None, 2.0]), layout(), "1 of 3 have none, the first in row 2"),
+        (TABLE.assign(price=["1", "SECRET", "2"]), layout(), "column price: expected numbers; 1 of 3 rows have something else"),
+        (TABLE.assign(id=[1, 1, 2]), layout(), "column id: expected each order once; 1 rows repeat"),
+        (TABLE.assign(id=[1, None, 2]), layout(), "column id: expected an id in every row; 1 have none"),
+        (TABLE.assign(fraud=None), layout(), "column fraud: expected labels, found none"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_said_to_be_so_by_column(tmp_path, table, how, message) -> None:
+    with pytest.raises(BadTable, match=message) as refused:
+        read(tmp_path, table, how)
+    assert "orders.csv" in str(refused.value)
+    assert "SECRET" not in str(refused.value)
+
+
+def test_labels_of_their_own_file_need_an_order(tmp_path) -> None:
+    with pytest.raises(BadTable, match=r"labels.csv: expected labels.order_id in the mapping"):
+        read(tmp_path, labels=pd.DataFrame({"fraud": [1]}))
+
+
+def test_what_is_no_table_is_refused(tmp_path) -> None:
+    (tmp_path / "orders.parquet").write_bytes(b"nothing")
+    with pytest.raises(BadTable, match="expected a CSV or Parquet table"):
+        read_orders(tmp_path / "orders.parquet", tmp_path / "orders.parquet", layout(), 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("columns: [", "line 1: expected YAML"),
+        ("columns: {}", "missing required field `labels`"),
+        ("columns: {occurred_at: t, amount: a}\nlabels: {label: l}\nextra: 1", "unknown field `extra`"),
+        ("columns: {occurred_at: t, amount: a, colour: c}\nlabels: {label: l}", "no event field is called colour"),
+        ("columns: {occurred_at: [t, u], amount: a}\nlabels: {label: l}", "expected one column for occurred_at"),
+        ("columns: {amount: a}\nlabels: {label: l}", "expected a column for occurred_at"),
+        ("columns: {occurred_at: t}\nlabels: {label: l}", "expected a column for amount"),
+        ("columns: {occurred_at: t, amount: a, amount_minor: b}\nlabels: {label: l}", "and not both"),
+    ],
+)
+def test_a_mapping_that_is_none_is_refused(tmp_path, text, message) -> None:
+    path = tmp_path / "mapping.yaml"
+    path.write_text(text)
+    with pytest.raises(BadTable, match=message) as refused:
+        read_layout(path)
+    assert "mapping.yaml" in str(refused.value)

@@ -13,7 +13,6 @@ from simulator.store import simulate
 from tests.streams.pipeline import Pipeline
 
 TICK_S = 0.1
-STATED = 1  # the exit code of a process that stops on purpose
 
 
 def store_events(seed: int, orders: int) -> list[AnyEvent]:
@@ -47,13 +46,13 @@ def _publish(brokers: str, waiting: list[AnyEvent], per_second: float) -> None:
 
 @contextmanager
 def supervised(pipeline: Pipeline) -> Iterator[None]:
-    """Restart, as a service manager would, every started stage that ends other than on purpose."""
+    """Restart, as a service manager would, every started stage that fails, if only for want of a broker."""
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(0.05):
             for name, process in list(pipeline.processes.items()):
-                if process.poll() not in {None, STATED, 0} and not ended.is_set():
+                if process.poll() not in {None, 0} and not ended.is_set():
                     stage, _, instance = name.rpartition("-")
                     pipeline.start(stage, instance)
 

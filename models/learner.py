@@ -34,15 +34,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     `trials` other plans, drawn at random, are tried on the later orders until `seconds` are over; the best is taken.
     """
 
-    trees: int = 200
+    trees: int = 120
     leaves: int = 15
     learning_rate: float = 0.05
     l2: float = 1.0
-    min_leaf: int = 20
-    column_share: float = 0.5
+    min_leaf: int = 30
+    column_share: float = 0.4
     members: int = 3
-    most_rows: int = 120_000
-    fraud_power: float = 0.5
+    most_rows: int = 100_000
+    fraud_power: float = 0.0
     trials: int = 0
     seconds: float = 600.0
 

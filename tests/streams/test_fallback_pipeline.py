@@ -94,14 +94,14 @@ def placed(pipeline: Pipeline) -> dict[str, int]:
     return found
 
 
-def waited_ms(pipeline: Pipeline) -> dict[str, int]:
-    """From each order's fact to the first decision about it."""
+def waited_ms(pipeline: Pipeline, before: Mapping[str, Decision]) -> list[int]:
+    """From each order's fact to the first decision about it, sorted; without the orders of before."""
     first: dict[str, int] = {}
     for record, decision in decisions(pipeline):
         first[decision.decision_id] = min(record.at_ms, first.get(decision.decision_id, record.at_ms))
     facts = placed(pipeline)
     assert first.keys() == facts.keys()
-    return {decision_id: first[decision_id] - at_ms for decision_id, at_ms in facts.items()}
+    return sorted(first[decision_id] - at_ms for decision_id, at_ms in facts.items() if decision_id not in before)
 
 
 def rows(pipeline: Pipeline, query: str) -> list[tuple[str, ...]]:
@@ -153,7 +153,7 @@ def assert_final(pipeline: Pipeline) -> None:
     }
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_while_redis_is_down_orders_are_answered_in_time_and_decided_afterwards(servers: Servers) -> None:
     redis, pipeline = servers
     before = finals(pipeline)
@@ -162,7 +162,8 @@ def test_while_redis_is_down_orders_are_answered_in_time_and_decided_afterwards(
         pass
     wait_for_facts(pipeline, 310)
     assert_answered_and_disclosed_nothing(pipeline, before)
-    assert max(waited_ms(pipeline).values()) <= DEADLINE_MS + ALLOWANCE_MS
+    waits = waited_ms(pipeline, before)
+    assert DEADLINE_MS <= waits[0] <= waits[-1] <= DEADLINE_MS + ALLOWANCE_MS
     answered_again_after_restart(pipeline, 310)
     redis.start()
     assert_final(pipeline)
@@ -183,7 +184,7 @@ def answered_again_after_restart(pipeline: Pipeline, count: int) -> None:
     assert sorted(new) == [f"meanwhile-{n}" for n in range(9)]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_what_was_decided_long_ago_is_not_answered_and_a_pause_answers_nothing_that_was_decided(
     servers: Servers,
 ) -> None:
@@ -218,7 +219,7 @@ def test_redis_stopped_for_a_minute_under_five_hundred_orders_a_second(servers: 
     assert_answered_and_disclosed_nothing(pipeline, before)
     assert time.monotonic() - began >= redis_down_s
     redis.start()
-    waits = sorted(waited_ms(pipeline).values())
+    waits = waited_ms(pipeline, before)
     assert waits[-1] <= DEADLINE_MS + ALLOWANCE_MS, f"median {waits[len(waits) // 2]} ms, highest {waits[-1]} ms"
     assert_final(pipeline)
     assert pipeline.runs("fallback-0")

@@ -41,7 +41,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: Coordinates
     occurred_at_ms: int
     outcome: Outcome
-    mode: Literal["model", "rules", "refused", "analyst"]
+    mode: Literal["model", "rules", "refused", "fallback", "analyst"]
     score: float | None = None
     reasons: tuple[Reason, ...] = ()
     amount_minor: int | None = None

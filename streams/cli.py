@@ -162,6 +162,22 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     "block_at": click.option(
         "--block-at", envvar="AMANA_BLOCK_AT", type=click.FloatRange(0, 1), help="Block scores from here on."
     ),
+    "deadline": click.option(
+        "--deadline",
+        envvar="AMANA_DEADLINE",
+        type=click.FloatRange(0.1),
+        default=2.0,
+        show_default=True,
+        help="Seconds, from the broker's time of its fact, after which an order is answered.",
+    ),
+    "review_from": click.option(
+        "--review-from",
+        envvar="AMANA_REVIEW_FROM",
+        type=click.FloatRange(0),
+        default=300.0,
+        show_default=True,
+        help="Review orders of so many US dollars or more.",
+    ),
 }
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 WORKER = ("brokers", "instance", "metrics_host", "metrics_port")
@@ -176,7 +192,7 @@ def main() -> None:
     Examples:
       amana demo                                    a made-up store, from events to cases, in one process
       amana run --events my.jsonl --out var/mine    your own events, in one process
-      amana topics create && amana intake           a worker on real servers; also screen, opener, history serve
+      amana topics create && amana intake           a worker on real servers, as those below
     """
 
 
@@ -221,6 +237,26 @@ def screen(**settings: Any) -> None:
       amana screen --redis redis+cluster://10.0.0.1:6379,10.0.0.2:6379 --shards 3
     """
     work("screen", settings)
+
+
+@main.command()
+@options("brokers", "metrics_host", "metrics_port", "deadline", "review_from")
+def fallback(**settings: Any) -> None:
+    """Answer orders that screening has not decided in time: revision 0, which screening's decision supersedes.
+
+    It judges by what the order's fact says alone, for no store and no model may be there. It opens no case and tells no
+    partner. A second process may run beside it, with the same options: what both say is the same.
+
+    \b
+    Examples:
+      amana fallback --brokers 127.0.0.1:9092 --metrics-port 9105
+      amana fallback --deadline 0.5 --review-from 150
+    """
+    from streams import logs
+    from streams.bootstrap.fallback import run_fallback
+
+    logs.configure(log_level(os.environ))
+    run_fallback(Settings(**settings))
 
 
 @main.command()

@@ -24,6 +24,16 @@ class Metrics:
             "amana_late", "Facts more than the lateness behind their partition", ["event"], registry=self.registry
         )
         self.decisions = Counter("amana_decisions", "Decisions published", ["outcome"], registry=self.registry)
+        self.fallbacks = Counter(
+            "amana_fallback_decisions", "Orders answered by the fallback", ["outcome"], registry=self.registry
+        )
+        self.overdue_s = Histogram(
+            "amana_fallback_overdue_seconds",
+            "From an order's deadline to the fallback's answer",
+            registry=self.registry,
+            buckets=SECONDS,
+        )
+        self.undecided = Gauge("amana_fallback_waiting", "Orders that wait for a decision", registry=self.registry)
         self.cases = Counter("amana_cases", "Flagged decisions handed to the case store", registry=self.registry)
         self.shared = Counter("amana_partner_messages", "Messages to partners", ["partner"], registry=self.registry)
         self.chunk_s = Histogram(

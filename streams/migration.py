@@ -38,9 +38,10 @@ class Identified(msgspec.Struct, frozen=True):
     """What is asked of a decision."""
 
     decision_id: str
+    revision: int
 
 
-_decode_id = msgspec.json.Decoder(Identified).decode
+_decode = msgspec.json.Decoder(Identified).decode
 
 
 class FactsLog(Log, Protocol):
@@ -195,10 +196,12 @@ def check_model(models: Path, definitions: str) -> None:
 
 
 def decision_ids(records: Iterable[LogRecord]) -> Iterator[str]:
-    """Of the decisions among the records; consumers pass over the others too."""
+    """Of screening's decisions among the records; consumers pass over what is none, and a fallback's decide nothing."""
     for record in records:
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            yield _decode_id(record.value or b"").decision_id
+            decision = _decode(record.value or b"")
+            if decision.revision > 0:
+                yield decision.decision_id
 
 
 def _decide_nothing(*_: object) -> list[Decision]:

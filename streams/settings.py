@@ -22,3 +22,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     purge_after: float = 60.0
     review_at: float | None = None
     block_at: float | None = None
+    deadline: float = 2.0
+    review_from: float = 300.0

@@ -8,8 +8,8 @@ from faust.types import TP
 from events import topics
 from events.guard import admit
 from events.types import OrderPlaced
-from models.decisions import FLAGGED, Decision
-from review.opener import Opener
+from models.decisions import Decision
+from review.opener import Opener, opens_case
 from streams.kafka import RawOrders
 from streams.metrics import Metrics
 from streams.stages import Record, Sends, Unhurried, decode_decisions
@@ -24,7 +24,7 @@ class OpenerStage(Unhurried):
 
     async def handle(self, tp: TP, records: Sequence[Record]) -> None:
         decided = decode_decisions(tp, records)
-        flagged = [decision for decision, _ in decided if decision.outcome in FLAGGED]
+        flagged = [decision for decision, _ in decided if opens_case(decision)]
         if not flagged:
             return
         orders = {decision.source: await self._order(decision) for decision in flagged}

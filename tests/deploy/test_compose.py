@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
-STAGES = {"intake", "screen", "history", "opener"}
+STAGES = {"intake", "screen", "fallback", "history", "opener"}
 
 
 def amana_commands() -> Iterator[tuple[str, list[str]]]:

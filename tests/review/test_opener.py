@@ -99,7 +99,7 @@ def test_another_orders_record_is_refused(vault: Vault) -> None:
         ({"outcome": "review", "mode": "rules"}, True),
         ({"outcome": "review", "mode": "refused"}, True),
         ({"outcome": "approve"}, False),
-        ({"revision": 0, "mode": "rules"}, False),
+        ({"outcome": "review", "revision": 0, "mode": "fallback"}, False),
         ({"mode": "analyst", "revision": 2}, False),
     ],
 )

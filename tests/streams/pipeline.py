@@ -34,6 +34,7 @@ class Read(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes
+    at_ms: int = 0  # the broker's time
 
 
 class Pipeline:
@@ -165,7 +166,7 @@ def read_topic(reader: Consumer, topic: str) -> Iterator[Read]:
                     raise AssertionError(str(record.error()))
                 offset = int(record.offset() or 0)
                 position = offset + 1
-                yield Read(number, offset, record.key(), record.value() or b"")
+                yield Read(number, offset, record.key(), record.value() or b"", record.timestamp()[1])
     reader.unassign()
 
 

@@ -18,7 +18,7 @@ from streams.cli import main
 from tests.events.examples import body, order
 from vault.keyring import Keyring
 
-WORKERS = {"intake", "screen", "opener", "run", "demo", "migrate"}
+WORKERS = {"intake", "screen", "fallback", "opener", "run", "demo", "migrate"}
 
 
 def commands(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:

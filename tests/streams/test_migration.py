@@ -14,7 +14,7 @@ from features.definitions import DEFINITIONS, Windowed
 from features.errors import ForeignStore
 from features.handover import Purpose
 from features.store import Chunk, Store, connect
-from models import artifact, training
+from models import artifact, fallback, training
 from models.decisions import Decision, encode
 from streams import migration
 from streams.errors import Unmigratable
@@ -162,6 +162,20 @@ def test_what_was_published_and_not_committed_is_not_decided_again(run: Run, pub
         assert before + after == [f"o-{offset}" for offset in range(3, 12)]
         found = await entities(setup.new)
         assert found == await built_at_once(setup.new, setup.facts.partitions[0])
+
+    run(body)
+
+
+def test_what_a_fallback_answered_is_still_decided(run: Run) -> None:
+    async def body(setup: Setup) -> None:
+        await setup.screen(setup.old, OLD, 0, 3)
+        setup.facts.commits = {0: 3}
+        await setup.screen(setup.old, OLD, 3, 8, publish=1)
+        held = list(setup.decisions.partitions[0])
+        held += [LogRecord(len(held) + n, encode(fallback.conclude(order_fact(3 + n)))) for n in range(4)]
+        setup.decisions.partitions = {0: held}
+        await migrated(setup)
+        assert await setup.screen(setup.new, NEW, 3, 8) == ["o-4", "o-5", "o-6", "o-7"]
 
     run(body)
 

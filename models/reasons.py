@@ -150,6 +150,17 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
     "wrong_type": ("A value of the wrong type", "قيمة من نوع خاطئ"),
 }
 
+_FALLBACK: Mapping[str, tuple[str, str]] = {
+    "clear": ("Nothing in the order by itself speaks against it", "لا شيء في الطلب نفسه يدعو إلى الشك"),
+    "countries": ("Countries in the order that disagree", "بلدان غير متطابقة في الطلب"),
+    "avs": ("A billing address that the bank does not know", "عنوان فوترة لا يطابق بيانات البنك"),
+    "cvv": ("A security code that the bank does not know", "رمز أمان لا يطابق بيانات البنك"),
+    "three_ds": ("A cardholder who was not authenticated", "تعذرت مصادقة حامل البطاقة"),
+    "email": ("A disposable e-mail address", "بريد إلكتروني مؤقت"),
+    "currency": ("A currency without a known rate", "عملة بلا سعر صرف معروف"),
+    "amount": ("An amount from which orders are reviewed", "مبلغ يستوجب المراجعة"),
+}
+
 _PARTNER = frozenset({
     "card.velocity", "card.declines", "card.spread", "card.frauds", "device.velocity", "device.declines",
     "device.spread", "ip.velocity", "ip.declines", "ip.spread", "network.velocity", "network.declines",
@@ -175,6 +186,7 @@ def _table() -> Mapping[str, Text]:
     }
     words |= {f"order.{what}": (en, ar) for what, (en, ar, _) in _ORDER.items()}
     words |= {f"refused.{what}": text for what, text in _REFUSED.items()}
+    words |= {f"fallback.{what}": text for what, text in _FALLBACK.items()}
     words[COMBINED] = ("Several signals together", "عدة مؤشرات مجتمعة")
     words[OTHER] = ("Other data of the order", "بيانات أخرى في الطلب")
     return {code: Text(en, ar, code in _PARTNER, code in _CUSTOMER) for code, (en, ar) in words.items()}

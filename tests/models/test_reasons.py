@@ -6,18 +6,20 @@ import pytest
 import events
 from features.definitions import DEFINITIONS
 from features.sources import SOURCES
-from models import reasons
+from models import fallback, reasons
 from models.decisions import Reason
 from models.reasons import OTHER, TEXTS, code_of, text_of, told
 from models.rules import default
 from sharing.operators.derive import SAFE
 
 ARABIC = re.compile(r"[\u0600-\u06ff]")
-REFUSED = {
-    word
-    for path in Path(events.__file__).parent.glob("*.py")
-    for word in re.findall(r'"(refused\.[a-z_]+)"', path.read_text())
-}
+REFUSED, ANSWERED = (
+    {word for path in paths for word in re.findall(rf'"({first}\.[a-z_]+)"', path.read_text())}
+    for first, paths in (
+        ("refused", Path(events.__file__).parent.glob("*.py")),
+        ("fallback", [Path(fallback.__file__)]),
+    )
+)
 
 
 @pytest.mark.parametrize("name", DEFINITIONS.names)
@@ -31,9 +33,10 @@ def test_every_source_of_features_is_told_of(source):
     assert code_of(f"customer.{source}.count.1h") != OTHER
 
 
-def test_every_rule_and_every_refusal_has_a_text():
-    assert {rule.code for rule in default(DEFINITIONS.names).rules} | REFUSED <= set(TEXTS)
+def test_every_rule_every_refusal_and_every_answer_of_the_fallback_has_a_text():
+    assert {rule.code for rule in default(DEFINITIONS.names).rules} | REFUSED | ANSWERED <= set(TEXTS)
     assert len(REFUSED) > 10
+    assert len(ANSWERED) == 8
 
 
 @pytest.mark.parametrize("code", TEXTS)

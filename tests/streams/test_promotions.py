@@ -171,7 +171,7 @@ class Screened(NamedTuple):
             last = dict(self.decided())
             if len(last) == PARTITIONS and {decision.rules for decision in last.values()} == {rules}:
                 return time.monotonic() - started
-            assert time.monotonic() - started < 60, self.pipeline.logs()[-3000:]
+            assert time.monotonic() - started < 200, self.pipeline.logs()[-3000:]
 
 
 def assert_switched(decisions: Sequence[tuple[int, Decision]], switches: Sequence[dict[str, Any]]) -> None:
@@ -182,7 +182,7 @@ def assert_switched(decisions: Sequence[tuple[int, Decision]], switches: Sequenc
             assert decision.rules == [rules for offset, rules in starts if offset <= number][-1]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_a_promotion_takes_effect_within_seconds_without_a_restart_or_a_lost_order(tmp_path: Path) -> None:
     (good := tmp_path / "good.yaml").write_text(text_of("some.rule"))
     with (
@@ -200,11 +200,11 @@ def test_a_promotion_takes_effect_within_seconds_without_a_restart_or_a_lost_ord
         wait_until(lambda: len(screened.logged("rules.refused")) == 1, 20, "the refusal")
         screened.feed(5)
         handled = lambda: full.caught_up("screen", topics.FACTS)  # noqa: E731
-        wait_until(handled, 60, "everything to be handled")
+        wait_until(handled, 150, "everything to be handled")
         full.kill("screen-0")
         full.start("screen")
         screened.feed(5)
-        wait_until(handled, 60, "everything to be handled after the restart")
+        wait_until(handled, 150, "everything to be handled after the restart")
         fed = full.count(topics.FACTS)
         decisions, switches = screened.decided(), screened.logged("rules.switched")
     assert said == (

@@ -281,7 +281,7 @@ def _number(path: Path, column: str, table: pd.DataFrame) -> NDArray[np.float64]
     wrong = int((np.isnan(found) & given.notna().to_numpy()).sum())
     if wrong:
         raise BadTable(
-            f"{path}: column {column}: expected numbers; {wrong:,} of {len(found):,} rows have something else"
+            f"{path}: column {column}: expected numbers, {wrong:,} of {len(found):,} are none")
         )
     return np.where(np.isfinite(found), found, np.nan)
 

@@ -29,13 +29,16 @@ _PATIENCE_S = 86_400.0
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of a backtest; a window's end that is None is chosen by `default_protocol`."""
+    """What is asked of a backtest; a window's end that is None is chosen by `default_protocol`.
+
+    `delay_days`: None is a week, or a tenth of a table that is shorter than ten weeks.
+    """
 
     orders: Path
     labels: Path
     layout: Layout
     out: Path
-    delay_days: float = 7.0
+    delay_days: float | None = None
     train_from_ms: int | None = None
     train_until_ms: int | None = None
     test_from_ms: int | None = None
@@ -65,6 +68,7 @@ class Summary(msgspec.Struct, frozen=True):
     train_until: str
     test_from: str
     test_until: str
+    delay_days: float
     columns: int
     seed: int
     plan: Plan
@@ -81,9 +85,10 @@ def run(asked: Asked, bar: Bar, told: Callable[[str], None]) -> Summary:
     Raises BadTable for files that cannot be used, UntrainableTable where there is nothing to learn from or to judge.
     """
     began = time.perf_counter()
-    delay_ms = round(asked.delay_days * _DAY_MS)
     told("reading the table")
+    delay_ms = None if asked.delay_days is None else round(asked.delay_days * _DAY_MS)
     orders = read_orders(asked.orders, asked.labels, asked.layout, delay_ms)
+    delay_ms = orders.delay_ms
     protocol = protocol_of(asked, orders, delay_ms)
     replaying = time.perf_counter()
     examples = asyncio.run(examples_of(orders, bar))
@@ -151,6 +156,7 @@ def _summary(
         train_until=_text(protocol.train_until_ms),
         test_from=_text(protocol.test_from_ms),
         test_until=_text(protocol.test_until_ms),
+        delay_days=round(orders.delay_ms / _DAY_MS, 3),
         columns=tested.columns,
         seed=asked.seed,
         plan=tested.plan,
@@ -165,7 +171,7 @@ def _summary(
 def _page(asked: Asked, tested: Tested, summary: Summary) -> Page:
     facts = [
         ("orders", asked.orders.name),
-        ("labels", f"{asked.labels.name}, known {asked.delay_days:g} days late unless they say when"),
+        ("labels", f"{asked.labels.name}, known {summary.delay_days:g} days late unless they say when"),
         ("learned from", f"{summary.learned_orders:,} orders, {summary.learned_frauds:,} fraud as far as was known"),
         ("training", f"{summary.train_from} until {summary.train_until} (UTC)"),
         ("test", f"{summary.test_from} until {summary.test_until} (UTC)"),

@@ -24,8 +24,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--test-from", type=_MOMENT, help="Test on orders from here on.  [default: the last 30 % of the time]")
 @click.option("--test-until", type=_MOMENT, help="And before this.  [default: the last]")
 @click.option(
-    "--delay-days", type=click.FloatRange(0), default=7.0, show_default=True,
-    help="How long after its order a label becomes known, where the labels don't say.",
+    "--delay-days", type=click.FloatRange(0),
+    help="How long after its order a label becomes known, if they don't say.  [default: 7, or a tenth of the time]",
 )  # fmt: skip
 @click.option("--leave-out-known", is_flag=True, help="Don't test customers whose fraud is known by the day.")
 @click.option("--known-from", type=_MOMENT, help="Frauds that count for that, from here on.  [default: --train-from]")
@@ -43,7 +43,7 @@ def backtest_command(
     train_until: datetime | None,
     test_from: datetime | None,
     test_until: datetime | None,
-    delay_days: float,
+    delay_days: float | None,
     leave_out_known: bool,
     known_from: datetime | None,
     trials: int,
@@ -102,7 +102,7 @@ def backtest_command(
         summary = run(
             asked,
             lambda what, total: bars.enter_context(progress(console, what, total)),
-            console.log,
+            console.print,
         )
     _print(summary, out)
 

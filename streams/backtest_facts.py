@@ -19,6 +19,7 @@ from events.likeness import name_in_email
 from events.money import EXPONENTS
 from features.declared import Definitions
 from features.definitions import DEFINITIONS
+from features.evidence import inputs_of
 from features.numbers import Direct
 from features.replay import vectors
 from features.store import Client, Store
@@ -28,6 +29,10 @@ _NOWHERE = Coordinates("table", "table", 0, 0)
 _UNKNOWN_CURRENCY = "XXX"  # ISO 4217's code for none: the order counts, and adds to no sum
 _SOURCES = frozenset({"orders", "frauds", "promotions"})  # what a table of orders and labels can tell of
 
+_MEMBERS = {  # whom or what an entity is seen with: the event field that says it
+    "browser": "user_agent", "os": "user_agent", "ip_country": "ip", "shipping_country": "shipping_country",
+    "main_category": "category",
+}  # fmt: skip
 _MOST = 2**40  # more is no price; sums of a month of them are still exact
 
 Told = Callable[[float], None]
@@ -36,10 +41,11 @@ Told = Callable[[float], None]
 def definitions_for(orders: Orders) -> Definitions:
     """The default features that these orders can say anything of."""
     kinds = {kind for field, kind in ENTITIES.items() if field in orders.fields}
-    kinds |= {"network"} if "ip" in kinds else set()
-    return Definitions(
-        tuple(f for f in DEFINITIONS.features if all(_told(n, kinds) for n in getattr(f, "inputs", (f,))))
-    )
+    if "ip" in kinds:
+        kinds.add("network")
+    members = kinds | {member for member, field in _MEMBERS.items() if field in orders.fields}
+    features = DEFINITIONS.features
+    return Definitions(tuple(f for f in features if all(_told(n, kinds, members) for n in inputs_of(f))))
 
 
 async def vectors_of(client: Client, orders: Orders, told: Told) -> tuple[tuple[str, ...], NDArray[np.float32]]:
@@ -61,10 +67,11 @@ def facts(orders: Orders) -> Iterator[AnyFact]:
     return heapq.merge(_labels(orders), _orders(orders), key=lambda fact: fact.occurred_at_ms)
 
 
-def _told(number: Any, kinds: set[str]) -> bool:
+def _told(number: Any, kinds: set[str], members: set[str]) -> bool:
     if isinstance(number, Direct):
         return True
-    return number.kind in kinds and getattr(number, "source", "orders") in _SOURCES
+    source, member = getattr(number, "source", "orders"), getattr(number, "member", None)
+    return number.kind in kinds and source in _SOURCES and (member is None or member in members)
 
 
 def _orders(orders: Orders) -> Iterator[AnyFact]:

@@ -3,6 +3,7 @@
 Every message names the file, the column and what was expected; none holds a value of the table.
 """
 
+import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import yaml
 from numpy.typing import NDArray
-from pyarrow import csv, parquet
+from pyarrow import parquet
 
 from streams.errors import BadTable
 
@@ -32,6 +33,7 @@ _UNITS_MS: Mapping[str, float] = {"us": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "
 _YEAR_2100_S = 4_102_444_800
 _YES = frozenset({"1", "1.0", "true", "t", "yes", "y", "fraud", "fraudulent", "chargeback", "confirmed"})
 _MOST_MS = 2**52
+_WEEK_MS = 604_800_000
 
 
 class LabelColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +90,7 @@ class Orders(msgspec.Struct, frozen=True):
     fields: dict[str, list[Any]]
     numbers: dict[str, NDArray[np.float64]]
     categories: dict[str, NDArray[np.int64]]
+    delay_ms: int
     notes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -127,25 +130,28 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
         if path.suffix.lower() in {".parquet", ".pq"}:
             _check_columns(path, wanted, parquet.read_schema(path).names)
             return parquet.read_table(path, columns=wanted).to_pandas()
-        with csv.open_csv(path) as opened:
-            _check_columns(path, wanted, opened.schema.names)
-        return csv.read_csv(path, convert_options=csv.ConvertOptions(include_columns=wanted)).to_pandas()
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as opened:
+            _check_columns(path, wanted, next(csv.reader(opened), []))
+        return pd.read_csv(path, usecols=wanted, low_memory=False, encoding="utf-8-sig")[wanted]
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
         raise BadTable(f"{path}: expected a CSV or Parquet table: {type(error).__name__}") from None
 
 
-def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int) -> Orders:
+def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None) -> Orders:
     """The orders with their labels, by time; labels without a time of their own are known `delay_ms` after the order.
+
+    None is a week, or a tenth of the table's time if that is less.
 
     Raises BadTable.
     """
-    own = labels == orders or layout.labels.order_id is None
-    if own and labels != orders:
+    if layout.labels.order_id is None and not labels.samefile(orders):
         raise BadTable(f"{labels}: expected labels.order_id in the mapping, since labels are in a file of their own")
     table = read_table(orders, [*layout.all_columns(), *layout.numbers, *layout.categories])
     if table.empty:
         raise BadTable(f"{orders}: expected orders, found no row")
     occurred_at_ms = _times(orders, layout.one("occurred_at") or "", table, layout)
+    if delay_ms is None:
+        delay_ms = min(_WEEK_MS, (int(occurred_at_ms.max()) - int(occurred_at_ms.min())) // 10)
     order_id = _order_ids(orders, layout, table)
     label, known_ms, notes = _labels(labels, layout, order_id, occurred_at_ms, delay_ms)
     by_time = np.argsort(occurred_at_ms, kind="stable")
@@ -162,6 +168,7 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int) -> Or
         fields=fields,
         numbers={name: _number(orders, name, table) for name in layout.numbers},
         categories={name: pd.factorize(_text(table[name]))[0].astype(np.int64) for name in layout.categories},
+        delay_ms=delay_ms,
         notes=notes,
     )
 
@@ -274,7 +281,7 @@ def _number(path: Path, column: str, table: pd.DataFrame) -> NDArray[np.float64]
     wrong = int((np.isnan(found) & given.notna().to_numpy()).sum())
     if wrong:
         raise BadTable(
-            f"{path}: column {column}: expected numbers; {wrong:,} of {len(found):,} rows have something else"
+            f"{path}: column {column}: expected numbers, {wrong:,} of {len(found):,} are none")
         )
     return np.where(np.isfinite(found), found, np.nan)
 

@@ -70,7 +70,8 @@ def test_a_table_becomes_a_report_with_one_mapping_and_no_code(folder) -> None:
     }  # fmt: skip
     assert agreed <= set(written)
     assert written["auc"] > 0.9
-    assert (written["train_until"], written["test_from"]) == ("2026-01-22T00:00:00", "2026-01-29T00:00:00")
+    assert written["test_from"] == "2026-01-29T00:00:00"
+    assert written["train_until"].startswith("2026-01-25T00:")  # a tenth of forty days before
     assert written["definitions"] == DEFINITIONS.hash
     assert "seller.frauds.count.30d" in (folder / "out" / "report.html").read_text()
     assert len((folder / "out" / "scores.csv").read_text().splitlines()) == written["orders"] + 1
@@ -85,6 +86,17 @@ def test_windows_and_the_delay_may_be_given(folder) -> None:
     written = json.loads((folder / "out" / "backtest.json").read_text())
     assert written["train_until"] == "2026-01-22T00:00:00"
     assert written["test_until"] == "2026-02-01T00:00:00"
+
+
+def test_a_table_of_two_days_has_a_delay_of_its_own_size(tmp_path) -> None:
+    path = tmp_path / "orders.csv"
+    times = np.linspace(0, 172_800, ROWS)
+    table().assign(time=times, fraud=lambda t: (t["price"] > 150).astype(int)).to_csv(path, index=False)
+    layout = Layout(columns={"occurred_at": "time", "amount": "price"}, labels=LabelColumns(label="fraud"))
+    asked = Asked(orders=path, labels=path, layout=layout, out=tmp_path, plan=Plan(trees=20, members=1))
+    found = run(asked, lambda *_: lambda _: None, lambda _: None)
+    assert found.delay_days == 0.2
+    assert found.auc > 0.95
 
 
 def test_time_and_amount_alone_work(tmp_path) -> None:

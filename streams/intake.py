@@ -99,6 +99,7 @@ class Intake:
         destination = event.shipping or event.billing
         country = event.billing.country if event.billing else destination.country if destination else None
         occurred_at_ms = round(event.occurred_at.timestamp() * 1000)
+        ip_country, distance_km, ip_offset_min, offset_min = _whereabouts(event.ip, event.shipping, occurred_at_ms)
         return OrderFact(
             source=record.coordinates,
             event_id=event.event_id,
@@ -126,7 +127,10 @@ class Intake:
             billing_country=event.billing.country if event.billing else None,
             shipping_country=event.shipping.country if event.shipping else None,
             issuer_country=payment.issuer_country,
-            **_whereabouts(event.ip, event.shipping, occurred_at_ms),
+            ip_country=ip_country,
+            ip_distance_km=distance_km,
+            ip_utc_offset_min=ip_offset_min,
+            shipping_utc_offset_min=offset_min,
             avs=payment.avs,
             cvv_result=payment.cvv_result,
             three_ds=payment.three_ds,
@@ -182,29 +186,44 @@ class Intake:
             order_id=getattr(event, "order_id", None),
         )
 
-    def _entities(self, event: Any, **canonicals: str | None) -> Entities:
+    def _entities(
+        self,
+        event: Any,
+        *,
+        card: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        address: str | None = None,
+        seller: str | None = None,
+    ) -> Entities:
         name = self._name
         ip = canonical.ip(event.ip) if event.ip else None
         return Entities(
             customer=name("customer", event.customer_id),
+            card=name("card", card),
             device=name("device", event.device_id),
             session=name("session", event.session_id),
             ip=name("ip", ip),
             network=name("network", canonical.network(ip)) if ip else None,
-            **{kind: name(kind, text) for kind, text in canonicals.items()},
+            email=name("email", email),
+            phone=name("phone", phone),
+            address=name("address", address),
+            seller=name("seller", seller),
         )
 
 
-def _whereabouts(given_ip: str, shipping: types.Address | None, at_ms: int) -> dict[str, Any]:
-    """Where an order comes from, and how far that is from where it goes, on the map and by the clock."""
+def _whereabouts(
+    given_ip: str, shipping: types.Address | None, at_ms: int
+) -> tuple[str | None, int | None, int | None, int | None]:
+    """Where an order comes from: its country, how far from where it goes, and the clocks of both."""
     ip = canonical.ip(given_ip)
     here, there = geo.country_of(ip) if ip else None, shipping.country if shipping else None
-    return {
-        "ip_country": here,
-        "ip_distance_km": geo.distance_km(here, there) if here and there else None,
-        "ip_utc_offset_min": geo.utc_offset_min(here, at_ms) if here else None,
-        "shipping_utc_offset_min": geo.utc_offset_min(there, at_ms) if there else None,
-    }
+    return (
+        here,
+        geo.distance_km(here, there) if here and there else None,
+        geo.utc_offset_min(here, at_ms) if here else None,
+        geo.utc_offset_min(there, at_ms) if there else None,
+    )
 
 
 def _main_category(items: Sequence[types.Item]) -> str | None:

@@ -280,9 +280,7 @@ def _number(path: Path, column: str, table: pd.DataFrame) -> NDArray[np.float64]
     found = pd.to_numeric(given, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = int((np.isnan(found) & given.notna().to_numpy()).sum())
     if wrong:
-        raise BadTable(
-            f"{path}: column {column}: expected numbers, {wrong:,} of {len(found):,} are none")
-        )
+        raise BadTable(f"{path}: column {column}: expected numbers, {wrong:,} of {len(found):,} are none")
     return np.where(np.isfinite(found), found, np.nan)
 
 

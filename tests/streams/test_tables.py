@@ -101,7 +101,7 @@ def test_labels_may_be_in_a_file_of_their_own_and_the_last_one_counts(tmp_path) 
         (TABLE.drop(columns="price"), layout(), "no column price; there are id, at, buyer, fraud, channel, size"),
         (TABLE.assign(at=["x", "2026-01-01", "y"]), layout(), "column at: expected a time .* 2 of 3 .* first in row 1"),
         (TABLE.assign(at=[1.0, None, 2.0]), layout(), "1 of 3 have none, the first in row 2"),
-        (TABLE.assign(price=["1", "SECRET", "2"]), layout(), "column price: expected numbers; 1 of 3 rows"),
+        (TABLE.assign(price=["1", "SECRET", "2"]), layout(), "column price: expected numbers, 1 of 3 are none"),
         (TABLE.assign(id=[1, 1, 2]), layout(), "column id: expected each order once; 1 rows repeat"),
         (TABLE.assign(id=[1, None, 2]), layout(), "column id: expected an id in every row; 1 have none"),
         (TABLE.assign(fraud=None), layout(), "column fraud: expected labels, found none"),

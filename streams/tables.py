@@ -198,7 +198,7 @@ def _times(path: Path, column: str, table: pd.DataFrame, layout: Layout) -> NDAr
             f"{path}: column {column}: expected a time (ISO 8601, UTC, or a number) in every row; {len(wrong):,} of "
             f"{len(found):,} have none, the first in row {wrong[0] + 1:,}"
         )
-    return np.floor(found).astype(np.int64)
+    return np.asarray(np.floor(found), dtype=np.int64)
 
 
 def _is_time(given: pd.Series) -> bool:
@@ -280,9 +280,7 @@ def _number(path: Path, column: str, table: pd.DataFrame) -> NDArray[np.float64]
     found = pd.to_numeric(given, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = int((np.isnan(found) & given.notna().to_numpy()).sum())
     if wrong:
-        raise BadTable(
-            f"{path}: column {column}: expected numbers, {wrong:,} of {len(found):,} are none")
-        )
+        raise BadTable(f"{path}: column {column}: expected numbers, {wrong:,} of {len(found):,} are none")
     return np.where(np.isfinite(found), found, np.nan)
 
 

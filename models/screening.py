@@ -140,7 +140,9 @@ def _combined(
 
 
 def _joined(first: tuple[Reason, ...], then: tuple[Reason, ...]) -> tuple[Reason, ...]:
-    return tuple(dict.fromkeys((*first, *then))) if then else first
+    """The one's reasons, then of the other's those whose code is not among them yet."""
+    told = {reason.code for reason in first}
+    return (*first, *(reason for reason in then if reason.code not in told))
 
 
 def _decided(

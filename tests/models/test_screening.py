@@ -129,6 +129,7 @@ def concluded(score, *rules):
         (0.9, [("p.p", "b > 0", "add_score", {"score": 1})], ("block", "model", ["a.a", "p.p"])),
         (0.9, [("s.s", "b > 0", "approve", {"shadow": True})], ("block", "model", ["a.a"])),
         (0.1, [("r.r", "b > 1", "block", {})], ("approve", "model", [])),
+        (0.9, [("a.a", "b > 0", "review", {})], ("block", "model", ["a.a"])),  # each code once
     ],
 )
 def test_model_and_rules_both_conclude_and_the_decision_says_which_decided(score, rules, expected):

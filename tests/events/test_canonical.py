@@ -4,7 +4,7 @@ import unicodedata
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events import canonical
@@ -99,6 +99,7 @@ def dialled(draw: st.DrawFn) -> str:
     return f"+{code}" + "".join(map("".join, zip(separators, national, strict=False)))
 
 
+@settings(deadline=None)
 @given(
     dialled() | st.text(alphabet="+0123456789 -٠٥", max_size=300), st.sampled_from([None, "SA", "US", "AR", "RU", "ZZ"])
 )
@@ -130,6 +131,7 @@ ADDRESSES = (
 )
 
 
+@settings(deadline=None)
 @given(ADDRESSES, st.sampled_from(["", "", "", "\n", " ", "%1", "/24"]))
 def test_an_address_of_the_internet_has_the_form_that_the_library_gives_it(text: str, after: str) -> None:
     try:
@@ -165,6 +167,7 @@ def test_names_that_are_written_differently_have_one_form(one: str, other: str) 
     assert canonical.name(one) == canonical.name(other) is not None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20) | st.text(alphabet="أإآٱىیةکـا\u064e٤４é -ﻣX", max_size=20))
 def test_a_name_is_decomposed_folded_composed_and_parted(text: str) -> None:
     folded = fold_digits(unicodedata.normalize("NFKD", text))

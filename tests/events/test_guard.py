@@ -281,7 +281,7 @@ def units(text: str) -> list[int]:
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(
     number=card_numbers(),
     around=st.tuples(AROUND, AROUND),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vault.blind_index import BlindIndex
@@ -43,6 +43,7 @@ def test_a_pseudonym_is_the_chain_of_hmacs_that_a_naive_one_makes(keys: list[byt
     assert _pseudonymiser(keys)(kind, value) == _naive(keys, kind, value)
 
 
+@settings(deadline=None)
 @given(KEYS, st.lists(st.tuples(st.sampled_from(["card", "email", "ip"]), TEXTS), max_size=6))
 def test_a_pseudonym_does_not_depend_on_those_that_were_made_before(
     keys: list[bytes], asked: list[tuple[str, str]]

@@ -19,7 +19,7 @@ from events import admin
 from events import schemas as json_schemas
 from events.errors import AmanaError, NotAccepted, Unreachable
 from events.guard import Refusal, admit
-from events.options import BROKERS
+from events.options import brokers_option
 from events.publisher import Publisher
 from events.topics import SPECS, share_specs, topic_of
 from events.types import AnyEvent
@@ -28,15 +28,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BATCH = 1000
-
-brokers_option = click.option(
-    "--brokers",
-    envvar="AMANA_BROKERS",
-    type=BROKERS,
-    default="127.0.0.1:9092",
-    show_default=True,
-    help="Kafka's addresses.",
-)
 
 
 class _Head(msgspec.Struct, frozen=True):

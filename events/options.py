@@ -19,3 +19,12 @@ class Brokers(click.ParamType):
 
 
 BROKERS = Brokers()
+
+brokers_option = click.option(
+    "--brokers",
+    envvar="AMANA_BROKERS",
+    type=BROKERS,
+    default="127.0.0.1:9092",
+    show_default=True,
+    help="Kafka's addresses.",
+)

@@ -49,17 +49,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
-class Summary(msgspec.Struct, frozen=True):
+class Summary(Measures, frozen=True, kw_only=True):
     """What is printed, and written as JSON. `seconds` is the whole run; `orders_per_s` that of facts to vectors."""
 
-    auc: float
-    average_precision: float
-    precision_at_100_per_day: float
-    card_precision_at_100: float | None
-    recall_at_1pct_fpr: float
-    value_recall: float | None
-    calibration_error: float
-    brier: float
     orders: int
     frauds: int
     learned_orders: int

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from events.errors import AmanaError
-from events.options import BROKERS
+from events.options import brokers_option
 from streams.options import STORE
 from streams.settings import Settings
 from vault.errors import VaultError
@@ -88,14 +88,7 @@ def options(*names: str) -> Callable[[Command], Command]:
 PATH = click.Path(path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 OPTIONS: dict[str, Callable[[Command], Command]] = {
-    "brokers": click.option(
-        "--brokers",
-        envvar="AMANA_BROKERS",
-        type=BROKERS,
-        default="127.0.0.1:9092",
-        show_default=True,
-        help="Kafka's addresses.",
-    ),
+    "brokers": brokers_option,
     "redis": click.option(
         "--redis",
         envvar="AMANA_REDIS",

@@ -12,7 +12,7 @@ import click
 
 from events import topics
 from events.errors import Unreachable
-from events.options import BROKERS
+from events.options import brokers_option
 from streams.options import STORE
 
 if TYPE_CHECKING:
@@ -25,14 +25,6 @@ _END_OF_TIME_MS = 2**62
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
-_brokers = click.option(
-    "--brokers",
-    envvar="AMANA_BROKERS",
-    type=BROKERS,
-    default="127.0.0.1:9092",
-    show_default=True,
-    help="Kafka's addresses.",
-)
 _facts = click.option(
     "--facts", type=_FILE, multiple=True, help="Facts as JSON lines, instead of the topic; may be repeated, in order."
 )
@@ -62,7 +54,7 @@ def features() -> None:
 
 
 @features.command()
-@_brokers
+@brokers_option
 @_facts
 @_range
 @click.option("--labels-at", type=_DAY, help="Label orders as was known then (UTC); default as known now.")
@@ -100,7 +92,7 @@ def backfill(
 
 
 @features.command()
-@_brokers
+@brokers_option
 @_facts
 @click.option("--decisions", type=_FILE, multiple=True, help="Decisions as JSON lines, with --facts.")
 @_range
@@ -181,7 +173,7 @@ def audit(
 @click.option(
     "--database", envvar="AMANA_DATABASE", default="sqlite:///var/amana.db", help="SQLAlchemy address of the index."
 )
-@_brokers
+@brokers_option
 @_facts
 @click.option("--feature", "pattern", default="*", metavar="PATTERN", help="Only features of such names: 'card.*'.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
@@ -284,7 +276,7 @@ def entity(
 
 
 @features.command()
-@_brokers
+@brokers_option
 @click.option(
     "--from", "old", envvar="AMANA_REDIS", type=STORE, required=True, help="The running feature store's address."
 )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from events.options import brokers_option
+
 if TYPE_CHECKING:
     from models.rules.backtest import Backtest, Hits
 
@@ -18,9 +20,6 @@ _review_at = click.option(
 )
 _block_at = click.option(
     "--block-at", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Block scores from here on."
-)
-_brokers = click.option(
-    "--brokers", envvar="AMANA_BROKERS", default="127.0.0.1:9092", show_default=True, help="Kafka's addresses."
 )
 
 
@@ -134,7 +133,7 @@ def backtest(
 @rules.command()
 @click.argument("file", type=_FILE)
 @click.option("--actor", required=True, help="Who does it; stays in the topic with the rules.")
-@_brokers
+@brokers_option
 def promote(file: Path, actor: str, brokers: str) -> None:
     """Check a rules FILE and put it in force on every screening worker, within seconds and without a restart.
 
@@ -165,7 +164,7 @@ def promote(file: Path, actor: str, brokers: str) -> None:
 
 
 @rules.command()
-@_brokers
+@brokers_option
 def log(brokers: str) -> None:
     """List who promoted which rules, and when.
 

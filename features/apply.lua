@@ -11,7 +11,8 @@
 -- ARGV[4]: where in it the first one begins, 0 if there is none.
 -- Answer: {rows of the facts that asked for one, false where there is none; facts applied here; repeats dropped here;
 --   {offset, seconds behind the partition's clock} of each late fact that is at home here, one after another}.
--- A row is {place among the definitions' numbers, number} pairs, packed, of what differs from entities never seen.
+-- A row is {place among the definitions' numbers, number} pairs, packed, of what differs from entities never seen; behind
+-- the numbers' places stand the other partitions' fences as they were then.
 --
 -- An entity's value: {its columns, its tiles, its rolls}.
 -- Columns: those of its kind that hold anything, a byte each, in order, summed ones first. The others have no room.
@@ -30,10 +31,11 @@ if server ~= '' and server ~= string.match(call('INFO', 'replication'), 'master_
   return redis.error_reply('RESTARTED')
 end
 
-local head = call('HMGET', KEYS[1], 'definitions', partition, 'clock:' .. partition)
-local fence, clock = tonumber(head[2] or -1), tonumber(head[3] or 0)
+local stored, fields = {}, call('HGETALL', KEYS[1])
+for n = 1, #fields, 2 do stored[fields[n]] = fields[n + 1] end
+local fence, clock = tonumber(stored[partition] or -1), tonumber(stored['clock:' .. partition] or 0)
 if previous > fence then return redis.error_reply('GAP ' .. fence) end
-if head[1] ~= DEFINITIONS then return redis.error_reply('FOREIGN ' .. (head[1] or 'none')) end
+if stored.definitions ~= DEFINITIONS then return redis.error_reply('FOREIGN ' .. (stored.definitions or 'none')) end
 
 local memo_minute, memo
 local function bounds(minute)  -- where each window begins, as of a minute; at 0 where all of them end
@@ -354,10 +356,15 @@ local function is_repeat(set, event)  -- whether the event is in another record 
 end
 
 local seen = {}
-for j, field in ipairs(sources) do seen[j] = tonumber(call('HGET', KEYS[1], field) or -1) end
+for j, field in ipairs(sources) do seen[j] = tonumber(stored[field] or -1) end
 
 local rows, late, asked, applied, repeats = {}, {}, 0, 0, 0
 local new_offsets, new_rows, new_late, kept, row = {}, {}, {}, nil, {}
+for field, value in pairs(stored) do
+  local other = field ~= partition and tonumber(field)
+  if other then row[#row + 1], row[#row + 2] = NUMBERS + other, tonumber(value) end
+end
+local others = #row
 local function tell(to, offset, behind) to[#to + 1], to[#to + 2] = offset, behind end
 local amounts, latest = {1, 0, 0, 0}, {0, 0, 0}
 local at = tonumber(ARGV[4])
@@ -367,7 +374,7 @@ while at > 0 do
     next_of(ARGV[3], 11, at)
   local named = follow > 0 and {next_of(ARGV[3], follow, at)} or {at}
   at = named[1]
-  local wanted, answer, filled, now = class <= ORDERS and offset >= committed, false, 0, max(clock, latest_second)
+  local wanted, answer, filled, now = class <= ORDERS and offset >= committed, false, others, max(clock, latest_second)
   if offset <= fence then
     kept = kept or kept_answers()
     answer = wanted and kept.rows[offset] or false

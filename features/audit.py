@@ -1,8 +1,8 @@
 """Logged vectors against recomputed ones, and why they differ, by what the facts say. No I/O.
 
 An order's vector is a function of the set of facts that were applied before it. Replayed in event-time order, that is
-all that happened before; as it was logged, all that had come by then. So each number that differs is worked out again
-from what may have been applied by then, and a set that gives the logged number is the proof of its cause.
+all that happened before; as it was logged, all that had come by then, which the decision's positions tell. So each
+number that differs is worked out again from what had been applied, and is explained if that gives the logged one.
 """
 
 from collections import Counter
@@ -13,20 +13,19 @@ import msgspec
 import numpy as np
 
 from events.facts import KINDS, AnyFact, Coordinates, OrderFact
+from features.batches import Positions, shard_of
 from features.declared import Definitions, Feature
-from features.evidence import Evidence, Told, in_log_order, inputs_of, known, once_each
+from features.evidence import Evidence, Past, Told, in_log_order, inputs_of, known, once_each
 from features.formulas import Floats
 from features.numbers import LATENESS_S, Age, Direct
 from features.replay import Placed
 from features.sources import CLASSES, SOURCES, class_of
 
 # From the best explained to the worst.
-Cause = Literal["late fact", "duplicate", "crossed", "possible cause", "rebuilt after a gap", "unexplained"]
+Cause = Literal["late fact", "duplicate", "crossed", "rebuilt after a gap", "unexplained"]
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 _GAP = "history.gap"  # the flag of a decision that was made on a store that may miss something
 _SHOWN = 3
-_WORK = 200_000  # facts looked at for one number, before its cause is only possible
-_TRIAL = 50  # so many facts' worth of work is an order of application itself
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -63,12 +62,13 @@ def compare(names: Sequence[str], logged: bytes, recomputed: Floats) -> tuple[Ch
 
 
 class Suspect(msgspec.Struct, frozen=True):
-    """An order with another vector than was logged, and where it is in the log."""
+    """An order with another vector than was logged, where it is in the log, and the positions of its decision."""
 
     order: OrderFact
     placed: Placed
     changed: tuple[Changed, ...]
     flags: tuple[str, ...] = ()
+    positions: Positions = ()
 
     def difference(self, causes: Sequence[Cause] = (), facts: Sequence[str] = ()) -> Difference:
         """With the weakest of the causes of its numbers; unexplained without any."""
@@ -81,17 +81,15 @@ class Suspect(msgspec.Struct, frozen=True):
 class Inquiry:
     """Is told of every fact around the suspects, in any order, then says what explains each.
 
-    A cause is a proof: worked out again in another order of application, the number is the one that was logged. Facts
-    of different partitions may be applied in either order if they were recorded within `moment_ms` of each other.
+    A cause is a proof: worked out again from the facts that had been applied, the number is the one that was logged.
     `repeated` are the sources of facts that came again. Memory: each fact of the suspects' entities.
     """
 
     def __init__(
-        self, definitions: Definitions, suspects: Sequence[Suspect], moment_ms: int, repeated: Collection[Coordinates]
+        self, definitions: Definitions, suspects: Sequence[Suspect], repeated: Collection[Coordinates]
     ) -> None:
         self._features = {feature.name: feature for feature in definitions.features}
         self._evidence = Evidence(definitions)
-        self._moment_ms = moment_ms
         self._repeated = repeated
         entities = {entity: None for suspect in suspects for entity in self._entities(suspect)}
         self._of: dict[tuple[str, str], dict[Coordinates, Told]] = {entity: {} for entity in entities}
@@ -134,57 +132,37 @@ class Inquiry:
             and told.fact.occurred_at_ms // 1000 >= begin
             and (class_of(told.fact) in counted or _moves_the_clock(told, suspect.order))
         ]
-        tried = 0
-        for cause, applied in self._orders_of_application(order, others):
-            past = self._evidence.past(suspect.order, (told.fact for told in applied))
+        for cause, past in self._pasts(suspect, order, others):
             if _is(changed.logged, self._evidence.value(feature, suspect.order, past)):
-                return cause, [told.fact.source.text() for told in _moved(suspect, others, applied)]
-            tried += len(others) + _TRIAL
-            if tried > _WORK:
-                return "possible cause", []
+                return cause, [told.fact.source.text() for told in _moved(suspect, others, past)]
         return "unexplained", []
 
-    def _orders_of_application(self, order: Told, others: list[Told]) -> Iterator[tuple[Cause, list[Told]]]:
+    def _pasts(self, suspect: Suspect, order: Told, others: list[Told]) -> Iterator[tuple[Cause, Past]]:
         """What may have been applied before the order, by each cause, the likeliest first."""
         by_log, again = once_each(in_log_order(order, others))
-        yield "late fact", by_log
+        yield "late fact", self._past(suspect, by_log)
+        yield "crossed", self._by_positions(suspect, order, others)
         again += [told for told in by_log if told.fact.source in self._repeated]
         for counted_twice in (again, *([told] for told in again)):
             if counted_twice:
-                yield "duplicate", by_log + counted_twice
-        near: dict[int, list[Told]] = {}
-        for told in sorted(others, key=lambda told: (told.partition, told.number)):
-            apart_ms = abs(told.fact.recorded_at_ms - order.fact.recorded_at_ms)
-            if told.partition != order.partition and apart_ms <= self._moment_ms:
-                near.setdefault(told.partition, []).append(told)
-        nearby = {told.fact.source for facts in near.values() for told in facts}
-        sure = [told for told in by_log if told.fact.source not in nearby]
-        cuts = [_nearest(len(facts), len(in_log_order(order, facts))) for facts in near.values()]
-        for taken in _fewest_crossed_first(cuts) if near else ():
-            crossed = [told for facts, count in zip(near.values(), taken, strict=True) for told in facts[:count]]
-            yield "crossed", once_each(sure + crossed)[0]
+                yield "duplicate", self._past(suspect, by_log + counted_twice)
+
+    def _by_positions(self, suspect: Suspect, order: Told, others: list[Told]) -> Past:
+        """What the decision says that each shard had applied."""
+        by_shard = [
+            self._past(suspect, once_each(_at(order, others, positions))[0]) for positions in suspect.positions or ((),)
+        ]
+        shards = {kind: shard_of(getattr(suspect.order.entities, kind), len(by_shard)) for kind in by_shard[0]}
+        return {kind: by_shard[shard][kind] for kind, shard in shards.items()}
+
+    def _past(self, suspect: Suspect, applied: list[Told]) -> Past:
+        return self._evidence.past(suspect.order, (told.fact for told in applied))
 
 
-def _nearest(length: int, cut: int) -> list[int]:
-    """How many facts of a partition may have been applied, first what the times of their recording say."""
-    return sorted(range(length + 1), key=lambda count: abs(count - cut))
-
-
-def _fewest_crossed_first(cuts: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
-    """Every choice of one of each, those that are earliest in all first."""
-    for steps in range(sum(len(cut) for cut in cuts) - len(cuts) + 1):
-        yield from _steps_away(cuts, steps)
-
-
-def _steps_away(cuts: Sequence[Sequence[int]], steps: int) -> Iterator[tuple[int, ...]]:
-    if not cuts:
-        if steps == 0:
-            yield ()
-        return
-    room = sum(len(cut) for cut in cuts[1:]) - len(cuts[1:])
-    for place in range(max(0, steps - room), min(steps, len(cuts[0]) - 1) + 1):
-        for rest in _steps_away(cuts[1:], steps - place):
-            yield (cuts[0][place], *rest)
+def _at(order: Told, facts: list[Told], positions: Sequence[int]) -> list[Told]:
+    """The facts before an order in its own partition, and in others up to their position."""
+    last = {**dict(zip(positions[::2], positions[1::2], strict=True)), order.partition: order.number - 1}
+    return [told for told in facts if told.number <= last.get(told.partition, -1)]
 
 
 def _counted(feature: Feature) -> set[str]:
@@ -195,10 +173,12 @@ def _counted(feature: Feature) -> set[str]:
     }
 
 
-def _moved(suspect: Suspect, others: list[Told], applied: list[Told]) -> Iterator[Told]:
-    """The facts that a number has in one order of application and not in the other, or twice."""
+def _moved(suspect: Suspect, others: list[Told], past: Past) -> Iterator[Told]:
+    """The facts that a number has by one order of application and not by the other, or twice."""
     place = (suspect.order.occurred_at_ms, suspect.placed.partition, suspect.placed.number)
-    times = Counter(told.fact.source for told in applied)
+    times = Counter[Coordinates]()
+    for of_entity in past.values():
+        times |= Counter(seen.fact.source for seen in of_entity)
     in_time, _ = once_each(t for t in others if (t.fact.occurred_at_ms, t.partition, t.number) < place)
     times.subtract(told.fact.source for told in in_time)
     return (told for told in others if times[told.fact.source])

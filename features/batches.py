@@ -2,9 +2,10 @@
 
 import math
 from binascii import b2a_base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 from zlib import crc32
@@ -49,6 +50,10 @@ class Reply(msgspec.Struct, frozen=True):
     applied: int
     repeats: int
     late: Sequence[int]
+
+
+# Of each shard, what else it had applied when an order was read: another partition, its last offset, and so on.
+Positions = tuple[tuple[int, ...], ...]
 
 
 class Batch:
@@ -189,8 +194,10 @@ class Encoder:
             batch.newest = newest
         return batches, [f"{chunk.partition}:{topic_id}:{partition}" for topic_id, partition in sources]
 
-    def vectors(self, chunk: Chunk, batches: Sequence[Batch], replies: Sequence[Reply]) -> tuple[list[int], Floats]:
-        """The places in the chunk of the facts that every shard they touch has a row for, and their vectors.
+    def vectors(
+        self, chunk: Chunk, batches: Sequence[Batch], replies: Sequence[Reply]
+    ) -> tuple[list[int], Floats, list[Positions]]:
+        """The places in the chunk of the facts that every shard they touch has a row for, their vectors and positions.
 
         The matrix is (facts, features); NaN where an entity or a value is absent, and all through for a refused order.
         """
@@ -204,12 +211,14 @@ class Encoder:
             asked[places] = True
             answers[places] -= 1
         rows = np.where(there[:, self._kind_of], self._never_seen, np.nan)
+        behind: list[dict[int, dict[int, int]]] = []
         for batch, reply in zip(batches, replies, strict=True):
             answered = [(place, row) for place, row in zip(batch.asking, reply.rows, strict=True) if row is not None]
-            _fill(rows, answered)
+            behind.append(_fill(rows, answered))
             answers[[place for place, _ in answered]] += 1
         decided = np.flatnonzero(asked & (answers == 0))
-        return decided.tolist(), self._definitions.vectors(self._with_direct(chunk, decided, rows[decided]))
+        positions = [_positions(behind, place) for place in decided.tolist()] if any(behind) else []
+        return decided.tolist(), self._definitions.vectors(self._with_direct(chunk, decided, rows[decided])), positions
 
     def _with_direct(self, chunk: Chunk, decided: Indexes, matrix: Floats) -> Floats:
         facts = [chunk.facts[place] for place in decided]
@@ -297,11 +306,28 @@ def _of_never_seen(number: Number) -> float:
     return math.nan if absent else 0.0
 
 
-def _fill(rows: Floats, answered: Sequence[tuple[int, bytes]]) -> None:
-    """Put the script's pairs of (place among the numbers, number) where they belong."""
+def _fill(rows: Floats, answered: Sequence[tuple[int, bytes]]) -> dict[int, dict[int, int]]:
+    """Put the script's pairs of (place among the numbers, number) where they belong.
+
+    Pairs behind the numbers' places are other partitions and their offsets: returned, of each row.
+    """
     pairs = np.frombuffer(b"".join(row for _, row in answered), dtype=_PAIR)
     lengths = np.array([len(row) // _PAIR.itemsize for _, row in answered], dtype=np.intp)
     values = pairs["number"].copy()
     values[values == _NONE] = np.nan
     of_pairs = np.repeat(np.array([place for place, _ in answered], dtype=np.intp), lengths)
-    rows[of_pairs, pairs["place"]] = values
+    numbers = rows.shape[1]
+    behind = pairs["place"] >= numbers
+    if not behind.any():
+        rows[of_pairs, pairs["place"]] = values
+        return {}
+    rows[of_pairs[~behind], pairs["place"][~behind]] = values[~behind]
+    told: dict[int, dict[int, int]] = {}
+    others = pairs[behind]
+    for place, other, offset in zip(of_pairs[behind].tolist(), others["place"], others["number"], strict=True):
+        told.setdefault(place, {})[int(other) - numbers] = int(offset)
+    return told
+
+
+def _positions(behind: Sequence[Mapping[int, Mapping[int, int]]], place: int) -> Positions:
+    return tuple(tuple(chain.from_iterable(sorted(of_shard.get(place, {}).items()))) for of_shard in behind)

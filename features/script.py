@@ -39,6 +39,7 @@ def lua(definitions: Definitions) -> str:
         "REPEATED": REPEATED_S,
         "REMEMBERED": REMEMBERED_S,
         "ORDERS": ORDERS,
+        "NUMBERS": len(definitions.numbers),
         "DISTINCT": DISTINCT,
         "WIDTHS": _table(w.width_s for w in windows),
         "HOPS": _table(w.hop_s for w in windows),

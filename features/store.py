@@ -17,14 +17,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import MovedError, NoScriptError, OutOfMemoryError, ResponseError
 
 from features import cluster
-from features.batches import Batch, Chunk, Encoder, Reply, fences_key, tag
+from features.batches import Batch, Chunk, Encoder, Positions, Reply, fences_key, tag
 from features.declared import Definitions
 from features.definitions import DEFINITIONS
 from features.errors import ForeignStore, Gap, NotAnAddress, OneOfACluster, Restarted, StoreFull
 from features.formulas import Floats
 from features.script import lua
 
-__all__ = ["Applied", "Chunk", "Client", "Seen", "Store", "connect", "shown"]
+__all__ = ["Applied", "Chunk", "Client", "Positions", "Seen", "Store", "connect", "shown"]
 
 Client = Redis | cluster.Cluster
 
@@ -42,8 +42,9 @@ class Applied(msgspec.Struct, frozen=True):
 
     `decided` are the places in the chunk of the orders and refused orders that need a decision now; `matrix` their
     vectors, (len(decided), len(names)) float64. `applied` facts are new to the store, `repeats` were dropped; the
-    others it had applied before. `late` has place and seconds behind the partition's clock of every late fact; they
-    are kept and told again just as rows are.
+    others it had applied before. `late` has place and seconds behind the partition's clock of every late fact.
+    `positions` are those of each of `decided`, none where the store knows no other partition: with the order's own
+    offset they say which facts its vector was made of. Both are kept and told again just as rows are.
     """
 
     decided: list[int]
@@ -51,6 +52,7 @@ class Applied(msgspec.Struct, frozen=True):
     applied: int
     repeats: int
     late: Sequence[tuple[int, int]] = ()
+    positions: Sequence[Positions] = ()
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -155,9 +157,9 @@ class Store:
             if isinstance(answer, BaseException):
                 raise answer
         replies = [answer for answer in answers if isinstance(answer, Reply)]
-        decided, matrix = self._encoder.vectors(chunk, batches, replies)
+        decided, matrix, positions = self._encoder.vectors(chunk, batches, replies)
         applied, repeats = sum(r.applied for r in replies), sum(r.repeats for r in replies)
-        return Applied(decided, matrix, applied, repeats, _late(chunk, replies))
+        return Applied(decided, matrix, applied, repeats, _late(chunk, replies), positions)
 
     async def _call(self, shard: int, batch: Batch, chunk: Chunk, sources: Sequence[str]) -> Reply:
         partition, last = str(chunk.partition), chunk.offsets[-1] if chunk.offsets else chunk.previous

@@ -31,6 +31,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `mode` is "rules" where there was no model, or where rules made the outcome another than the model's own. `rules` is
     the hash of the rules in force, `points` what they added to the score for the outcome, `shadow` the codes of the
     shadow rules that would have fired.
+    `positions`: of each shard of the feature store, the other facts partitions and the last offset of each that it had
+    applied when the order was read: what the vector was made of, with all before the order in its own partition.
     `priority`, where a model's score, with points, flagged the order: US cents that a review is expected to save a
     minute of work.
     """
@@ -55,6 +57,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     points: float = 0.0
     shadow: tuple[str, ...] = ()
     priority: float | None = None
+    positions: tuple[tuple[int, ...], ...] = ()
 
 
 encode = msgspec.json.Encoder().encode

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec import json
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from events.facts import AnyFact, Coordinates, OrderFact
 from features.audit import CAUSES, Cause, Difference, Inquiry, Suspect, compare
 from features.replay import WARM_UP_MS, Placed, decoded, vectors
 from features.server import embedded
-from features.store import Store, connect
+from features.store import Positions, Store, connect
 from models.decisions import Decision
 from models.decisions import decode as decode_decision
 from streams.backfill import Bar
 from streams.errors import NothingToReplay
 from streams.replay import Gathered, Scope, Source, gather_facts
-
-MOMENT_MS = 60_000
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -68,6 +67,10 @@ class Logged(NamedTuple):
     definitions: str | None
     flags: tuple[str, ...]
     vector: bytes
+    positions: Positions
+
+
+_positions = json.Decoder(Positions).decode
 
 
 class Vectors:
@@ -77,16 +80,20 @@ class Vectors:
         self._sql = sqlite3.connect(path, isolation_level=None)
         self._sql.executescript(
             "pragma journal_mode=off; pragma synchronous=off;"
-            "create table logged (id text primary key, revision int, definitions text, flags text, vector blob)"
-            " without rowid"
+            "create table logged (id text primary key, revision int, definitions text, flags text, vector blob,"
+            " positions text) without rowid"
         )
 
     def put(self, decisions: Sequence[Decision]) -> None:
-        rows = [(d.decision_id, d.revision, d.definitions, " ".join(d.flags), d.vector) for d in decisions]
+        rows = [
+            (d.decision_id, d.revision, d.definitions, " ".join(d.flags), d.vector, json.encode(d.positions))
+            for d in decisions
+        ]
         self._sql.execute("begin")
         self._sql.executemany(
-            "insert into logged values (?, ?, ?, ?, ?) on conflict (id) do update set revision=excluded.revision,"
-            " definitions=excluded.definitions, flags=excluded.flags, vector=excluded.vector"
+            "insert into logged values (?, ?, ?, ?, ?, ?) on conflict (id) do update set revision=excluded.revision,"
+            " definitions=excluded.definitions, flags=excluded.flags, vector=excluded.vector,"
+            " positions=excluded.positions"
             " where excluded.revision > logged.revision",
             rows,
         )
@@ -94,8 +101,11 @@ class Vectors:
 
     def of(self, orders: Sequence[OrderFact]) -> list[Logged | None]:
         ids = [order.source.text() for order in orders]
-        query = f"select id, definitions, flags, vector from logged where id in ({','.join('?' * len(ids))})"  # noqa: S608
-        found = {row[0]: Logged(row[1], tuple(row[2].split()), row[3]) for row in self._sql.execute(query, ids)}
+        query = f"select id, definitions, flags, vector, positions from logged where id in ({','.join('?' * len(ids))})"  # noqa: S608
+        found = {
+            name: Logged(by, tuple(flags.split()), vector, _positions(at))
+            for name, by, flags, vector, at in self._sql.execute(query, ids)
+        }
         return [found.get(name) for name in ids]
 
     def __len__(self) -> int:
@@ -114,7 +124,7 @@ class Tally(msgspec.Struct):
     other_definitions: int = 0
 
 
-async def audit(facts: Source, decisions: Source, scope: Scope, bar: Bar, moment_ms: int = MOMENT_MS) -> Report:
+async def audit(facts: Source, decisions: Source, scope: Scope, bar: Bar) -> Report:
     """Replay the facts, compare each logged vector, explain what differs.
 
     Takes a temporary folder for the facts and the vectors, and memory as a backfill does and for every order that
@@ -128,6 +138,11 @@ async def audit(facts: Source, decisions: Source, scope: Scope, bar: Bar, moment
         try:
             await _gather_decisions(decisions, logged, scope, bar("reading decisions", decisions.total))
             gathered = await gather_facts(facts, spool, scope, lambda _: None, bar("reading facts", facts.total))
+            if len(gathered.partitions) > 1 and not facts.offsets:
+                raise NothingToReplay(
+                    f"the facts are of {len(gathered.partitions)} partitions, and files do not say their offsets "
+                    "there, which decisions go by: audit them on the topic, without --facts"
+                )
             async with connect(url) as client:
                 store = Store(client)
                 tally = await _compare(store, _Facts(gathered, facts, scope), logged, scope, bar)
@@ -136,7 +151,7 @@ async def audit(facts: Source, decisions: Source, scope: Scope, bar: Bar, moment
                     f"no order of that range has a logged vector of definitions {store.definitions.hash}: "
                     f"{tally.without_decision:,} without a decision, {tally.other_definitions:,} of other definitions"
                 )
-            differences = _explained(store, gathered, facts, tally.suspects, scope, moment_ms)
+            differences = _explained(store, gathered, facts, tally.suspects, scope)
             return Report(_figures(store, scope, gathered, tally, len(logged), differences), differences)
         finally:
             logged.close()
@@ -190,17 +205,17 @@ async def _compare(store: Store, facts: _Facts, logged: Vectors, scope: Scope, b
             else:
                 tally.compared += 1
                 if changed := compare(names, there.vector, row):
-                    tally.suspects.append(Suspect(order, placed, changed, there.flags))
+                    tally.suspects.append(Suspect(order, placed, changed, there.flags, there.positions))
     return tally
 
 
 def _explained(
-    store: Store, gathered: Gathered, source: Source, suspects: Sequence[Suspect], scope: Scope, moment_ms: int
+    store: Store, gathered: Gathered, source: Source, suspects: Sequence[Suspect], scope: Scope
 ) -> list[Difference]:
     """As they were applied, one after another, no fact explains a difference."""
     if scope.as_applied or not suspects:
         return [suspect.difference() for suspect in suspects]
-    inquiry = Inquiry(store.definitions, suspects, moment_ms, gathered.repeated)
+    inquiry = Inquiry(store.definitions, suspects, gathered.repeated)
     for placed, fact in decoded(gathered.facts, source.unreadable):
         inquiry.hear(placed, fact)
     return [inquiry.explain(suspect) for suspect in suspects]

@@ -101,13 +101,6 @@ def backfill(
     is_flag=True,
     help="Replay in the log's order instead of the events': of one partition, every vector must be equal.",
 )
-@click.option(
-    "--moment",
-    type=click.FloatRange(0),
-    default=60.0,
-    show_default=True,
-    help="Seconds within which facts of different partitions may cross.",
-)
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Differing orders to print.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
 @click.option("--out", type=_OUT, help="Write the figures to this JSON file too.")
@@ -119,7 +112,6 @@ def audit(
     since: datetime,
     until: datetime,
     as_applied: bool,
-    moment: float,
     limit: int,
     as_json: bool,
     out: Path | None,
@@ -129,8 +121,8 @@ def audit(
 
     The facts are replayed in the order in which they happened. A vector may differ since a fact came late, or crossed
     an order of another partition, or was sent twice, or since the store was rebuilt after a gap in the log. A cause is
-    given where the number, worked out again in that order of application, is the one that was logged. What has no
-    cause is unexplained, and the exit code is 1.
+    given where the number, worked out again from the facts that had been applied, is the one that was logged. What has
+    no cause is unexplained, and the exit code is 1.
 
     \b
     Examples:
@@ -152,7 +144,7 @@ def audit(
             log = await _source(facts, brokers, topics.FACTS, stack)
             made = await _source(decisions, brokers, topics.DECISIONS, stack)
             with _bars() as bar:
-                return await audits.audit(log, made, scope, bar, round(moment * 1000))
+                return await audits.audit(log, made, scope, bar)
 
     report = asyncio.run(work())
     if out is not None:

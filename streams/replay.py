@@ -35,6 +35,7 @@ class Source(Protocol):
 
     total: float  # what `on_read` is told altogether
     cut: bool  # whether the log has lost its beginning
+    offsets: bool  # whether a record's number is its offset
 
     def records(self, on_read: Callable[[float], None]) -> AsyncIterator[Sequence[Record]]: ...
 
@@ -47,7 +48,7 @@ class Files:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
-        self.cut = False
+        self.cut = self.offsets = False
         self.total = float(sum(path.stat().st_size for path in paths))
 
     async def records(self, on_read: Callable[[float], None]) -> AsyncIterator[Sequence[Record]]:
@@ -71,7 +72,7 @@ class Topic:
 
     def __init__(self, records: KafkaLog, name: str, bounds: dict[int, tuple[int, int]]) -> None:
         self._log, self._name, self._bounds = records, name, bounds
-        self.cut = any(start for start, _ in bounds.values())
+        self.cut, self.offsets = any(start for start, _ in bounds.values()), True
         self.total = float(sum(end - start for start, end in bounds.values()))
 
     async def records(self, on_read: Callable[[float], None]) -> AsyncIterator[Sequence[Record]]:

@@ -25,7 +25,7 @@ from events.facts import decode as decode_fact
 from features.errors import Gap, Restarted
 from features.formulas import Floats
 from features.replay import WARM_UP_MS
-from features.store import Applied, Chunk, Seen
+from features.store import Applied, Chunk, Positions, Seen
 from models.decisions import Decision
 from models.screening import Decided
 from streams import lateness
@@ -115,7 +115,7 @@ class Screening:
 
         applied = await self._insist(apply)
         decided = cast("list[Decided]", [facts[place] for place in applied.decided])
-        decisions = self.conclude(decided, applied.matrix, self._flags)
+        decisions = placed(self.conclude(decided, applied.matrix, self._flags), applied.positions)
         await self._publish(partition, decisions)
         if applied.late and self._report is not None:
             await self._report(partition, lateness.of_chunk(facts, applied.late))
@@ -204,6 +204,13 @@ class Screening:
             if all(fences.get(partition, -1) >= offset - 1 for partition, offset in committed.items()):
                 return
             await asyncio.sleep(GATE_S)
+
+
+def placed(decisions: list[Decision], positions: Sequence[Positions]) -> list[Decision]:
+    """The decisions with what else the store had applied by then; there is nothing else where it has one partition."""
+    if not positions:
+        return decisions
+    return [msgspec.structs.replace(d, positions=at) for d, at in zip(decisions, positions, strict=True)]
 
 
 def decode_records(partition: int, records: Sequence[Valued]) -> tuple[list[int], list[AnyFact | None]]:

@@ -9,6 +9,7 @@ import pytest
 
 from events.facts import ActivityFact, Coordinates, Entities, OrderFact, VisitFact
 from features.audit import Changed, Inquiry, Suspect, compare
+from features.batches import shard_of
 from features.definitions import DEFINITIONS
 from features.replay import Placed
 from tests.features.oracle import Oracle
@@ -44,11 +45,11 @@ def logged(applied, feature):
     return vector[DEFINITIONS.names.index(feature)]
 
 
-def found(log, applied, *features, repeated=(), flags=(), moment_ms=MINUTE_MS, of=logged):
+def found(log, applied, *features, repeated=(), flags=(), positions=(), of=logged):
     """What facts of a log, where an order's number is its offset, make of numbers that came of those applied."""
     changed = tuple(Changed(feature, of(applied, feature), -1.0) for feature in features)
-    suspect = Suspect(SUSPECTED, Placed(0, 0, 100, b""), changed, flags)
-    inquiry = Inquiry(DEFINITIONS, [suspect], moment_ms, repeated)
+    suspect = Suspect(SUSPECTED, Placed(0, 0, 100, b""), changed, flags, positions)
+    inquiry = Inquiry(DEFINITIONS, [suspect], repeated)
     for fact in (*log, SUSPECTED):
         inquiry.hear(Placed(fact.occurred_at_ms, fact.source.partition, fact.source.offset, b""), fact)
     return inquiry.explain(suspect)
@@ -95,48 +96,37 @@ def test_a_wrong_number_beside_a_late_fact_is_unexplained():
     assert found([late, before], [before], ORDERS, of=one_more).cause == "unexplained"
 
 
-def test_facts_of_another_partition_may_have_crossed_within_a_moment():
+def test_a_fact_that_was_recorded_before_the_order_and_applied_after_it_has_crossed():
     before, after = order(7, 9, partition=1), order(7, 11, partition=1)
-    assert found([before], [], ORDERS).cause == "crossed"
+    difference = found([before], [], ORDERS)
+    assert (difference.cause, difference.facts) == ("crossed", ("orders-id:1:7",))
+    assert found([before], [], ORDERS, positions=((1, 6),)).cause == "crossed"
+    assert found([before], [], ORDERS, positions=((1, 7),)).cause == "unexplained"  # it was applied, and not counted
     assert found([after], [after], AGE).cause == "late fact"  # as it was: recorded later, and not counted
     assert found([after], [after], ORDERS, of=one_more).cause == "unexplained"
-    earlier = order(7, 8, partition=1)
-    assert found([earlier], [], ORDERS).cause == "unexplained"
-    assert found([earlier], [], ORDERS, moment_ms=3 * MINUTE_MS).cause == "crossed"
 
 
-def test_of_a_partition_that_crossed_only_a_beginning_can_have_been_applied():
+def test_a_fact_that_was_recorded_after_the_order_and_applied_before_it_has_crossed():
+    after = order(7, 9, recorded=11, partition=1)
+    assert found([after], [after], ORDERS, positions=((1, 7),)).cause == "crossed"
+    assert found([after], [after], ORDERS, positions=((1, 6),)).cause == "unexplained"
+
+
+def test_of_each_partition_what_was_applied_is_on_record():
     first, second = order(7, 9.2, partition=1), order(8, 9.5, partition=1, cents=5)
-    assert found([first, second], [first], SUM).cause == "crossed"
-    assert found([first, second], [first], SUM).facts == ("orders-id:1:8",)
-    assert found([first, second], [second], SUM).cause == "unexplained"
+    third = order(3, 9.4, partition=2, cents=11)
+    log = [first, second, third]
+    difference = found(log, [first, third], SUM, positions=((1, 7, 2, 3),))
+    assert (difference.cause, difference.facts) == ("crossed", ("orders-id:1:8",))
+    assert found(log, [second, third], SUM, positions=((1, 7, 2, 3),)).cause == "unexplained"
 
 
-def test_of_two_partitions_that_crossed_every_beginning_is_tried():
-    one, other = order(7, 9.2, partition=1, cents=5), order(7, 9.5, partition=2, cents=11)
-    for applied in ([], [one], [other]):
-        assert found([one, other], applied, SUM).cause == "crossed"
-
-
-def test_where_too_much_crossed_to_try_it_all_the_cause_is_only_possible():
-    many = [order(offset, 9.5, partition=partition) for partition in (1, 2, 3) for offset in range(60)]
-    assert found(many, [], ORDERS, of=lambda *_: 500.0).cause == "possible cause"
-
-
-def test_what_no_window_can_hold_is_not_tried():
-    old = [order(n, -200, recorded=9.5, partition=partition) for partition in (1, 2, 3) for n in range(60)]
-    crossed = order(60, 9, recorded=9.5, partition=1)
-    assert found([*old, crossed], [], ORDERS).cause == "crossed"
-    assert found(old, [], ORDERS, of=one_more).cause == "unexplained"
-
-
-def test_where_much_crossed_the_nearest_to_the_times_of_recording_is_tried_first():
-    cents = {1: 1, 2: 1_000, 3: 1_000_000}
-    many = [order(n, 9 + n / 60, partition=p, cents=cents[p]) for p in cents for n in range(60)]
-    applied = [fact for fact in many if fact.source.offset < 58 + (fact.source.partition == 2)]
-    difference = found(many, applied, SUM)
-    assert difference.cause == "crossed"
-    assert difference.facts == ("orders-id:1:58", "orders-id:1:59", "orders-id:2:59")
+def test_each_entity_is_as_far_as_the_shard_that_it_lives_in():
+    assert [shard_of(name, 3) for name in ("c", "k")] == [0, 1]
+    crossed = order(7, 9, partition=1)
+    positions = ((1, 7), (1, 6), ())
+    assert found([crossed], [], OTHER, positions=positions).cause == "crossed"
+    assert found([crossed], [], ORDERS, positions=positions).cause == "unexplained"
 
 
 def test_a_fact_of_another_partition_that_was_recorded_later_is_late_however_much():

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as Unreachable
 
 from events.facts import ActivityFact, Coordinates, Entities, VisitFact
+from features.batches import shard_of
 from features.cluster import Cluster
 from features.definitions import DEFINITIONS, Definitions, Windowed
 from features.errors import ForeignStore, Gap, Restarted, StoreFull
@@ -100,6 +101,25 @@ def test_a_repeated_chunk_gives_the_kept_rows_whatever_its_borders(run: Run) -> 
 
     first, again = run(body)
     assert first == again
+
+
+def test_a_row_says_how_far_each_shard_was_with_the_other_partitions(run: Run) -> None:
+    asking = chunk(1, order(1, card="c", ip="c", event_id="new"), order(2, card="d", ip="c", event_id="newer"))
+
+    async def body(client: Redis) -> list[Applied]:
+        store = await opened(client, shards=2)
+        alone = await store.apply(chunk(0, order(0)))
+        await store.apply(chunk(0, order(0), order(1), order(2), partition=12))
+        await store.apply(chunk(0, order(0), partition=3))
+        both = await store.apply(asking)
+        await store.apply(chunk(3, order(3), partition=12))
+        return [alone, both, await store.apply(asking)]
+
+    alone, both, again = run(body)
+    assert (shard_of("c", 2), shard_of("d", 2)) == (1, 0)
+    assert alone.positions == []
+    assert both.positions == [((), (3, 0, 12, 2)), ((3, 0, 12, 2), (3, 0, 12, 2))]
+    assert again.positions == both.positions  # as it was when they were read
 
 
 def test_a_fact_at_another_offset_with_a_source_already_seen_is_dropped(run: Run) -> None:

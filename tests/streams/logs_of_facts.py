@@ -12,6 +12,7 @@ from models.decisions import Decision
 from models.decisions import encode as encode_decision
 from models.policy import Policy
 from models.screening import conclude
+from streams.screening import placed
 
 START_MS = 1_767_225_600_000  # 2026-01-01
 MINUTE_MS = 60_000
@@ -50,7 +51,8 @@ def decided(url: str, applied: Sequence[AnyFact]) -> list[Decision]:
                 ends[partition] = offset + 1
                 answer = await store.apply(Chunk(partition, offset - 1, offset, [offset], [fact]))
                 facts = [fact] if answer.decided and isinstance(fact, OrderFact) else []
-                decisions += conclude(facts, answer.matrix[: len(facts)], None, Policy(0.5, 0.9), DEFINITIONS)
+                made = conclude(facts, answer.matrix[: len(facts)], None, Policy(0.5, 0.9), DEFINITIONS)
+                decisions += placed(made, answer.positions)
         return decisions
 
     return asyncio.run(run())

@@ -1,6 +1,8 @@
 """`amana features audit`: what differs is found, and named by its cause."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,9 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from events.facts import AnyFact
+from events.facts import encode as encode_fact
 from models.decisions import Decision
+from models.decisions import encode as encode_decision
+from streams.audit import audit
 from streams.cli import main
-from tests.streams.logs_of_facts import RANGE, decided, order, write_decisions, write_facts
+from streams.replay import Record, Scope
+from tests.streams.logs_of_facts import RANGE, START_MS, decided, order, write_decisions, write_facts
 
 IN_ORDER = [order(offset, minute) for offset, minute in enumerate((0, 3, 4, 20, 50))]
 # The third came a quarter of an hour late.
@@ -72,15 +78,47 @@ def test_as_applied_one_partition_is_equal_byte_for_byte(tmp_path: Path, embedde
     assert audited(tmp_path, WITH_A_LATE_ONE, spoilt, "--as-applied").causes == {"o-0-3": "unexplained"}
 
 
-def test_facts_of_two_partitions_cross(tmp_path: Path, embedded_redis: Any) -> None:
+class OneLog:
+    """Records with their offsets, as a topic has them."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._records = records
+        self.total, self.cut, self.offsets = float(len(records)), False, True
+
+    async def records(self, on_read: Callable[[float], None]) -> AsyncIterator[list[Record]]:
+        on_read(self.total)
+        yield self._records
+
+    def unreadable(self, partition: int, number: int, expected: str = "a fact") -> None:
+        raise AssertionError((partition, number, expected))
+
+
+def test_of_facts_of_two_partitions_it_is_known_which_crossed(embedded_redis: Any) -> None:
     one, other, last = order(0, 0), order(0, 0.5, partition=1), order(1, 10)
-    found = audited(tmp_path, [one, other, last], decided(embedded_redis.url, [other, one, last]))
-    assert (found.result.exit_code, found.causes) == (0, {"o-0-0": "crossed", "o-1-0": "crossed"})
-    several = audited(tmp_path, [one, other], [], "--as-applied")
-    assert several.result.exit_code == 1
-    assert several.result.stderr.splitlines()[-1] == (
-        "Error: the facts are of 2 partitions, and no log says in which order those were applied: expected one"
-    )
+    decisions = decided(embedded_redis.url, [other, one, last])
+    assert [decision.positions for decision in decisions] == [(), ((1, 0),), ((1, 0),)]
+    facts = OneLog([Record(f.source.partition, f.source.offset, encode_fact(f)) for f in (one, last, other)])
+    log = OneLog([Record(0, number, encode_decision(decision)) for number, decision in enumerate(decisions)])
+    report = asyncio.run(audit(facts, log, Scope(START_MS, START_MS + 3_600_000), lambda *_: lambda _: None))
+    assert {each.order_id: (each.cause, each.facts) for each in report.differences} == {
+        "o-0-0": ("crossed", ("orders-id:1:0",)),
+        "o-1-0": ("crossed", ("orders-id:0:0",)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "files do not say their offsets there"),
+        (("--as-applied",), "no log says in which order those were applied: expected one"),
+    ],
+)
+def test_facts_of_two_partitions_are_not_audited_from_files(
+    tmp_path: Path, arguments: tuple[str, ...], expected: str
+) -> None:
+    found = audited(tmp_path, [order(0, 0), order(0, 0.5, partition=1)], [], *arguments)
+    assert found.result.exit_code == 1
+    assert expected in found.result.stderr.splitlines()[-1]
 
 
 def test_a_tampered_vector_is_unexplained_and_the_exit_code_1(tmp_path: Path, embedded_redis: Any) -> None:

@@ -26,6 +26,7 @@ from models.training import DEFAULTS, Metrics, Settings, train
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 _END_OF_TIME_MS = 2**62
+_LARGE_BYTES = 2**30  # a training table beyond it is read in single precision
 
 database_option = click.option(
     "--database", envvar="AMANA_DATABASE", required=True, help="SQLAlchemy address, e.g. sqlite:///var/amana.db."
@@ -127,7 +128,7 @@ def train_command(
         with console.status("reading vectors"):
             until = until or labels_until
             table = (
-                _within(parquet.read(vectors, DEFINITIONS.hash), since, until)
+                _within(parquet.read(vectors, DEFINITIONS.hash, _LARGE_BYTES), since, until)
                 if vectors
                 else _read(str(database), since, until, labels_until)
             )
@@ -199,6 +200,8 @@ def _read(database: str, since: datetime | None, until: datetime | None, labels_
 
 
 def _within(table: pd.DataFrame, since: datetime | None, until: datetime | None) -> pd.DataFrame:
+    if since is None and until is None:
+        return table
     times = table["occurred_at_ms"]
     return table[(times >= _milliseconds(since, 0)) & (times < _milliseconds(until, _END_OF_TIME_MS))]
 

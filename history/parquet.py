@@ -14,6 +14,7 @@ import pyarrow.parquet
 from history.errors import ForeignFile
 
 _HASH = b"amana.definitions"
+_ROWS = 20_000  # of a file at once
 
 
 class Writer:
@@ -48,8 +49,11 @@ def write(table: pd.DataFrame, path: Path, definitions: str) -> None:
         writer.write(arrow)
 
 
-def read(path: Path, definitions: str) -> pd.DataFrame:
+def read(path: Path, definitions: str, narrow_over_bytes: int | None = None) -> pd.DataFrame:
     """A training table, an order without a label as genuine.
+
+    One larger than `narrow_over_bytes` has its numbers of double precision in single, part by part: half the memory,
+    and none for a second copy.
 
     Raises ForeignFile for what is none, or is one of other definitions.
     """
@@ -61,6 +65,22 @@ def read(path: Path, definitions: str) -> pd.DataFrame:
         found = (file.schema_arrow.metadata or {}).get(_HASH, b"none").decode(errors="replace")
         if found != definitions:
             raise ForeignFile(f"{path} holds vectors of definitions {found}, expected {definitions}: backfill it again")
-        table = file.read().to_pandas()
+        narrow = narrow_over_bytes is not None and _bytes(file) > narrow_over_bytes
+        table = _narrow(file) if narrow else file.read().to_pandas()
     table["label"] = table["label"].fillna(0).astype("int64")
     return table
+
+
+def _bytes(file: pyarrow.parquet.ParquetFile) -> int:
+    """What the file's numbers take in memory, about."""
+    return 8 * int(file.metadata.num_rows) * int(file.metadata.num_columns)
+
+
+def _narrow(file: pyarrow.parquet.ParquetFile) -> pd.DataFrame:
+    schema = pa.schema(
+        [field.with_type(pa.float32()) if field.type == pa.float64() else field for field in file.schema_arrow]
+    )
+    parts = [pa.Table.from_batches([batch]).cast(schema) for batch in file.iter_batches(_ROWS)]
+    table = pa.concat_tables(parts) if parts else schema.empty_table()
+    del parts
+    return table.to_pandas(split_blocks=True, self_destruct=True)  # each column leaves one form as it gets the other

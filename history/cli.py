@@ -26,7 +26,6 @@ from models.training import DEFAULTS, Metrics, Settings, train
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 _END_OF_TIME_MS = 2**62
-_LARGE_BYTES = 2**30  # a training table beyond it is read in single precision
 
 database_option = click.option(
     "--database", envvar="AMANA_DATABASE", required=True, help="SQLAlchemy address, e.g. sqlite:///var/amana.db."
@@ -125,16 +124,12 @@ def train_command(
             trials=trials,
             seconds=seconds,
         )
-        with console.status("reading vectors"):
-            until = until or labels_until
-            table = (
-                _within(parquet.read(vectors, DEFINITIONS.hash, _LARGE_BYTES), since, until)
+        until = until or labels_until
+        with console.status("reading vectors") as status:
+            trained = train(  # which alone holds the table, and lets it go: of a million orders it is gigabytes
+                _within(parquet.read(vectors, DEFINITIONS.hash, DEFINITIONS.names), since, until)
                 if vectors
-                else _read(str(database), since, until, labels_until)
-            )
-        with console.status(f"learning from {len(table):,} orders") as status:
-            trained = train(
-                table,
+                else _read(str(database), since, until, labels_until),
                 DEFINITIONS.names,
                 definitions=DEFINITIONS.hash,
                 seed=seed,

@@ -3,9 +3,10 @@
 The file's metadata names the definitions' hash under `amana.definitions`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
@@ -14,7 +15,8 @@ import pyarrow.parquet
 from history.errors import ForeignFile
 
 _HASH = b"amana.definitions"
-_ROWS = 20_000  # of a file at once
+_LARGE_BYTES = 2**30
+_COLUMNS = 16  # of a file at once
 
 
 class Writer:
@@ -49,11 +51,10 @@ def write(table: pd.DataFrame, path: Path, definitions: str) -> None:
         writer.write(arrow)
 
 
-def read(path: Path, definitions: str, narrow_over_bytes: int | None = None) -> pd.DataFrame:
+def read(path: Path, definitions: str, features: Sequence[str] = (), large_bytes: int = _LARGE_BYTES) -> pd.DataFrame:
     """A training table, an order without a label as genuine.
 
-    One larger than `narrow_over_bytes` has its numbers of double precision in single, part by part: half the memory,
-    and none for a second copy.
+    One larger than `large_bytes` has the `features` in single precision: half the memory, and none for a second copy.
 
     Raises ForeignFile for what is none, or is one of other definitions.
     """
@@ -65,8 +66,7 @@ def read(path: Path, definitions: str, narrow_over_bytes: int | None = None) -> 
         found = (file.schema_arrow.metadata or {}).get(_HASH, b"none").decode(errors="replace")
         if found != definitions:
             raise ForeignFile(f"{path} holds vectors of definitions {found}, expected {definitions}: backfill it again")
-        narrow = narrow_over_bytes is not None and _bytes(file) > narrow_over_bytes
-        table = _narrow(file) if narrow else file.read().to_pandas()
+        table = _narrow(file, frozenset(features)) if _bytes(file) > large_bytes else file.read().to_pandas()
     table["label"] = table["label"].fillna(0).astype("int64")
     return table
 
@@ -76,11 +76,12 @@ def _bytes(file: pyarrow.parquet.ParquetFile) -> int:
     return 8 * int(file.metadata.num_rows) * int(file.metadata.num_columns)
 
 
-def _narrow(file: pyarrow.parquet.ParquetFile) -> pd.DataFrame:
-    schema = pa.schema(
-        [field.with_type(pa.float32()) if field.type == pa.float64() else field for field in file.schema_arrow]
-    )
-    parts = [pa.Table.from_batches([batch]).cast(schema) for batch in file.iter_batches(_ROWS)]
-    table = pa.concat_tables(parts) if parts else schema.empty_table()
-    del parts
-    return table.to_pandas(split_blocks=True, self_destruct=True)  # each column leaves one form as it gets the other
+def _narrow(file: pyarrow.parquet.ParquetFile, features: frozenset[str]) -> pd.DataFrame:
+    """A few columns at a time, each an array of its own: no more than these are ever there twice."""
+    names = file.schema_arrow.names
+    columns: dict[str, Any] = {}
+    for start in range(0, len(names), _COLUMNS):
+        part = file.read(columns=names[start : start + _COLUMNS]).to_pandas()
+        columns |= {name: part[name].astype("float32") if name in features else part[name] for name in part}
+        pa.default_memory_pool().release_unused()
+    return pd.DataFrame(columns, copy=False)

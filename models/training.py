@@ -124,6 +124,7 @@ def train(
     learned, judged = _split(ordered, settings)
     x, y = _arrays(table, learned, names)
     x_judged, y_judged = _arrays(table, judged, names)
+    del table  # it may be as large as these, and its caller has let it go
     refuse_leaks(x_judged, y_judged, names)
     model = learn(
         x,

@@ -124,16 +124,12 @@ def train_command(
             trials=trials,
             seconds=seconds,
         )
-        with console.status("reading vectors"):
-            until = until or labels_until
-            table = (
-                _within(parquet.read(vectors, DEFINITIONS.hash), since, until)
+        until = until or labels_until
+        with console.status("reading vectors") as status:
+            trained = train(  # which alone holds the table, and lets it go: of a million orders it is gigabytes
+                _within(parquet.read(vectors, DEFINITIONS.hash, DEFINITIONS.names), since, until)
                 if vectors
-                else _read(str(database), since, until, labels_until)
-            )
-        with console.status(f"learning from {len(table):,} orders") as status:
-            trained = train(
-                table,
+                else _read(str(database), since, until, labels_until),
                 DEFINITIONS.names,
                 definitions=DEFINITIONS.hash,
                 seed=seed,
@@ -199,6 +195,8 @@ def _read(database: str, since: datetime | None, until: datetime | None, labels_
 
 
 def _within(table: pd.DataFrame, since: datetime | None, until: datetime | None) -> pd.DataFrame:
+    if since is None and until is None:
+        return table
     times = table["occurred_at_ms"]
     return table[(times >= _milliseconds(since, 0)) & (times < _milliseconds(until, _END_OF_TIME_MS))]
 

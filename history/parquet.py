@@ -3,9 +3,10 @@
 The file's metadata names the definitions' hash under `amana.definitions`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +15,8 @@ import pyarrow.parquet
 from history.errors import ForeignFile
 
 _HASH = b"amana.definitions"
+_LARGE_BYTES = 2**30
+_COLUMNS = 16  # of a file at once
 
 
 class Writer:
@@ -48,8 +51,10 @@ def write(table: pd.DataFrame, path: Path, definitions: str) -> None:
         writer.write(arrow)
 
 
-def read(path: Path, definitions: str) -> pd.DataFrame:
+def read(path: Path, definitions: str, features: Sequence[str] = (), large_bytes: int = _LARGE_BYTES) -> pd.DataFrame:
     """A training table, an order without a label as genuine.
+
+    One larger than `large_bytes` has the `features` in single precision: half the memory, and none for a second copy.
 
     Raises ForeignFile for what is none, or is one of other definitions.
     """
@@ -61,6 +66,22 @@ def read(path: Path, definitions: str) -> pd.DataFrame:
         found = (file.schema_arrow.metadata or {}).get(_HASH, b"none").decode(errors="replace")
         if found != definitions:
             raise ForeignFile(f"{path} holds vectors of definitions {found}, expected {definitions}: backfill it again")
-        table = file.read().to_pandas()
+        table = _narrow(file, frozenset(features)) if _bytes(file) > large_bytes else file.read().to_pandas()
     table["label"] = table["label"].fillna(0).astype("int64")
     return table
+
+
+def _bytes(file: pyarrow.parquet.ParquetFile) -> int:
+    """What the file's numbers take in memory, about."""
+    return 8 * int(file.metadata.num_rows) * int(file.metadata.num_columns)
+
+
+def _narrow(file: pyarrow.parquet.ParquetFile, features: frozenset[str]) -> pd.DataFrame:
+    """A few columns at a time, each an array of its own: no more than these are ever there twice."""
+    names = file.schema_arrow.names
+    columns: dict[str, Any] = {}
+    for start in range(0, len(names), _COLUMNS):
+        part = file.read(columns=names[start : start + _COLUMNS]).to_pandas()
+        columns |= {name: part[name].astype("float32") if name in features else part[name] for name in part}
+        pa.default_memory_pool().release_unused()
+    return pd.DataFrame(columns, copy=False)

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from models.errors import FromTheFuture
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.float32] | NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TOO_GOOD = 0.999  # the area under the ROC curve of one column alone, beyond which it must hold the label

@@ -24,6 +24,7 @@ _LATER = 0.25  # of the training orders, the latest, to tune and calibrate on
 _FEW_FRAUDS = 25  # fewer among the later orders say nothing
 _STEP = 10  # trees between looks at the later orders
 _MOST_TREES = 400
+_AT_ONCE = 50_000  # rows
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +68,13 @@ class Learned(msgspec.Struct, frozen=True):
     plan: Plan
 
     def scores(self, x: Matrix) -> Floats:
-        return np.asarray(expit(self.model.decision_function(x) + self.offset), dtype=np.float64)
+        return np.asarray(expit(margins(self.model, x) + self.offset), dtype=np.float64)
+
+
+def margins(model: HistGradientBoostingClassifier, x: Matrix) -> Floats:
+    """Part by part: the model copies what it is given into double precision."""
+    parts = [model.decision_function(x[start : start + _AT_ONCE]) for start in range(0, len(x), _AT_ONCE)]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def learn(
@@ -95,7 +102,7 @@ def learn(
     if enough:
         told("calibrating")
         rehearsal = fit(rows, msgspec.structs.replace(plan, members=1), seed)
-        scale, shift = _platt(rehearsal.decision_function(x[later]) - _weight_log(rows.y, plan), y[later])
+        scale, shift = _platt(margins(rehearsal, x[later]) - _weight_log(rows.y, plan), y[later])
     told(f"learning from {len(y):,} orders")
     model = fit(Rows(x, y, weight, words), plan, seed)
     return Learned(_scaled(model, scale), scale * -_weight_log(y, plan) + shift, plan)
@@ -109,7 +116,9 @@ def fit(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier:
 
 
 def _member(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier:
-    x = np.where(np.isnan(rows.x).all(axis=0), rows.x.dtype.type(0), rows.x)  # the histograms need a number
+    x, empty = rows.x, np.isnan(rows.x).all(axis=0)
+    if empty.any():
+        x = np.where(empty, x.dtype.type(0), x)  # the histograms need a number
     model = HistGradientBoostingClassifier(
         max_iter=plan.trees,
         max_leaf_nodes=plan.leaves,

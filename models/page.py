@@ -11,19 +11,20 @@ Points = Sequence[tuple[float, float]]
 
 _SIDE, _LEFT, _TOP = 260, 44, 12
 _BOTTOM = _TOP + _SIDE
+_SHOWN = 0.00005  # a smaller weight would be written as nothing
 _COLOURS = ("#1b6ca8", "#c8553d")
 _STYLE = """
 :root{color-scheme:light}
 body{font:16px/1.6 "Noto Sans","Noto Sans Arabic","Segoe UI",Tahoma,"DejaVu Sans",sans-serif;color:#1d2330;
 background:#fff;max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}
-.two{display:flex;gap:1rem;justify-content:space-between;flex-wrap:wrap}
-table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;border-bottom:1px solid #ddd}
-th{text-align:start;font-weight:600}td.n,th.n{text-align:end;direction:ltr;font-variant-numeric:tabular-nums}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem}
+h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:0}.head{margin:2rem 0 .5rem}
+.two{display:flex;gap:0 1rem;justify-content:space-between;flex-wrap:wrap}.two [dir=rtl]{margin-inline-start:auto}
+table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;border-bottom:1px solid #ddd;overflow-wrap:anywhere}
+th{text-align:start;font-weight:600}td.n,th.n{text-align:end;direction:ltr;font-variant-numeric:tabular-nums;overflow-wrap:normal}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1.5rem 1rem}
 figure{margin:0}figcaption{font-size:.9rem}svg{width:100%;height:auto;direction:ltr}
 svg text{font:11px "Noto Sans","Segoe UI",Tahoma,"DejaVu Sans",sans-serif;fill:#444}
-.w{width:40%}.b{height:.7rem;background:#1b6ca8}
+.w{width:40%}@media(max-width:34rem){.w{width:20%}td,th{padding:.3rem}}.b{height:.7rem;background:#1b6ca8}
 .grid{stroke:#e3e3e3}.even{stroke:#999;stroke-dasharray:4 3}polyline{fill:none;stroke-width:2}
 """.replace("\n", "")
 
@@ -67,6 +68,7 @@ def html(page: Page) -> str:
         f"<tr><td dir=auto>{escape(name)}</td><td class=n>{weight:.4f}</td><td class=w>"
         f'<div class=b style="width:{100 * max(0.0, weight) / largest:.1f}%"></div></td></tr>'
         for name, weight in page.weights
+        if weight > _SHOWN
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
@@ -77,14 +79,14 @@ def html(page: Page) -> str:
 <table><tr><th>measure</th><th class=n>value</th><th lang=ar dir=rtl>المقياس</th></tr>{rows}</table>
 {_heading("Curves", "المنحنيات")}<div class=plots>{"".join(_plots(page))}</div>
 {_heading("What moved the scores most", "أكثر ما أثر في الدرجات")}
-<table><tr><th>column</th><th class=n>mean change of the score</th><th></th></tr>{weights}</table>
+<table><tr><th>column</th><th class=n>mean change of a score</th><th></th></tr>{weights}</table>
 {_heading("About the data", "عن البيانات")}<ul>{notes}</ul>
 </body></html>
 """
 
 
 def _heading(english: str, arabic: str) -> str:
-    return f"<div class=two><h2>{english}</h2><h2 lang=ar dir=rtl>{arabic}</h2></div>"
+    return f'<div class="two head"><h2>{english}</h2><h2 lang=ar dir=rtl>{arabic}</h2></div>'
 
 
 def _row(name: str, value: float | None) -> str:
@@ -113,21 +115,28 @@ def _plots(page: Page) -> list[str]:
             even,
         ),
         _plot(
-            (f"Calibration (axes to {scale:.3g})", "المعايرة"),
+            ("Calibration: groups of as many orders each", "المعايرة: مجموعات متساوية العدد"),
             ("score", "share of fraud"),
             {"": groups},
             even,
             dots=True,
+            top=scale,
         ),
     ]
 
 
 def _plot(
-    title: tuple[str, str], axes: tuple[str, str], lines: dict[str, Points], reference: Points, dots: bool = False
+    title: tuple[str, str],
+    axes: tuple[str, str],
+    lines: dict[str, Points],
+    reference: Points,
+    dots: bool = False,
+    top: float = 1.0,
 ) -> str:
+    """Points are shares of the axes, whose ends are written as `top`."""
     parts = [_line(0.25 * n, 0.0, 0.25 * n, 1.0) + _line(0.0, 0.25 * n, 1.0, 0.25 * n) for n in range(5)]
-    parts += [_text(_x(0.5 * n), _BOTTOM + 14, f"{0.5 * n:g}", "middle") for n in range(3)]
-    parts += [_text(_LEFT - 5, _y(0.5 * n) + 4, f"{0.5 * n:g}", "end") for n in range(3)]
+    parts += [_text(_x(0.5 * n), _BOTTOM + 14, f"{0.5 * n * top:.3g}", "middle") for n in range(3)]
+    parts += [_text(_LEFT - 5, _y(0.5 * n) + 4, f"{0.5 * n * top:.3g}", "end") for n in range(3)]
     parts.append(f'<polyline class="even" points="{_points(reference)}"/>')
     for number, (name, line) in enumerate(lines.items()):
         colour = _COLOURS[number]

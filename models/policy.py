@@ -142,7 +142,7 @@ def within_capacity(scores: Floats, amounts_usd: Floats, costs: Costs, reviews: 
     return msgspec.structs.replace(free, price_cents=max(0.0, price))
 
 
-def amounts_of(matrix: Floats, names: Sequence[str]) -> Floats:
+def amounts_of(matrix: NDArray[np.float32] | Floats, names: Sequence[str]) -> Floats:
     """Each order's amount in US dollars, of vectors with these names; NaN where they do not have it."""
     found: Any = matrix[:, names.index(AMOUNT)] if AMOUNT in names else np.full(len(matrix), np.nan)
     return np.asarray(found, dtype=np.float64)

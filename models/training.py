@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 from models.checks import drifted, refuse_future, refuse_leaks
 from models.errors import UntrainableTable
-from models.learner import Learned, Plan, learn
+from models.learner import Learned, Matrix, Plan, learn, margins
 from models.measures import calibration_error, reliability
 from models.policy import Costs, Policy, amounts_of, within_capacity
 
@@ -118,12 +118,13 @@ def train(
 
     Raises UntrainableTable, and FromTheFuture where the table holds what nobody could know.
     """
-    ordered = _checked(table, names).sort_values(["occurred_at_ms", "decision_id"], kind="stable")
+    ordered = _by_time(_checked(table, names))
     if known_at_ms is not None:
         refuse_future(ordered["occurred_at_ms"].to_numpy(), _labelled_at(ordered), known_at_ms)
     learned, judged = _split(ordered, settings)
-    x, y = _arrays(learned, names)
-    x_judged, y_judged = _arrays(judged, names)
+    x, y = _arrays(table, learned, names)
+    x_judged, y_judged = _arrays(table, judged, names)
+    del table  # it may be as large as these, and its caller has let it go
     refuse_leaks(x_judged, y_judged, names)
     model = learn(
         x,
@@ -151,7 +152,7 @@ def train(
         offset=model.offset,
         policy=policy,
         metrics=measure(y_judged, scores, amounts, policy),
-        fingerprint=hashlib.sha256(model.model.decision_function(x_judged).tobytes()).hexdigest(),
+        fingerprint=hashlib.sha256(margins(model.model, x_judged).tobytes()).hexdigest(),
         drift=drifted(x, x_judged, names),
     )
 
@@ -200,6 +201,12 @@ def _checked(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return table
 
 
+def _by_time(table: pd.DataFrame) -> pd.DataFrame:
+    """All but the features, which are not copied; the index says which row of the table each is."""
+    kept = [column for column in (*REQUIRED, "labelled_at_ms", "amount_minor") if column in table.columns]
+    return table[kept].reset_index(drop=True).sort_values(["occurred_at_ms", "decision_id"], kind="stable")
+
+
 def _split(ordered: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Orders of the same millisecond stay together, among the judged; those of the gap before these are left out."""
     times = ordered["occurred_at_ms"].to_numpy()
@@ -246,5 +253,10 @@ def _both_classes(part: pd.DataFrame, what: str) -> None:
         )
 
 
-def _arrays(part: pd.DataFrame, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    return part[list(names)].to_numpy(dtype=np.float64), part["label"].to_numpy(dtype=np.int64)
+def _arrays(table: pd.DataFrame, part: pd.DataFrame, names: Sequence[str]) -> tuple[Matrix, NDArray[np.int64]]:
+    """Of the part's rows the features, column by column, in single precision where the table has it so, and labels."""
+    rows, narrow = part.index.to_numpy(), all(table[name].dtype == np.float32 for name in names)
+    x = np.empty((len(rows), len(names)), dtype=np.float32 if narrow else np.float64)
+    for place, name in enumerate(names):
+        x[:, place] = table[name].to_numpy()[rows]
+    return x, part["label"].to_numpy(dtype=np.int64)

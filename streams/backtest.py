@@ -165,14 +165,14 @@ def _page(asked: Asked, tested: Tested, summary: Summary) -> Page:
         ("orders", asked.orders.name),
         ("labels", f"{asked.labels.name}, known {summary.delay_days:g} days late unless they say when"),
         ("learned from", f"{summary.learned_orders:,} orders, {summary.learned_frauds:,} fraud as far as was known"),
-        ("training", f"{summary.train_from} until {summary.train_until} (UTC)"),
-        ("test", f"{summary.test_from} until {summary.test_until} (UTC)"),
+        ("training", f"{_shown(summary.train_from)} until {_shown(summary.train_until)} (UTC)"),
+        ("test", f"{_shown(summary.test_from)} until {_shown(summary.test_until)} (UTC)"),
         ("columns", f"{summary.columns}; definitions {summary.definitions}"),
         ("seed, fingerprint of the scores", f"{summary.seed}, {summary.fingerprint[:16]}"),
     ]
     measured: Measures = tested.measures
     return Page(
-        title=f"{asked.orders.name}: {summary.test_from} – {summary.test_until}",
+        title=f"{asked.orders.name}: {_shown(summary.test_from)} – {_shown(summary.test_until)}",
         facts=facts,
         measures=measured,
         orders=tested.orders,
@@ -194,3 +194,9 @@ def _numbered(texts: list[str | None] | None) -> NDArray[np.int64] | None:
 
 def _text(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _shown(moment: str) -> str:
+    """To the minute, and to the day alone at midnight."""
+    day, time_of_day = moment[:10], moment[11:16]
+    return day if moment.endswith("T00:00:00") else f"{day} {time_of_day}"

@@ -29,3 +29,16 @@ def test_parts_are_one_table_and_an_order_without_a_label_is_read_as_genuine(tmp
             writer.write(pyarrow.table({"label": part}))
     assert pyarrow.parquet.read_table(path)["label"].to_pylist() == [1, None, 0]
     assert parquet.read(path, "d")["label"].to_list() == [1, 0, 0]
+
+
+def test_a_large_table_has_its_features_in_single_precision_and_a_small_one_as_they_are(tmp_path):
+    path = tmp_path / "training.parquet"
+    table = pd.DataFrame(
+        {"card.age_s": [0.1, float("nan"), 3.0], "decision_id": ["a", "b", "c"], "labelled_at_ms": [1e15 + 1, 1.0, 2.0],
+         "label": [0, 1, 0]}
+    )  # fmt: skip
+    parquet.write(table, path, "d")
+    bytes_held = 8 * 3 * 4
+    assert parquet.read(path, "d", ["card.age_s"], bytes_held)["card.age_s"].dtype == "float64"
+    narrow = parquet.read(path, "d", ["card.age_s"], bytes_held - 1)
+    pd.testing.assert_frame_equal(narrow, table.astype({"card.age_s": "float32"}))

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from models.forest import Forest
-from models.learner import DEFAULT, Plan, Rows, _sampled, fit, learn, merged
+from models.learner import DEFAULT, Plan, Rows, _sampled, fit, learn, margins, merged
 from models.measures import calibration_error, reliability
 
 NO_WORDS = np.zeros(4, dtype=bool)
@@ -31,6 +31,15 @@ def test_members_are_averaged_into_one_forest() -> None:
     whole = merged(members)
     assert whole.decision_function(x) == pytest.approx(mean, abs=1e-12)
     assert (Forest(whole).margins(x[:50]) == whole.decision_function(x[:50])).all()
+
+
+def test_a_row_of_a_large_matrix_gets_the_margin_that_it_gets_by_itself() -> None:
+    x, y, _ = made(1_000)
+    x[:, 3] = 0.0
+    model = HistGradientBoostingClassifier(max_iter=3, early_stopping=False).fit(x, y)
+    many = np.tile(x, (101, 1)).astype(np.float32)
+    assert (margins(model, many) == model.decision_function(many)).all()
+    assert len(margins(model, many[:0])) == 0
 
 
 def test_the_same_rows_and_seed_give_the_same_scores_and_another_seed_others() -> None:

@@ -35,6 +35,14 @@ def test_the_same_table_and_seed_give_the_same_model_whatever_the_rows_order(tab
     assert (again.from_ms, again.until_ms) == (trained.from_ms, trained.until_ms)
 
 
+def test_a_table_of_single_precision_gives_the_same_model_but_for_its_last_digits(table, trained):
+    narrow = train(
+        table.astype(dict.fromkeys(names_of(table), np.float32)), names_of(table), definitions=DEFINITIONS, seed=7
+    )
+    assert narrow.metrics.auc == pytest.approx(trained.metrics.auc, abs=1e-3)
+    assert narrow.learned_orders == trained.learned_orders
+
+
 def test_the_later_orders_are_judged_and_never_learned_from(table):
     flipped = table.assign(label=table["label"].where(table.index < 3_000, 1 - table["label"]))
     assert train(flipped, names_of(table), definitions=DEFINITIONS, seed=7).metrics.auc < 0.05

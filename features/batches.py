@@ -330,4 +330,5 @@ def _fill(rows: Floats, answered: Sequence[tuple[int, bytes]]) -> dict[int, dict
 
 
 def _positions(behind: Sequence[Mapping[int, Mapping[int, int]]], place: int) -> Positions:
-    return tuple(tuple(chain.from_iterable(sorted(of_shard.get(place, {}).items()))) for of_shard in behind)
+    of_shards = tuple(tuple(chain.from_iterable(sorted(of_shard.get(place, {}).items()))) for of_shard in behind)
+    return of_shards if any(of_shards) else ()  # whatever company a row is in

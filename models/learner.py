@@ -6,6 +6,7 @@ Time is kept in order throughout: what is tuned or calibrated on came after what
 import math
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -22,9 +23,13 @@ Told = Callable[[str], None]
 
 _LATER = 0.25  # of the training orders, the latest, to tune and calibrate on
 _FEW_FRAUDS = 25  # fewer among the later orders say nothing
+_FORWARD = (1 / 3, 1 / 2, 2 / 3, 5 / 6, 1.0)  # then several parts are looked at, each by what was learned before it
+_FEWEST_FRAUDS = 10  # to learn anything from
 _STEP = 10  # trees between looks at the later orders
 _MOST_TREES = 400
 _AT_ONCE = 50_000  # rows
+_FEW_ROWS = 20_000
+_FEW_BINS = 96  # as good for few rows, in half the time; and more than a column has words
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +64,9 @@ class Rows(msgspec.Struct, frozen=True):
     weight: Floats
     words: NDArray[np.bool_]
 
+    def part(self, begin: int, end: int) -> "Rows":
+        return Rows(self.x[begin:end], self.y[begin:end], self.weight[begin:end], self.words)
+
 
 class Learned(msgspec.Struct, frozen=True):
     """A model: the logistic function of its margin plus `offset` is the score. `plan` is what it was learned with."""
@@ -87,25 +95,39 @@ def learn(
     words: NDArray[np.bool_],
     told: Told,
     weight: Floats | None = None,
+    standing: Floats | None = None,
 ) -> Learned:
     """From rows in the order of their times, both classes among them. `words` marks columns that hold numbers of words.
 
-    Raises nothing for what is hard to learn: a column that is NaN throughout is never split on.
+    Each counts `weight` times, and as `standing` orders, to which scores are calibrated too. Raises nothing for what is
+    hard to learn: a column that is NaN throughout is never split on.
     """
-    weight = np.ones(len(y)) if weight is None else weight
-    cut = _cut(occurred_at_ms)
-    rows, later = Rows(x[:cut], y[:cut], weight[:cut], words), slice(cut, len(y))
-    enough = min(int(rows.y.sum()), int(y[later].sum())) >= _FEW_FRAUDS
+    standing = np.ones(len(y)) if standing is None else standing
+    rows = Rows(x, y, standing if weight is None else weight * standing, words)
+    cut = _cut(occurred_at_ms, 1.0 - _LATER)
+    earlier, later = rows.part(0, cut), slice(cut, len(y))
+    enough = min(int(earlier.y.sum()), int(y[later].sum())) >= _FEW_FRAUDS
     if enough and plan.trials:
-        plan = _searched(rows, x[later], y[later], plan, seed, told)
-    scale, shift = 1.0, 0.0
-    if enough:
-        told("calibrating")
-        rehearsal = fit(rows, msgspec.structs.replace(plan, members=1), seed)
-        scale, shift = _platt(margins(rehearsal, x[later]) - _weight_log(rows.y, plan), y[later])
+        plan = _searched(earlier, x[later], y[later], plan, seed, told)
+    told("calibrating")
+    shares = (1.0 - _LATER, 1.0) if enough else _FORWARD
+    scale, shift = _calibration(rows, standing, [_cut(occurred_at_ms, share) for share in shares], plan, seed)
     told(f"learning from {len(y):,} orders")
-    model = fit(Rows(x, y, weight, words), plan, seed)
-    return Learned(_scaled(model, scale), scale * -_weight_log(y, plan) + shift, plan)
+    return Learned(_scaled(fit(rows, plan, seed), scale), scale * -_weight_log(y, plan) + shift, plan)
+
+
+def _calibration(rows: Rows, standing: Floats, cuts: list[int], plan: Plan, seed: int) -> tuple[float, float]:
+    """Scale and shift of margins, by rehearsals that learn from all before a cut and answer what is up to the next."""
+    answers: list[tuple[Floats, Ints, Floats]] = []
+    for begin, end in pairwise(cuts):
+        earlier = rows.part(0, begin)
+        if min(int(earlier.y.sum()), begin - int(earlier.y.sum())) >= _FEWEST_FRAUDS:
+            rehearsal = fit(earlier, msgspec.structs.replace(plan, members=1), seed)
+            found = margins(rehearsal, rows.x[begin:end]) - _weight_log(earlier.y, plan)
+            answers.append((found, rows.y[begin:end], standing[begin:end]))
+    if sum(int(y.sum()) for _, y, _ in answers) < _FEW_FRAUDS:
+        return 1.0, 0.0
+    return _platt(*(np.concatenate(parts) for parts in zip(*answers, strict=True)))
 
 
 def fit(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier:
@@ -126,6 +148,7 @@ def _member(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier
         l2_regularization=plan.l2,
         min_samples_leaf=plan.min_leaf,
         max_features=plan.column_share,
+        max_bins=255 if len(rows.y) > _FEW_ROWS else _FEW_BINS,
         categorical_features=rows.words if rows.words.any() else None,
         early_stopping=False,
         random_state=seed,
@@ -173,16 +196,17 @@ def _weight_log(y: Ints, plan: Plan) -> float:
     return plan.fraud_power * math.log((len(y) - frauds) / frauds)
 
 
-def _platt(margins: Floats, y: Ints) -> tuple[float, float]:
+def _platt(margins: Floats, y: Ints, standing: Floats) -> tuple[float, float]:
     """Scale and shift by which the margins fit what came of the orders; never a scale that turns their order around."""
-    fitted = LogisticRegression(C=1.0).fit(margins[:, None], y)
+    fitted = LogisticRegression(C=1.0).fit(margins[:, None], y, sample_weight=standing)
     scale = float(fitted.coef_[0, 0])
     return (scale, float(fitted.intercept_[0])) if scale > 0 else (1.0, 0.0)
 
 
-def _cut(occurred_at_ms: Ints) -> int:
-    """How many of the orders are the earlier ones; those of one moment stay together, among the later."""
-    return int(np.searchsorted(occurred_at_ms, occurred_at_ms[int(len(occurred_at_ms) * (1.0 - _LATER))]))
+def _cut(occurred_at_ms: Ints, share: float) -> int:
+    """How many of the orders are the earliest share; those of one moment stay together, among the later."""
+    place = int(len(occurred_at_ms) * share)
+    return place if place == len(occurred_at_ms) else int(np.searchsorted(occurred_at_ms, occurred_at_ms[place]))
 
 
 def _searched(rows: Rows, x_later: Matrix, y_later: Ints, plan: Plan, seed: int, told: Told) -> Plan:

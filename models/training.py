@@ -1,4 +1,4 @@
-"""Trains a model on logged vectors: learns from the earlier orders, is judged on the later ones."""
+"""Trains a model on logged vectors: one that learned from the earlier orders is judged on the later; then all teach."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -11,8 +11,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from models.checks import drifted, refuse_future, refuse_leaks
+from models.delays import standing
 from models.errors import UntrainableTable
-from models.learner import Learned, Matrix, Plan, learn, margins
+from models.learner import DEFAULT, Learned, Matrix, Plan, learn, margins
 from models.measures import calibration_error, reliability
 from models.policy import Costs, Policy, amounts_of, within_capacity
 
@@ -33,15 +34,15 @@ class Settings(msgspec.Struct, frozen=True):
     reviews_per_day: float | None = None
     review_share: float = 0.025
     judged_share: float = 0.25
-    trees: int = 100
-    leaves: int = 15
-    learning_rate: float = 0.05
-    l2: float = 1.0
-    min_leaf: int = 20
-    column_share: float = 1.0
-    members: int = 1
+    trees: int = DEFAULT.trees
+    leaves: int = DEFAULT.leaves
+    learning_rate: float = DEFAULT.learning_rate
+    l2: float = DEFAULT.l2
+    min_leaf: int = DEFAULT.min_leaf
+    column_share: float = DEFAULT.column_share
+    members: int = 1  # each costs as much time again at every decision
     most_rows: int = 300_000
-    fraud_power: float = 0.5
+    fraud_power: float = DEFAULT.fraud_power
     amount_power: float = 0.0
     delay_days: float = 0.0
     trials: int = 0
@@ -82,7 +83,8 @@ class Trained(msgspec.Struct, frozen=True):
     """A model and all that is to be known about it.
 
     The score is the logistic function of the model's margin plus `offset`; `fingerprint` stands for what the model
-    answers on the judged orders; the window is of the orders' times.
+    answers on the latest orders; the window is of the orders' times. It learned from `orders`; `metrics` are of one
+    that learned in the same way from the `learned_orders` before the judged ones, and never saw these.
     """
 
     model: HistGradientBoostingClassifier
@@ -92,6 +94,8 @@ class Trained(msgspec.Struct, frozen=True):
     settings: Settings
     from_ms: int
     until_ms: int
+    orders: int
+    frauds: int
     learned_orders: int
     learned_frauds: int
     offset: float
@@ -119,41 +123,69 @@ def train(
     Raises UntrainableTable, and FromTheFuture where the table holds what nobody could know.
     """
     ordered = _by_time(_checked(table, names))
+    times = ordered["occurred_at_ms"].to_numpy(dtype=np.int64)
     if known_at_ms is not None:
-        refuse_future(ordered["occurred_at_ms"].to_numpy(), _labelled_at(ordered), known_at_ms)
-    learned, judged = _split(ordered, settings)
-    x, y = _arrays(table, learned, names)
-    x_judged, y_judged = _arrays(table, judged, names)
+        refuse_future(times, _labelled_at(ordered), known_at_ms)
+    until, cut = _split(times, settings)
+    x, y = _features(table, ordered, names), ordered["label"].to_numpy(dtype=np.int64)
     del table  # it may be as large as these, and its caller has let it go
-    refuse_leaks(x_judged, y_judged, names)
-    model = learn(
-        x,
-        y,
-        learned["occurred_at_ms"].to_numpy(dtype=np.int64),
-        settings.plan,
-        seed=seed,
-        words=np.zeros(len(names), dtype=bool),
-        told=told,
-        weight=_amount_weights(learned, settings.amount_power),
-    )
-    scores = model.scores(x_judged)
-    amounts = amounts_of(x_judged, names)
-    policy = within_capacity(scores, amounts, settings.costs, reviews(judged, settings))
+    rehearsed = _known_by(ordered, int(times[cut]) if cut < len(times) else 0).iloc[:until]
+    _both_classes(rehearsed, f"the earliest {until} orders, to learn from,")
+    _both_classes(ordered.iloc[cut:], f"the latest {len(y) - cut} orders, to be judged on,")
+    refuse_leaks(x[cut:], y[cut:], names)
+
+    def learned(part: pd.DataFrame, plan: Plan, now_ms: int) -> Learned:
+        return _learned(part, x[: len(part)], plan, settings.amount_power, seed, now_ms, told)
+
+    judge = learned(rehearsed, settings.plan, int(times[cut]))
+    scores, amounts = judge.scores(x[cut:]), amounts_of(x[cut:], names)
+    policy = within_capacity(scores, amounts, settings.costs, reviews(ordered.iloc[cut:], settings))
+    final = learned(ordered, judge.plan, int(times[-1]) if known_at_ms is None else known_at_ms)
     return Trained(
-        model=model.model,
+        model=final.model,
         names=tuple(names),
         definitions=definitions,
         seed=seed,
-        settings=_with_plan(settings, model),
-        from_ms=int(ordered["occurred_at_ms"].iloc[0]),
-        until_ms=int(ordered["occurred_at_ms"].iloc[-1]) + 1,
-        learned_orders=len(y),
-        learned_frauds=int(y.sum()),
-        offset=model.offset,
+        settings=_with_plan(settings, judge),
+        from_ms=int(times[0]),
+        until_ms=int(times[-1]) + 1,
+        orders=len(y),
+        frauds=int(y.sum()),
+        learned_orders=until,
+        learned_frauds=int(rehearsed["label"].sum()),
+        offset=final.offset,
         policy=policy,
-        metrics=measure(y_judged, scores, amounts, policy),
-        fingerprint=hashlib.sha256(margins(model.model, x_judged).tobytes()).hexdigest(),
-        drift=drifted(x, x_judged, names),
+        metrics=measure(y[cut:], scores, amounts, policy),
+        fingerprint=hashlib.sha256(margins(final.model, x[cut:]).tobytes()).hexdigest(),
+        drift=drifted(x[:until], x[cut:], names),
+    )
+
+
+def _learned(
+    part: pd.DataFrame,
+    x: Matrix,
+    plan: Plan,
+    amount_power: float,
+    seed: int,
+    known_at_ms: int,
+    told: Callable[[str], None],
+) -> Learned:
+    """From orders in the order of their times, as was known at a moment; of the youngest too little was."""
+    times, y = part["occurred_at_ms"].to_numpy(dtype=np.int64), part["label"].to_numpy(dtype=np.int64)
+    labelled_at = _labelled_at(part)
+    stands = np.ones(len(y)) if labelled_at is None else standing(times, y, labelled_at, known_at_ms)
+    count = int(np.count_nonzero(stands)) if y[stands > 0].any() else len(y)
+    weight = _amount_weights(part, amount_power)
+    return learn(
+        x[:count],
+        y[:count],
+        times[:count],
+        plan,
+        seed=seed,
+        words=np.zeros(x.shape[1], dtype=bool),
+        told=told,
+        weight=None if weight is None else weight[:count],
+        standing=stands[:count],
     )
 
 
@@ -207,19 +239,22 @@ def _by_time(table: pd.DataFrame) -> pd.DataFrame:
     return table[kept].reset_index(drop=True).sort_values(["occurred_at_ms", "decision_id"], kind="stable")
 
 
-def _split(ordered: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Orders of the same millisecond stay together, among the judged; those of the gap before these are left out."""
-    times = ordered["occurred_at_ms"].to_numpy()
+def _split(times: NDArray[np.int64], settings: Settings) -> tuple[int, int]:
+    """How many of the earliest orders are learned from, and where the judged ones begin; between them is the gap.
+
+    Orders of the same millisecond stay together, among the judged.
+    """
     begin = times[int(len(times) * (1.0 - settings.judged_share))]
     gap_ms = min(settings.delay_days * _DAY_MS, _LONGEST_GAP * (int(times[-1]) - int(times[0])))
-    cut, until = int(np.searchsorted(times, begin)), int(np.searchsorted(times, begin - gap_ms))
-    learned, judged = ordered.iloc[:until], ordered.iloc[cut:]
-    labelled_at = _labelled_at(learned)
-    if labelled_at is not None:
-        learned = learned.assign(label=np.where(labelled_at > begin, 0, learned["label"]))
-    _both_classes(learned, f"the earliest {until} orders, to learn from,")
-    _both_classes(judged, f"the latest {len(judged)} orders, to be judged on,")
-    return learned, judged
+    return int(np.searchsorted(times, begin - gap_ms)), int(np.searchsorted(times, begin))
+
+
+def _known_by(ordered: pd.DataFrame, known_at_ms: int) -> pd.DataFrame:
+    """The orders with their labels as they were known at a moment."""
+    labelled_at = _labelled_at(ordered)
+    if labelled_at is None:
+        return ordered
+    return ordered.assign(label=np.where(labelled_at > known_at_ms, 0, ordered["label"]))
 
 
 def _labelled_at(table: pd.DataFrame) -> NDArray[np.float64] | None:
@@ -253,10 +288,10 @@ def _both_classes(part: pd.DataFrame, what: str) -> None:
         )
 
 
-def _arrays(table: pd.DataFrame, part: pd.DataFrame, names: Sequence[str]) -> tuple[Matrix, NDArray[np.int64]]:
-    """Of the part's rows the features, column by column, in single precision where the table has it so, and labels."""
-    rows, narrow = part.index.to_numpy(), all(table[name].dtype == np.float32 for name in names)
+def _features(table: pd.DataFrame, ordered: pd.DataFrame, names: Sequence[str]) -> Matrix:
+    """The features in that order, column by column, in single precision where the table has it so."""
+    rows, narrow = ordered.index.to_numpy(), all(table[name].dtype == np.float32 for name in names)
     x = np.empty((len(rows), len(names)), dtype=np.float32 if narrow else np.float64)
     for place, name in enumerate(names):
         x[:, place] = table[name].to_numpy()[rows]
-    return x, part["label"].to_numpy(dtype=np.int64)
+    return x

@@ -31,6 +31,7 @@ from streams.runs import CHUNK, Summary, figures, opened, progress, settings_for
 
 LIVE_CHUNK = 20
 TRAINING_SHARE = 0.75
+CARELESS = 700  # live orders to one whose customer writes a card number into a gift note
 
 
 class Caught(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +71,7 @@ def demo(folder: Path, store: StoreSettings, console: Console) -> DemoSummary:
             runner.begin(concluder(settings))
             truth: list[Simulated] = []
             with progress(console, "later weeks, live", end_ms - split_ms) as advance:
-                await runner.feed(lines(kept(late, truth), advance), end_ms, LIVE_CHUNK)
+                await runner.feed(lines(careless(kept(late, truth)), advance), end_ms, LIVE_CHUNK)
         return judged(runner, truth, artifact.current(settings.models), trained_on)
 
     summary = asyncio.run(run())
@@ -133,6 +134,18 @@ def kept(events: Iterable[Simulated], orders: list[Simulated]) -> Iterator[Simul
         if isinstance(event.event, OrderPlaced):
             orders.append(event)
         yield event
+
+
+def careless(events: Iterable[Simulated]) -> Iterator[Simulated]:
+    """The same events; some orders come with a card number (one of those made for tests), which nobody may keep."""
+    orders = 0
+    for event in events:
+        orders += isinstance(event.event, OrderPlaced)
+        if isinstance(event.event, OrderPlaced) and orders % CARELESS == 0:
+            note = b',"gift_note":"for you: 4111 1111 1111 1111"}'
+            yield msgspec.structs.replace(event, body=event.body.removesuffix(b"}") + note)
+        else:
+            yield event
 
 
 def lines(events: Iterable[Simulated], advance: Callable[[float], None]) -> Iterator[Line]:

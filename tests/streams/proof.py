@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
 from redis import Redis, RedisCluster
 
 from events import topics
@@ -29,9 +30,16 @@ def decisions_of(records: Sequence[Read]) -> dict[str, bytes]:
     orders: dict[str, str] = {}
     for record in records:
         decision = decode_decision(record.value)
-        assert by_id.setdefault(decision.decision_id, record.value) == record.value, "a repeat has other bytes"
+        first = by_id.setdefault(decision.decision_id, record.value)
+        assert first == record.value, f"a repeat has other bytes: {differing(first, record.value)}"
         assert orders.setdefault(decision.order_id, decision.decision_id) == decision.decision_id, "two ids"
     return by_id
+
+
+def differing(one: bytes, other: bytes) -> dict[str, tuple[object, object]]:
+    """The fields of two decisions that differ, and how."""
+    left, right = (msgspec.structs.asdict(decode_decision(body)) for body in (one, other))
+    return {name: (left[name], right[name]) for name in left if left[name] != right[name]}
 
 
 def decided_orders(records: Sequence[Read]) -> set[str]:

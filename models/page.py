@@ -1,5 +1,6 @@
 """A backtest as one HTML file: figures, curves as inline SVG, in English and Arabic; it loads nothing from anywhere."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -9,7 +10,7 @@ from models.measures import Curves, Group, Measures
 
 Points = Sequence[tuple[float, float]]
 
-_SIDE, _LEFT, _TOP = 260, 44, 12
+_SIDE, _LEFT, _TOP = 260, 52, 12
 _BOTTOM = _TOP + _SIDE
 _SHOWN = 0.00005  # a smaller weight would be written as nothing
 _COLOURS = ("#1b6ca8", "#c8553d")
@@ -18,7 +19,7 @@ _STYLE = """
 body{font:16px/1.6 "Noto Sans","Noto Sans Arabic","Segoe UI",Tahoma,"DejaVu Sans",sans-serif;color:#1d2330;
 background:#fff;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:0}.head{margin:2rem 0 .5rem}
-.two{display:flex;gap:0 1rem;justify-content:space-between;flex-wrap:wrap}.two [dir=rtl]{margin-inline-start:auto}
+.two{display:flex;gap:0 1rem;justify-content:space-between;flex-wrap:wrap}.two [dir=rtl]{margin-left:auto}
 table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;border-bottom:1px solid #ddd;overflow-wrap:anywhere}
 th{text-align:start;font-weight:600}td.n,th.n{text-align:end;direction:ltr;font-variant-numeric:tabular-nums;overflow-wrap:normal}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1.5rem 1rem}
@@ -98,7 +99,7 @@ def _row(name: str, value: float | None) -> str:
 def _plots(page: Page) -> list[str]:
     curves, share = page.curves, page.frauds / page.orders
     even, largest = ((0.0, 0.0), (1.0, 1.0)), max([g.score for g in page.groups] + [g.fraud for g in page.groups])
-    scale = largest or 1.0
+    scale = _rounded_up(largest)
     groups = [(group.score / scale, group.fraud / scale) for group in page.groups]
     return [
         _plot(("ROC", "منحنى ROC"), ("false positives", "found"), {"": curves.roc}, even),
@@ -135,7 +136,7 @@ def _plot(
 ) -> str:
     """Points are shares of the axes, whose ends are written as `top`."""
     parts = [_line(0.25 * n, 0.0, 0.25 * n, 1.0) + _line(0.0, 0.25 * n, 1.0, 0.25 * n) for n in range(5)]
-    parts += [_text(_x(0.5 * n), _BOTTOM + 14, f"{0.5 * n * top:.3g}", "middle") for n in range(3)]
+    parts += [_text(_x(0.5 * n), _BOTTOM + 14, f"{0.5 * n * top:.3g}", "end" if n == 2 else "middle") for n in range(3)]
     parts += [_text(_LEFT - 5, _y(0.5 * n) + 4, f"{0.5 * n * top:.3g}", "end") for n in range(3)]
     parts.append(f'<polyline class="even" points="{_points(reference)}"/>')
     for number, (name, line) in enumerate(lines.items()):
@@ -157,6 +158,14 @@ def _plot(
         f"<figure>{head}{''.join(parts)}</svg>"
         f"<figcaption class=two><span>{english}</span><span lang=ar dir=rtl>{arabic}</span></figcaption></figure>"
     )
+
+
+def _rounded_up(value: float) -> float:
+    """An axis's end: the next number of one digit, 1 at most and for nothing."""
+    if value <= 0.0:
+        return 1.0
+    step = 10.0 ** math.floor(math.log10(value))
+    return min(1.0, math.ceil(value / step - 1e-9) * step)
 
 
 def _x(share: float) -> float:

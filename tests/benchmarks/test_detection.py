@@ -18,7 +18,7 @@ def days(protocol: Protocol) -> list[str]:
 def test_the_published_week_and_the_longer_training_end_before_the_labels_delay() -> None:
     assert days(week(8)) == ["07-25", "08-01", "08-08", "08-15"]
     assert days(week(1)) == ["07-18", "07-25", "08-01", "08-08"]
-    assert days(longer(8)) == ["06-05", "08-01", "08-08", "08-15"]
+    assert days(longer(8)) == ["07-11", "08-01", "08-08", "08-15"]
 
 
 def test_the_longer_training_is_tested_on_the_same_customers() -> None:

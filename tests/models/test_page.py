@@ -55,3 +55,14 @@ def test_each_plot_is_well_formed_and_within_its_frame() -> None:
                 x, y = map(float, point.split(","))
                 assert 0 <= x <= width
                 assert 0 <= y <= height
+
+
+def test_the_calibration_plot_says_how_far_its_axes_go() -> None:
+    text = page(groups=[Group(500, 0.001, 0.0), Group(500, 0.182, 0.16)])
+    plot = re.findall(r"<svg.*?</svg>", text, re.DOTALL)[3]
+    assert re.findall(r">([0-9.]+)</text>", plot) == ["0", "0.1", "0.2", "0", "0.1", "0.2"]
+    assert re.findall(r">([0-9.]+)</text>", re.findall(r"<svg.*?</svg>", page(), re.DOTALL)[0])[:3] == ["0", "0.5", "1"]
+
+
+def test_columns_that_moved_nothing_are_not_listed() -> None:
+    assert "customer.age_s" not in page(weights=[("seller.age_s", 0.01), ("customer.age_s", 0.00004)])

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from models.checks import drifted, refuse_future, refuse_leaks
 from models.errors import UntrainableTable
 from models.learner import Learned, Matrix, Plan, learn, margins
-from models.measures import calibration_error, reliability
+from models.measures import Curves, Group, Judged, calibration_error, curves, reliability
 from models.policy import Costs, Policy, amounts_of, within_capacity
 
 REQUIRED = ("decision_id", "occurred_at_ms", "label")
@@ -78,6 +78,13 @@ class Metrics(msgspec.Struct, frozen=True):
     calibration_error: float | None = None
 
 
+class Drawn(msgspec.Struct, frozen=True):
+    """What the model card's plots show, of the judged orders."""
+
+    curves: Curves
+    groups: list[Group]
+
+
 class Trained(msgspec.Struct, frozen=True):
     """A model and all that is to be known about it.
 
@@ -99,6 +106,7 @@ class Trained(msgspec.Struct, frozen=True):
     metrics: Metrics
     fingerprint: str
     drift: tuple[tuple[str, float], ...] = ()
+    drawn: Drawn | None = None
 
 
 def train(
@@ -154,7 +162,15 @@ def train(
         metrics=measure(y_judged, scores, amounts, policy),
         fingerprint=hashlib.sha256(margins(model.model, x_judged).tobytes()).hexdigest(),
         drift=drifted(x, x_judged, names),
+        drawn=_drawn(judged, y_judged, scores, amounts),
     )
+
+
+def _drawn(
+    judged: pd.DataFrame, labels: NDArray[np.int64], scores: NDArray[np.float64], amounts_usd: NDArray[np.float64]
+) -> Drawn:
+    times = judged["occurred_at_ms"].to_numpy(dtype=np.int64)
+    return Drawn(curves(Judged(times, labels, scores, amounts_usd)), reliability(labels, scores))
 
 
 def reviews(judged: pd.DataFrame, settings: Settings) -> float:

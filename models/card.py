@@ -44,10 +44,11 @@ def plots(drawn: Drawn | None, metrics: Metrics) -> dict[str, bytes]:
         drawing(PLOTS["found.svg"], ("orders looked at", "found"), found, even, style=_STYLE),
         drawing(
             PLOTS["calibration.svg"],
-            (f"score (axes to {scale:.3g})", "share of fraud"),
+            ("score", "share of fraud"),
             {"": groups},
             even,
             dots=True,
+            top=scale,
             style=_STYLE,
         ),
     )

@@ -13,8 +13,8 @@ from models.card import card
 from models.comparing import compared
 from models.decisions import Decision
 from models.errors import ModelsError
-from models.manifest import Manifest
 from models.explanation import explain, lines, vector_of
+from models.manifest import Manifest
 from models.reasons import LANGUAGES, Language
 
 models_option = click.option(

@@ -1,0 +1,30 @@
+"""Small models of the real definitions, one for each seed."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from features.definitions import DEFINITIONS
+from models import artifact, training
+from models.promotion import Named
+
+
+def saved(folder: Path, seed: int, definitions: str = DEFINITIONS.hash) -> Named:
+    """A version to which a large amount is a fraud, nearly always; how surely so depends on the seed."""
+    random = np.random.default_rng(seed)
+    table = pd.DataFrame(0.0, index=range(2_000), columns=list(DEFINITIONS.names))
+    large = random.random(len(table)) < 0.1
+    table["order.amount_usd"] = np.where(large, 5_000.0, 5.0) + 100 * random.random(len(table))
+    table = table.assign(
+        decision_id=[f"t:0:{row}" for row in range(len(table))],
+        order_id=[f"o-{row}" for row in range(len(table))],
+        occurred_at_ms=np.arange(len(table)) + seed * 86_400_000,
+        label=(large & (random.random(len(table)) < 0.95)).astype(int),
+    )
+    settings = training.Settings(trees=20, learning_rate=0.5)
+    with threadpool_limits(1, user_api="openmp"):
+        trained = training.train(table, DEFINITIONS.names, definitions=definitions, seed=seed, settings=settings)
+    version = artifact.save(folder, trained)
+    return Named(version, artifact.check(folder, version).content)

@@ -121,9 +121,7 @@ def test_what_cannot_be_taken_is_refused_loudly_and_the_old_model_stays(record: 
     with structlog.testing.capture_logs() as logs:
         made.take(record)
     assert in_force(made) == B.version
-    assert logs == [
-        {"event": "models.refused", "log_level": "error", "offset": 7, "why": why, "in_force": [B.version]}
-    ]
+    assert logs == [{"event": "models.refused", "log_level": "error", "offset": 7, "why": why, "in_force": [B.version]}]
 
 
 def decision(model: str, rules: str = "r") -> Decision:

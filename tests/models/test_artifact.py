@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import zipfile
 
 import msgspec
@@ -16,10 +17,18 @@ from models.errors import ArtifactRefused, BadKey, ChunkDependent, NoModel
 from models.forest import Forest
 
 
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory, trained):
+    """One version, with its keys beside; to be copied."""
+    folder = tmp_path_factory.mktemp("registered")
+    artifact.save(folder / "models", trained)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path, trained):
-    artifact.save(tmp_path / "models", trained)
-    return tmp_path / "models"
+def folder(tmp_path, registered):
+    shutil.copytree(registered, tmp_path / "copied")
+    return tmp_path / "copied" / "models"
 
 
 @pytest.fixture

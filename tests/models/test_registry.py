@@ -1,5 +1,6 @@
 """Which version of a folder is in use, who said so and when."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -10,15 +11,23 @@ from models.errors import ArtifactRefused, BadPromotion, NoModel
 from models.registry import Use
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "models"
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory, trained):
+    """A folder of three versions, the first in use, and their names."""
+    folder = tmp_path_factory.mktemp("registered")
+    names = [artifact.save(folder / "models", msgspec.structs.replace(trained, seed=seed)) for seed in (7, 8, 9)]
+    return folder, names
 
 
 @pytest.fixture
-def versions(folder, trained):
-    """Three; the first is in use."""
-    return [artifact.save(folder, msgspec.structs.replace(trained, seed=seed)) for seed in (7, 8, 9)]
+def folder(tmp_path, registered):
+    shutil.copytree(registered[0], tmp_path / "copied")
+    return tmp_path / "copied" / "models"
+
+
+@pytest.fixture
+def versions(registered):
+    return registered[1]
 
 
 def test_a_promotion_puts_a_version_in_use_and_is_kept_with_who_and_when(folder, versions):

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from events import topics
 from models.decisions import Decision
 from models.errors import BadPromotion, ModelsError
-from models.promotion import KEY, Judge, Promotion, Switch, checked, decoded, encode, judge_of, switch_key
+from models.promotion import KEY, Promotion, Switch, checked, decoded, encode, judge_of, switch_key
 from models.rollout import Rollout
 from streams.promotions import Feed
 
@@ -33,7 +33,7 @@ class Models:
         self._open = open
         self._base = base
         self._rollout: Rollout | None = None
-        self.said: dict[int, Judge] = {}  # partition -> what the topic's last switch says
+        self.said: dict[int, Switch] = {}  # partition -> the last switch that the topic is known to have
 
     @property
     def rollout(self) -> Rollout:
@@ -61,8 +61,14 @@ class Models:
         except BadPromotion:
             return False
         if isinstance(switch, Switch):
-            self.said[switch.partition] = switch.judge
+            self.heard(switch)
         return isinstance(switch, Switch)
+
+    def heard(self, switch: Switch) -> None:
+        """Of what a worker wrote itself it hears again later, when it may have written more."""
+        known = self.said.get(switch.partition)
+        if known is None or switch.offset >= known.offset:
+            self.said[switch.partition] = switch
 
     def _take(self, record: ConsumerRecord) -> bool:
         try:
@@ -93,23 +99,23 @@ class Switches:
         self._models = models
         self._record = record
         self._instance = instance
-        self._judges: dict[int, Judge] = {}
 
     async def note(self, partition: int, offset: int, decisions: Sequence[Decision]) -> None:
-        judge = judge_of(decisions)
-        known = self._judges.get(partition)
-        if judge is None or judge == known:
+        judge, said = judge_of(decisions), self._models.said.get(partition)
+        if judge is None or (said is not None and judge == said.judge):
             return
-        before = known or self._models.said.get(partition)
-        if known is None or judge.models != known.models:
-            models = [name for name, _ in judge.models]
-            was = [name for name, _ in before.models] if before else None
-            log.info("models.switched", partition=partition, offset=offset, models=models, before=was)
-        if judge != before:
-            await self._record(
-                Switch(partition=partition, offset=offset, judge=judge, before=before, instance=self._instance)
-            )
-        self._judges[partition] = judge
+        switch = Switch(
+            partition=partition,
+            offset=offset,
+            judge=judge,
+            before=said.judge if said else None,
+            instance=self._instance,
+        )
+        models = [name for name, _ in judge.models]
+        was = [name for name, _ in switch.before.models] if switch.before else None
+        log.info("models.switched", partition=partition, offset=offset, models=models, before=was, rules=judge.rules)
+        await self._record(switch)
+        self._models.heard(switch)
 
 
 class Entry(msgspec.Struct, frozen=True):

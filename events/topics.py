@@ -17,6 +17,7 @@ DECISIONS = "decisions"
 QUARANTINE = "quarantine"
 LATE = "late"
 RULES = "rules"
+MODELS = "models"
 
 UNIONS: Mapping[str, object] = {ORDERS: OrderEvent, VISITS: VisitEvent, ACTIVITY: ActivityEvent, LABELS: LabelEvent}
 _TOPICS = {kind.__name__: topic for topic, union in UNIONS.items() for kind in get_args(union) or (union,)}
@@ -66,6 +67,7 @@ SPECS = (
     TopicSpec(LATE, 30 * _DAY_MS),
     # Who promoted what, and when: all of it as long as the facts that it was decided on, the last of each set for good.
     TopicSpec(RULES, 400 * _DAY_MS, compacted=True, partitions=1),
+    TopicSpec(MODELS, 400 * _DAY_MS, compacted=True, partitions=1),
 )
 
 

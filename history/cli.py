@@ -18,8 +18,8 @@ from features.definitions import DEFINITIONS
 from history import parquet
 from history.database import make_engine, upgrade
 from history.index import Index
-from models import artifact
-from models.cli import models_option
+from models import artifact, signing
+from models.cli import models_option, signing_key_option
 from models.policy import costs_from
 from models.training import DEFAULTS, Metrics, Settings, train
 
@@ -51,6 +51,7 @@ def _window_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Learn from a file of `amana features backfill` instead; an order without a label counts as genuine.",
 )
 @models_option
+@signing_key_option
 @_window_options
 @click.option("--costs", type=_FILE, help="What outcomes cost, in YAML: docs/policy.md.")
 @click.option("--reviews-per-day", type=click.FloatRange(0), help="Orders that analysts have time for.")
@@ -84,6 +85,7 @@ def train_command(
     database: str | None,
     vectors: Path | None,
     folder: Path,
+    signing_key: Path | None,
     since: datetime | None,
     until: datetime | None,
     labels_until: datetime | None,
@@ -96,7 +98,9 @@ def train_command(
     seconds: float,
     seed: int,
 ) -> None:
-    """Train a model on logged or backfilled vectors and make it the current version.
+    """Train a model on logged or backfilled vectors and register it: the first of a folder is in use from then on.
+
+    A later one is for `amana models promote`. Its manifest is signed.
 
     Learns from the earlier orders; the later quarter says what a review must save to be worth the analysts' time.
     Between the two is a gap of --delay-days, at most a fifth of the time; a label counts only if it was known when the
@@ -137,10 +141,13 @@ def train_command(
                 known_at_ms=_milliseconds(labels_until, round(time.time() * 1000)),
                 told=status.update,
             )
-        version = artifact.save(folder, trained)
+        version = artifact.save(folder, trained, signing.signer(signing_key) if signing_key else None)
+        used = artifact.current(folder)
     except AmanaError as error:
         raise click.ClickException(str(error)) from None
     Console().print(_metrics_table(version, trained.metrics))
+    if used != version:
+        console.print(f"{used} stays in use: `amana models promote {version}` puts this one in its place")
 
 
 @click.group()

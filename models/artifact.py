@@ -1,10 +1,10 @@
-"""Model versions on disk: a folder a version, and a file `current` that names the one in use.
+"""Model versions on disk: a folder a version, and a file `current` that names the one in use (docs/models.md).
 
-A model file is read only if its content hash is the manifest's and every type in it is on the closed list below; it
-never runs code. Versions are written whole or not at all and never change.
+A model file is read only if the manifest's signature is by a key that is trusted, the content hash of every file of the
+version is the manifest's, and every type in it is on the closed list below; it never runs code. Versions are written
+whole or not at all and never change.
 """
 
-import hashlib
 import io
 import json
 import os
@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,16 @@ import sklearn
 import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from models import signing
+from models.card import CARD, card, plots
 from models.errors import ArtifactRefused, NoModel
-from models.policy import Policy
+from models.manifest import Manifest, decode, encode, manifest_of, sha256_of
+from models.probing import probes, refuse_chunk_dependent
 from models.scoring import HistScorer
-from models.training import Metrics, Settings, Trained
+from models.signing import Signer
+from models.training import Trained
 
-MODEL, MANIFEST, CARD, CURRENT = "model.skops", "manifest.json", "README.md", "current"
+MODEL, MANIFEST, SIGNATURE, CURRENT = "model.skops", "manifest.json", "manifest.sig", "current"
 _VERSION = re.compile(r"[0-9]{8}-[0-9a-f]{10}")
 _BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
 
@@ -57,59 +61,80 @@ _BEYOND_SKOPS = [f"{_BOOSTING}.predictor.TreePredictor"]  # of ours, what skops 
 _UNREADABLE = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, RecursionError)
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be known of a version; `policy` has the cost table and the price of reviews."""
+class Checked(msgspec.Struct, frozen=True):
+    """A version's manifest, whose signature holds, and `content`: the SHA-256 of it, and so of all of the version."""
 
-    version: str
-    definitions: str
-    names: tuple[str, ...]
-    from_ms: int
-    until_ms: int
-    seed: int
-    settings: Settings
-    learned_orders: int
-    learned_frauds: int
-    metrics: Metrics
-    policy: Policy
-    offset: float
-    fingerprint: str
-    drift: tuple[tuple[str, float], ...] = ()
-    scikit_learn: str
-    model_sha256: str
+    manifest: Manifest
+    content: str
 
 
-def save(folder: Path, trained: Trained) -> str:
-    """Writes a version, makes it the current one and returns its name; the same training has the same name."""
+def save(folder: Path, trained: Trained, signer: Signer | None = None) -> str:
+    """Registers a version and returns its name; the same training has the same name and is not written again.
+
+    The first of a folder is in use from then on; a later one when it is promoted. By default it is signed by the key
+    beside the folder, which is made where there is none. Raises ChunkDependent, BadKey.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    signer = signer or signing.signer_of(folder)
     model = skops.io.dumps(trained.model, compression=zipfile.ZIP_DEFLATED)
-    manifest = _manifest(trained, hashlib.sha256(model).hexdigest())
+    manifest = manifest_of(trained)
     target = folder / manifest.version
     if not target.exists():
-        _write_version(folder, target, manifest, model)
-    _replace_text(folder / CURRENT, manifest.version + "\n")
+        scorer = _scorer(manifest, _decode(model, target / MODEL))
+        refuse_chunk_dependent(scorer, probes(trained.model, len(trained.names)))
+        _write_version(folder, target, _files(manifest, model, trained, signer))
+    with suppress(FileExistsError):
+        _write_new_text(folder / CURRENT, manifest.version + "\n")
     return manifest.version
 
 
-def load(folder: Path, version: str | None = None) -> HistScorer:
-    """The scorer of a version, by default the current one. Raises NoModel or ArtifactRefused."""
-    manifest = read_manifest(folder, version or current(folder))
-    path = folder / manifest.version / MODEL
-    model = path.read_bytes() if path.is_file() else b""
-    found = hashlib.sha256(model).hexdigest()
-    if found != manifest.model_sha256:
-        raise ArtifactRefused(f"{path}: content hash {found}, the manifest says {manifest.model_sha256}")
+def load(
+    folder: Path, version: str | None = None, public: Path | None = None, content: str | None = None
+) -> HistScorer:
+    """The scorer of a version, by default of the one in use, once all of its files are as they were signed.
+
+    `public` is the file of public keys, by default the one beside the folder; `content` the hash that the version must
+    have, if only one will do. Raises NoModel, ArtifactRefused or BadKey.
+    """
+    checked = check(folder, version or current(folder), public)
+    manifest, path = checked.manifest, folder / checked.manifest.version / MODEL
+    if content is not None and content != checked.content:
+        raise ArtifactRefused(f"{path.parent}: content hash {checked.content}, expected {content}")
+    model = _contents(folder / manifest.version, manifest)[MODEL]
     if manifest.scikit_learn != sklearn.__version__:
         raise ArtifactRefused(
             f"{path}: written by scikit-learn {manifest.scikit_learn}, this is {sklearn.__version__}: train again"
         )
-    return HistScorer(
-        version=manifest.version,
-        definitions=manifest.definitions,
-        names=manifest.names,
-        policy=manifest.policy,
-        model=_decode(model, path),
-        offset=manifest.offset,
-    )
+    return _scorer(manifest, _decode(model, path))
+
+
+def check(folder: Path, version: str, public: Path | None = None) -> Checked:
+    """A version's manifest and content hash; its other files are looked at by `load`.
+
+    Raises NoModel where there is no such version, ArtifactRefused for a manifest that is not ours, BadKey.
+    """
+    path = folder / version / MANIFEST
+    if not _VERSION.fullmatch(version) or not path.is_file():
+        raise NoModel(f"{folder} has no model version {version!r}")
+    body = path.read_bytes()
+    signature = path.with_name(SIGNATURE)
+    if not signature.is_file():
+        raise ArtifactRefused(f"{path}: not signed; a version of an older Amana must be trained again")
+    keys = signing.public_path(folder) if public is None else public
+    if not signing.trusted(keys).signed(body, signature.read_bytes()):
+        raise ArtifactRefused(f"{path}: the signature is not of this content by a key in {keys}")
+    try:
+        manifest = decode(body)
+    except msgspec.DecodeError as error:
+        raise ArtifactRefused(f"{path}: {error}; a version of an older Amana must be trained again") from None
+    if manifest.version != version:
+        raise ArtifactRefused(f"{path}: a manifest of version {manifest.version}")
+    return Checked(manifest, sha256_of(body))
+
+
+def read_manifest(folder: Path, version: str, public: Path | None = None) -> Manifest:
+    """As `check`, the manifest alone."""
+    return check(folder, version, public).manifest
 
 
 def current(folder: Path) -> str:
@@ -120,40 +145,62 @@ def current(folder: Path) -> str:
         raise NoModel(f"{folder} has no current model; `amana train` makes one") from None
 
 
-def versions(folder: Path) -> list[Manifest]:
+def names(folder: Path) -> list[str]:
+    """Of all versions, oldest training window first."""
+    return sorted(path.name for path in folder.iterdir() if _VERSION.fullmatch(path.name)) if folder.is_dir() else []
+
+
+def versions(folder: Path, public: Path | None = None) -> list[Manifest]:
     """All versions, oldest training window first."""
-    names = [path.name for path in folder.iterdir() if _VERSION.fullmatch(path.name)] if folder.is_dir() else []
-    return [read_manifest(folder, name) for name in sorted(names)]
+    return [read_manifest(folder, name, public) for name in names(folder)]
 
 
-def read_manifest(folder: Path, version: str) -> Manifest:
-    """Raises NoModel where there is no such version, ArtifactRefused for a manifest that is not ours."""
-    path = folder / version / MANIFEST
-    if not _VERSION.fullmatch(version) or not path.is_file():
-        raise NoModel(f"{folder} has no model version {version!r}")
-    try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except msgspec.DecodeError as error:
-        raise ArtifactRefused(f"{path}: {error}; a version of an older Amana must be trained again") from None
-    if manifest.version != version:
-        raise ArtifactRefused(f"{path}: a manifest of version {manifest.version}")
-    return manifest
+def use(folder: Path, version: str) -> None:
+    """Makes a version the current one."""
+    _replace_text(folder / CURRENT, version + "\n")
 
 
-def _manifest(trained: Trained, model_sha256: str) -> Manifest:
-    """The version's name: the day its window ends, and a digest of all but the file (whose bytes differ each time)."""
-    shared = {name: getattr(trained, name) for name in Trained.__struct_fields__ if name in Manifest.__struct_fields__}
-    digest = hashlib.sha256(msgspec.json.encode(shared, order="deterministic")).hexdigest()[:10]
-    day = datetime.fromtimestamp(trained.until_ms / 1000, UTC).strftime("%Y%m%d")
-    return Manifest(version=f"{day}-{digest}", scikit_learn=sklearn.__version__, model_sha256=model_sha256, **shared)
+def _files(manifest: Manifest, model: bytes, trained: Trained, signer: Signer) -> dict[str, bytes]:
+    """All files of a version: the manifest has the others' hashes, and the signature is over the manifest."""
+    files = {MODEL: model, **plots(trained.drawn, trained.metrics)}
+    shown = msgspec.structs.replace(manifest, files=dict.fromkeys(files, ""))
+    files[CARD] = card(shown).encode()
+    whole = encode(msgspec.structs.replace(manifest, files={name: sha256_of(body) for name, body in files.items()}))
+    return {**files, MANIFEST: whole, SIGNATURE: signer.sign(whole)}
 
 
-def _write_version(folder: Path, target: Path, manifest: Manifest, model: bytes) -> None:
+def _contents(target: Path, manifest: Manifest) -> dict[str, bytes]:
+    """The files that the manifest names, unchanged, and no others in the folder."""
+    expected = {*manifest.files, MANIFEST, SIGNATURE}
+    found = {path.name for path in target.iterdir()}
+    if found != expected:
+        strange = ", ".join(sorted(expected ^ found))
+        raise ArtifactRefused(f"{target}: expected the files of its manifest; missing or added: {strange}")
+    contents = {name: (target / name).read_bytes() for name in manifest.files}
+    for name, body in contents.items():
+        if (digest := sha256_of(body)) != manifest.files[name]:
+            raise ArtifactRefused(f"{target / name}: content hash {digest}, the manifest says {manifest.files[name]}")
+    if MODEL not in contents:
+        raise ArtifactRefused(f"{target}: no {MODEL}")
+    return contents
+
+
+def _scorer(manifest: Manifest, model: HistGradientBoostingClassifier) -> HistScorer:
+    return HistScorer(
+        version=manifest.version,
+        definitions=manifest.definitions,
+        names=manifest.names,
+        policy=manifest.policy,
+        model=model,
+        offset=manifest.offset,
+    )
+
+
+def _write_version(folder: Path, target: Path, files: dict[str, bytes]) -> None:
     temporary = Path(tempfile.mkdtemp(prefix=".", dir=folder))
     try:
-        (temporary / MODEL).write_bytes(model)
-        (temporary / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
-        (temporary / CARD).write_text(card(manifest))
+        for name, body in files.items():
+            (temporary / name).write_bytes(body)
         temporary.chmod(0o755)
         temporary.rename(target)
     except OSError:
@@ -167,6 +214,16 @@ def _replace_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text)
     temporary.replace(path)
+
+
+def _write_new_text(path: Path, text: str) -> None:
+    """Raises FileExistsError where there is a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    try:
+        os.link(temporary, path)
+    finally:
+        temporary.unlink()
 
 
 def _decode(data: bytes, path: Path) -> HistGradientBoostingClassifier:
@@ -193,55 +250,3 @@ def _types_in(node: Any) -> Iterator[tuple[str, str, str]]:
     elif isinstance(node, list):
         for child in node:
             yield from _types_in(child)
-
-
-def _drift(manifest: Manifest) -> str:
-    if not manifest.drift:
-        return "No feature's population changed between the orders learned from and those judged on."
-    named = ", ".join(f"{name} ({value:.2f})" for name, value in manifest.drift)
-    return f"Features whose population changed in between, with their stability index: {named}."
-
-
-def card(manifest: Manifest) -> str:
-    """The model card, in Markdown."""
-    first, last = (datetime.fromtimestamp(ms / 1000, UTC).date() for ms in (manifest.from_ms, manifest.until_ms - 1))
-    metrics = msgspec.structs.asdict(manifest.metrics)
-    rows = "\n".join(
-        f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in metrics.items() if value is not None
-    )
-    return f"""# Model {manifest.version}
-
-The probability that an order is fraud, from {len(manifest.names)} features (definitions {manifest.definitions}).
-For screening orders of the store whose history it learned from; not for judging persons, not for other stores.
-
-- Orders from {first} to {last}; learned from the first {manifest.learned_orders}
-  ({manifest.learned_frauds} fraud), judged on the later {manifest.metrics.orders}.
-- Gradient-boosted trees, scikit-learn {manifest.scikit_learn}, seed {manifest.seed}.
-- The outcome of an order is the one that is expected to cost least. Beside its own cost a review must save
-  {manifest.policy.price_cents / 100:.2f} US dollars: chosen on the judged orders so that the analysts have time, so the
-  shares and precisions below are a little optimistic.
-- {_drift(manifest)}
-
-| on the judged orders | |
-|---|---|
-{rows}
-
-| an order of | is reviewed from | is blocked from |
-|---|---|---|
-{_thresholds(manifest.policy)}
-
-| cost table | |
-|---|---|
-{_costs(manifest.policy)}
-"""
-
-
-def _thresholds(policy: Policy) -> str:
-    amounts = sorted({10.0, 100.0, 1_000.0, policy.typical_usd})
-    at = [(amount, *policy.thresholds(amount)) for amount in amounts]
-    return "\n".join(f"| {amount:,.0f} USD | {review:.4g} | {block:.4g} |" for amount, review, block in at)
-
-
-def _costs(policy: Policy) -> str:
-    costs = msgspec.structs.asdict(policy.costs)
-    return "\n".join(f"| {name.replace('_', ' ')} | {value:,.4g} |" for name, value in costs.items())

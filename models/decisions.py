@@ -23,6 +23,14 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     weight: float | None = None
 
 
+class ModelScore(msgspec.Struct, frozen=True, array_like=True):
+    """What one of several models made of an order, and the share of orders that it decides."""
+
+    model: str
+    score: float
+    share: float
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Holds nothing wall-clock: the record's timestamp has it, so that a repeat has the same bytes.
 
@@ -33,6 +41,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shadow rules that would have fired.
     `positions`: of each shard of the feature store, the other facts partitions and the last offset of each that it had
     applied when the order was read: what the vector was made of, with all before the order in its own partition.
+    `model` and `score` are of the model that decided. Where there was a challenger `scores` has every model's, the
+    champion's first; with one model it is empty.
     `priority`, where a model's score, with points, flagged the order: US cents that a review is expected to save a
     minute of work.
     """
@@ -58,6 +68,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shadow: tuple[str, ...] = ()
     priority: float | None = None
     positions: tuple[tuple[int, ...], ...] = ()
+    scores: tuple[ModelScore, ...] = ()
 
 
 encode = msgspec.json.Encoder().encode

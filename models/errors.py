@@ -7,8 +7,10 @@ AmanaError
      ├─ FromTheFuture        training data that holds what nobody could know then
      ├─ NoModel              no version under that name, or none at all
      ├─ ArtifactRefused      a model file that was changed, is of another format or holds types outside the closed list
+     ├─ ChunkDependent       a model whose score of an order depends on the orders beside it
+     ├─ BadKey               a key of those who make models that cannot be used
      ├─ BadRules             a rules file with mistakes; the message has each with its place
-     ├─ BadPromotion         a promotion of rules that must not come into force
+     ├─ BadPromotion         a promotion of rules or of a model that must not come into force
      └─ ForeignVectors       vectors of other definitions than the model's, or of another width
 """
 
@@ -42,6 +44,14 @@ class ArtifactRefused(ModelsError):
     """A model file that was changed, is of another format or holds types outside the closed list."""
 
 
+class ChunkDependent(ModelsError):
+    """A model whose score of an order depends on the orders beside it."""
+
+
+class BadKey(ModelsError):
+    """A key of those who make models that cannot be used."""
+
+
 class Placed(Protocol):
     @property
     def line(self) -> int: ...
@@ -61,7 +71,7 @@ class BadRules(ModelsError):
 
 
 class BadPromotion(ModelsError):
-    """A promotion of rules that must not come into force."""
+    """A promotion of rules or of a model that must not come into force."""
 
 
 class ForeignVectors(ModelsError):

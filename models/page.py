@@ -1,7 +1,7 @@
 """A backtest as one HTML file: figures, curves as inline SVG, in English and Arabic; it loads nothing from anywhere."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import msgspec
@@ -134,7 +134,26 @@ def _plot(
     dots: bool = False,
     top: float = 1.0,
 ) -> str:
-    """Points are shares of the axes, whose ends are written as `top`."""
+    english, arabic = title
+    return (
+        f"<figure>{drawing(english, axes, lines, reference, dots, top)}"
+        f"<figcaption class=two><span>{english}</span><span lang=ar dir=rtl>{arabic}</span></figcaption></figure>"
+    )
+
+
+def drawing(
+    label: str,
+    axes: tuple[str, str],
+    lines: Mapping[str, Points],
+    reference: Points,
+    dots: bool = False,
+    top: float = 1.0,
+    style: str = "",
+) -> str:
+    """An SVG of points that are shares of the axes, whose ends are written as `top`.
+
+    One that stands by itself brings its `style`.
+    """
     parts = [_line(0.25 * n, 0.0, 0.25 * n, 1.0) + _line(0.0, 0.25 * n, 1.0, 0.25 * n) for n in range(5)]
     parts += [_text(_x(0.5 * n), _BOTTOM + 14, f"{0.5 * n * top:.3g}", "end" if n == 2 else "middle") for n in range(3)]
     parts += [_text(_LEFT - 5, _y(0.5 * n) + 4, f"{0.5 * n * top:.3g}", "end") for n in range(3)]
@@ -152,12 +171,8 @@ def _plot(
     parts.append(_text(_x(0.5), _BOTTOM + 28, axes[0], "middle"))
     parts.append(f'<g transform="translate(11 {_y(0.5)}) rotate(-90)">{_text(0, 0, axes[1], "middle")}</g>')
     size = f'viewBox="0 0 {_LEFT + _SIDE + 12} {_BOTTOM + 34}"'
-    english, arabic = title
-    head = f'<svg role="img" aria-label="{english}" xmlns="http://www.w3.org/2000/svg" {size}>'
-    return (
-        f"<figure>{head}{''.join(parts)}</svg>"
-        f"<figcaption class=two><span>{english}</span><span lang=ar dir=rtl>{arabic}</span></figcaption></figure>"
-    )
+    head = f'<svg role="img" aria-label="{label}" xmlns="http://www.w3.org/2000/svg" {size}>'
+    return f"{head}{style}{''.join(parts)}</svg>"
 
 
 def _rounded_up(value: float) -> float:

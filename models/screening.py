@@ -8,9 +8,10 @@ import numpy as np
 
 from events.facts import OrderFact, RefusedOrder
 from models import rules
-from models.decisions import FLAGGED, Decision, Outcome, Reason
+from models.decisions import FLAGGED, Decision, ModelScore, Outcome, Reason
 from models.errors import ForeignVectors
 from models.policy import Policy, amounts_of
+from models.rollout import Challenger, drawn
 from models.rules import Ruleset
 from models.rules.deciding import raised, stricter
 from models.scoring import Matrix, Scorer
@@ -34,6 +35,8 @@ class _Verdict(msgspec.Struct, frozen=True):
     score: float | None
     rules: rules.Verdict
     priority: float | None = None
+    model: str | None = None
+    scores: tuple[ModelScore, ...] = ()
 
 
 def conclude(
@@ -45,13 +48,15 @@ def conclude(
     *,
     flags: tuple[str, ...] = (),
     ruleset: Ruleset | None = None,
+    challenger: Challenger | None = None,
 ) -> list[Decision]:
     """Decisions in the order of `facts`, of which row i of `matrix` (facts, features) is the vector.
 
     Model and rules both conclude: the stricter outcome stands, unless a rule approves. Without a scorer the rules
     decide alone; without `ruleset` they are those that come with Amana. A refused order is reviewed for the reason of
-    its refusal, whatever the rules say. Every decision carries `flags` and the rules' hash. Raises ForeignVectors when
-    the scorer learned from other definitions.
+    its refusal, whatever the rules say. Every decision carries `flags` and the rules' hash. A `challenger` beside the
+    scorer scores every order too, and decides its share of them. Raises ForeignVectors when a model learned from other
+    definitions.
     """
     if matrix.shape != (len(facts), len(definitions.names)):
         raise ForeignVectors(f"expected a matrix of {(len(facts), len(definitions.names))}, got {matrix.shape}")
@@ -64,29 +69,58 @@ def conclude(
         _by_rules(placed, said, policy, definitions)
         if scorer is None
         else _by_both(placed, said, scorer, policy, definitions)
+        if challenger is None
+        else _by_either(orders, placed, said, Challenger(scorer, policy), challenger, definitions)
     )
     vectors = np.ascontiguousarray(matrix, dtype="<f8").tobytes()
     width = 8 * matrix.shape[1]
-    model = None if scorer is None else scorer.version
     return [
         _refused(fact, ruleset.hash, flags)
         if isinstance(fact, RefusedOrder)
         else _decided(
-            fact, next(verdicts), vectors[row * width : (row + 1) * width], model, definitions.hash, ruleset.hash, flags
+            fact, next(verdicts), vectors[row * width : (row + 1) * width], definitions.hash, ruleset.hash, flags
         )
         for row, fact in enumerate(facts)
     ]
 
 
-def _by_both(
-    matrix: Matrix, said: Sequence[rules.Verdict], scorer: Scorer, policy: Policy, definitions: Definitions
+def _by_either(
+    orders: Sequence[OrderFact],
+    matrix: Matrix,
+    said: Sequence[rules.Verdict],
+    champion: Challenger,
+    challenger: Challenger,
+    definitions: Definitions,
 ) -> list[_Verdict]:
-    if scorer.definitions != definitions.hash:
-        raise ForeignVectors(
-            f"model {scorer.version} was trained on definitions {scorer.definitions}, not on {definitions.hash}: "
-            "train again, or load the model that belongs to them"
-        )
-    scores = scorer.scores(matrix)
+    """Each order by the model that it falls to, with both models' scores."""
+    theirs = drawn(orders, challenger.scorer.version, challenger.share)
+    shares = (1.0 - challenger.share, challenger.share)
+    found: dict[int, _Verdict] = {}
+    scored: list[list[float]] = []
+    for seat, mine in ((champion, ~theirs), (challenger, theirs)):
+        rows = np.flatnonzero(mine)
+        scores = _scores(matrix, seat.scorer, definitions)
+        scored.append(scores.tolist())
+        part = [said[row] for row in rows.tolist()]
+        verdicts = _by_both(matrix[rows], part, seat.scorer, seat.policy, definitions, scores[rows])
+        found.update(zip(rows.tolist(), verdicts, strict=True))
+    names = (champion.scorer.version, challenger.scorer.version)
+    return [
+        msgspec.structs.replace(found[row], scores=tuple(map(ModelScore, names, each, shares)))
+        for row, each in enumerate(zip(*scored, strict=True))
+    ]
+
+
+def _by_both(
+    matrix: Matrix,
+    said: Sequence[rules.Verdict],
+    scorer: Scorer,
+    policy: Policy,
+    definitions: Definitions,
+    scores: Matrix | None = None,
+) -> list[_Verdict]:
+    """By a model, whose scores may be known already, and the rules."""
+    scores = _scores(matrix, scorer, definitions) if scores is None else scores
     amounts_usd = amounts_of(matrix, definitions.names)
     alone = policy.outcomes(scores, amounts_usd)
     sums, outcomes = _with_points(scores, amounts_usd, alone, said, policy)
@@ -94,9 +128,18 @@ def _by_both(
     reasons = dict(zip(flagged, scorer.reasons(matrix[flagged]), strict=True)) if flagged else {}
     priorities = dict(zip(flagged, policy.priorities(sums[flagged], amounts_usd[flagged]), strict=True))
     return [
-        _combined(alone[row], outcomes[row], reasons.get(row, ()), score, verdict, priorities.get(row))
+        _combined(scorer.version, alone[row], outcomes[row], reasons.get(row, ()), score, verdict, priorities.get(row))
         for row, (score, verdict) in enumerate(zip(scores.tolist(), said, strict=True))
     ]
+
+
+def _scores(matrix: Matrix, scorer: Scorer, definitions: Definitions) -> Matrix:
+    if scorer.definitions != definitions.hash:
+        raise ForeignVectors(
+            f"model {scorer.version} was trained on definitions {scorer.definitions}, not on {definitions.hash}: "
+            "train again, or load the model that belongs to them"
+        )
+    return scorer.scores(matrix)
 
 
 def _by_rules(
@@ -125,6 +168,7 @@ def _with_points(
 
 
 def _combined(
+    model: str,
     alone: Outcome,
     with_points: Outcome,
     reasons: tuple[Reason, ...],
@@ -135,8 +179,8 @@ def _combined(
     """Who decided is who made the outcome what it is; its reasons come first."""
     outcome = stricter(with_points, verdict)
     if outcome == alone:
-        return _Verdict("model", outcome, _joined(reasons, verdict.reasons), score, verdict, priority)
-    return _Verdict("rules", outcome, _joined(verdict.reasons, reasons), score, verdict, priority)
+        return _Verdict("model", outcome, _joined(reasons, verdict.reasons), score, verdict, priority, model)
+    return _Verdict("rules", outcome, _joined(verdict.reasons, reasons), score, verdict, priority, model)
 
 
 def _joined(first: tuple[Reason, ...], then: tuple[Reason, ...]) -> tuple[Reason, ...]:
@@ -149,7 +193,6 @@ def _decided(
     fact: OrderFact,
     verdict: _Verdict,
     vector: bytes,
-    model: str | None,
     definitions: str,
     rules_hash: str,
     flags: tuple[str, ...],
@@ -167,7 +210,7 @@ def _decided(
         amount_minor=fact.amount_minor,
         currency=fact.currency,
         entities=fact.entities,
-        model=model,
+        model=verdict.model,
         definitions=definitions,
         vector=vector,
         flags=flags,
@@ -175,6 +218,7 @@ def _decided(
         points=verdict.rules.points,
         shadow=verdict.rules.shadow,
         priority=verdict.priority,
+        scores=verdict.scores,
     )
 
 

@@ -14,7 +14,7 @@ from models.checks import drifted, refuse_future, refuse_leaks
 from models.delays import standing
 from models.errors import UntrainableTable
 from models.learner import DEFAULT, Learned, Matrix, Plan, learn, margins
-from models.measures import calibration_error, reliability
+from models.measures import Curves, Group, Judged, calibration_error, curves, reliability
 from models.policy import Costs, Policy, amounts_of, within_capacity
 
 REQUIRED = ("decision_id", "occurred_at_ms", "label")
@@ -79,6 +79,13 @@ class Metrics(msgspec.Struct, frozen=True):
     calibration_error: float | None = None
 
 
+class Drawn(msgspec.Struct, frozen=True):
+    """What the model card's plots show, of the judged orders."""
+
+    curves: Curves
+    groups: list[Group]
+
+
 class Trained(msgspec.Struct, frozen=True):
     """A model and all that is to be known about it.
 
@@ -103,6 +110,7 @@ class Trained(msgspec.Struct, frozen=True):
     metrics: Metrics
     fingerprint: str
     drift: tuple[tuple[str, float], ...] = ()
+    drawn: Drawn | None = None
 
 
 def train(
@@ -158,6 +166,7 @@ def train(
         metrics=measure(y[cut:], scores, amounts, policy),
         fingerprint=hashlib.sha256(margins(final.model, x[cut:]).tobytes()).hexdigest(),
         drift=drifted(x[:until], x[cut:], names),
+        drawn=_drawn(times[cut:], y[cut:], scores, amounts),
     )
 
 
@@ -174,7 +183,9 @@ def _learned(
     times, y = part["occurred_at_ms"].to_numpy(dtype=np.int64), part["label"].to_numpy(dtype=np.int64)
     labelled_at = _labelled_at(part)
     stands = np.ones(len(y)) if labelled_at is None else standing(times, y, labelled_at, known_at_ms)
-    count = int(np.count_nonzero(stands)) if y[stands > 0].any() else len(y)
+    if not y[stands > 0].any():  # all that is known are outliers: then as the table stands
+        stands = np.ones(len(y))
+    count = int(np.count_nonzero(stands))
     weight = _amount_weights(part, amount_power)
     return learn(
         x[:count],
@@ -187,6 +198,12 @@ def _learned(
         weight=None if weight is None else weight[:count],
         standing=stands[:count],
     )
+
+
+def _drawn(
+    times: NDArray[np.int64], labels: NDArray[np.int64], scores: NDArray[np.float64], amounts_usd: NDArray[np.float64]
+) -> Drawn:
+    return Drawn(curves(Judged(times, labels, scores, amounts_usd)), reliability(labels, scores))
 
 
 def reviews(judged: pd.DataFrame, settings: Settings) -> float:

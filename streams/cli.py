@@ -29,7 +29,7 @@ ROOMS = {
     "features": "streams.features_cli:features",
     "history": "history.cli:history",
     "keys": "vault.cli:keys",
-    "models": "models.cli:models",
+    "models": "streams.models_cli:models",
     "publish": "events.cli:publish",
     "rules": "streams.rules_cli:rules",
     "schemas": "events.cli:schemas",
@@ -115,6 +115,12 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     ),
     "models": click.option(
         "--models", envvar="AMANA_MODELS", type=PATH, default="var/models", help="The folder of model versions."
+    ),
+    "models_key": click.option(
+        "--models-key",
+        envvar="AMANA_MODELS_KEY",
+        type=PATH,
+        help="The public key of those who make models; by default MODELS.pub, beside the folder.",
     ),
     "rules": click.option(
         "--rules",
@@ -219,7 +225,7 @@ def intake(**settings: Any) -> None:
 
 
 @main.command()
-@options(*WORKER, "redis", "shards", "models", "rules", "review_at", "block_at", "accept_gap")
+@options(*WORKER, "redis", "shards", "models", "models_key", "rules", "review_at", "block_at", "accept_gap")
 def screen(**settings: Any) -> None:
     """Turn facts into decisions.
 

@@ -284,7 +284,15 @@ def entity(
     default="var/models",
     help="With --switch: the folder of models that the new screening will use.",
 )
-def migrate(brokers: str, old: str, new: str, shards: int, switch: bool, models: Path) -> None:
+@click.option(
+    "--models-key",
+    envvar="AMANA_MODELS_KEY",
+    type=click.Path(path_type=Path),
+    help="The public key of those who make models; by default MODELS.pub, beside the folder.",
+)
+def migrate(
+    *, brokers: str, old: str, new: str, shards: int, switch: bool, models: Path, models_key: Path | None
+) -> None:
     """Build the feature store anew from facts, with the features as they are defined now, beside the running one.
 
     Screening goes on with the old store meanwhile; until --switch nothing about it changes, and the new store is
@@ -308,7 +316,7 @@ def migrate(brokers: str, old: str, new: str, shards: int, switch: bool, models:
 
     logs.configure("WARNING")
     with _bars() as bar:
-        click.echo(asyncio.run(run(brokers, old, new, shards, models if switch else None, bar)))
+        click.echo(asyncio.run(run(brokers, old, new, shards, models if switch else None, bar, models_key)))
 
 
 def _secret(option: str, value: str) -> str:

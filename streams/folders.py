@@ -16,7 +16,16 @@ from events.errors import AmanaError
 FACTS = f"{topics.FACTS}.jsonl"
 DEMO = "made-by-demo.txt"
 TOPICS = (topics.FACTS, topics.DECISIONS, topics.QUARANTINE, topics.LATE, "share.*")
-MADE = (*(f"{name}.jsonl" for name in TOPICS), "amana.db*", "keyring.json", "models", "summary.json", DEMO)
+MADE = (
+    *(f"{name}.jsonl" for name in TOPICS),
+    "amana.db*",
+    "keyring.json",
+    "models",
+    "models.key",
+    "models.pub",
+    "summary.json",
+    DEMO,
+)
 
 
 class Occupied(AmanaError):

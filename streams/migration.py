@@ -183,11 +183,11 @@ class Migration:
         return published, max((at[decision_id] for decision_id in published), default=first - 1)
 
 
-def check_model(models: Path, definitions: str) -> None:
+def check_model(models: Path, definitions: str, public: Path | None = None) -> None:
     """Raises Unmigratable if the current model, if there is one, is of other definitions."""
     if not (models / artifact.CURRENT).exists():
         return
-    manifest = artifact.read_manifest(models, artifact.current(models))
+    manifest = artifact.read_manifest(models, artifact.current(models), public)
     if manifest.definitions != definitions:
         raise Unmigratable(
             f"the current model, {manifest.version}, is of definitions {manifest.definitions}, expected {definitions}: "

@@ -1,4 +1,4 @@
-"""The rules topic: promoted by people, followed by every screening worker.
+"""The rules topic: promoted by people, followed by every screening worker (the models': streams/rollouts.py).
 
 One partition, so that all workers see the same order, and the last promotion of a set is in force. A message that is no
 good set of rules is refused loudly by each, and what was in force stays.
@@ -19,7 +19,6 @@ from streams.kafka import patiently, reader
 
 log = structlog.get_logger()
 
-TP = TopicPartition(topics.RULES, 0)
 POLL_MS = 1000
 Take = Callable[[ConsumerRecord], None]
 
@@ -45,25 +44,26 @@ class InForce:
         log.info("rules.promoted", offset=record.offset, rules=ruleset.hash, actor=promotion.actor)
 
 
-class RulesFeed:
-    """Reads the topic from its beginning, without a group: each worker follows all of it."""
+class Feed:
+    """Reads a topic of one partition from its beginning, without a group: each worker follows all of it."""
 
-    def __init__(self, brokers: str) -> None:
+    def __init__(self, brokers: str, topic: str) -> None:
+        self._tp = TopicPartition(topic, 0)
         self._consumer: AIOKafkaConsumer = reader(brokers)
 
     async def start(self) -> None:
         await self._consumer.start()
-        self._consumer.assign([TP])
-        start = await patiently(lambda: self._consumer.beginning_offsets([TP]))
-        self._consumer.seek(TP, start[TP])
+        self._consumer.assign([self._tp])
+        start = await patiently(lambda: self._consumer.beginning_offsets([self._tp]))
+        self._consumer.seek(self._tp, start[self._tp])
 
     async def stop(self) -> None:
         await self._consumer.stop()
 
     async def catch_up(self, take: Take) -> None:
         """All that the topic holds now."""
-        end = (await patiently(lambda: self._consumer.end_offsets([TP])))[TP]
-        while await self._consumer.position(TP) < end:
+        end = (await patiently(lambda: self._consumer.end_offsets([self._tp])))[self._tp]
+        while await self._consumer.position(self._tp) < end:
             await self._poll(take)
 
     async def follow(self, take: Take) -> None:
@@ -72,8 +72,8 @@ class RulesFeed:
             await self._poll(take)
 
     async def _poll(self, take: Take) -> None:
-        records = await patiently(lambda: self._consumer.getmany(TP, timeout_ms=POLL_MS))
-        for record in records.get(TP, []):
+        records = await patiently(lambda: self._consumer.getmany(self._tp, timeout_ms=POLL_MS))
+        for record in records.get(self._tp, []):
             await asyncio.to_thread(take, record)  # a long file is read for a second or more; orders go on meanwhile
 
 
@@ -115,7 +115,7 @@ def entry_of(record: ConsumerRecord) -> Entry:
 async def entries(brokers: str) -> list[Entry]:
     """All that the topic holds now."""
     found: list[ConsumerRecord] = []
-    feed = RulesFeed(brokers)
+    feed = Feed(brokers, topics.RULES)
     try:
         await feed.start()
         await feed.catch_up(found.append)

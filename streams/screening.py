@@ -52,6 +52,7 @@ class Features(Protocol):
 
 Conclude = Callable[[Sequence[Decided], Floats, tuple[str, ...]], list[Decision]]  # decided facts, vectors, flags
 Publish = Callable[[int, list[Decision]], Awaitable[None]]
+Note = Callable[[int, int, list[Decision]], Awaitable[None]]  # partition, first offset, decisions to be published
 Report = Callable[[int, list[Late]], Awaitable[None]]
 
 
@@ -59,7 +60,8 @@ class Screening:
     """One instance a process; partitions are handled side by side, each partition's chunks one after another.
 
     `topic_id` is the facts topic's: a store that was written for another is refused (ForeignStore). `report` is told of
-    late facts as decisions are published: each at least once, the same again after a crash.
+    late facts as decisions are published: each at least once, the same again after a crash. `note` is told of a
+    chunk's decisions before they are published.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Screening:
         publish: Publish,
         accept_gap: bool = False,
         report: Report | None = None,
+        note: Note | None = None,
     ) -> None:
         self._store = store
         self._topic_id = topic_id
@@ -78,6 +81,7 @@ class Screening:
         self.conclude = conclude  # may be exchanged between chunks
         self._publish = publish
         self._report = report
+        self._note = note
         self._accept_gap = accept_gap
         self.waiting = False  # for the store
         self._flags: tuple[str, ...] = ()
@@ -116,6 +120,8 @@ class Screening:
         applied = await self._insist(apply)
         decided = cast("list[Decided]", [facts[place] for place in applied.decided])
         decisions = placed(self.conclude(decided, applied.matrix, self._flags), applied.positions)
+        if self._note is not None:
+            await self._note(partition, offsets[0], decisions)
         await self._publish(partition, decisions)
         if applied.late and self._report is not None:
             await self._report(partition, lateness.of_chunk(facts, applied.late))

@@ -14,6 +14,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: str = "sqlite:///var/amana.db"
     keyring: Path = Path("var/keyring.json")
     models: Path = Path("var/models")
+    models_key: Path | None = None  # beside the folder of models
     rules: Path | None = None
     instance: str = "0"
     metrics_host: str = "127.0.0.1"

@@ -28,10 +28,11 @@ async def migrate(
     shards: int,
     switch_with: Path | None,
     bar: Callable[[str, float], Callable[[float], None]],
+    models_key: Path | None = None,
 ) -> str:
     """Build the store at `new`; switch to it if there is a folder of models to switch with. Returns what is next."""
     if switch_with is not None:
-        check_model(switch_with, DEFINITIONS.hash)
+        check_model(switch_with, DEFINITIONS.hash, models_key)
     try:
         topic_ids = await asyncio.to_thread(known_topics, brokers, (topics.FACTS, topics.DECISIONS))
     except KafkaError as error:

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from typing import TypeVar
 
 import msgspec
+from aiokafka import ConsumerRecord
 
 from events import topics
 from features.definitions import DEFINITIONS, Definitions
@@ -12,7 +14,10 @@ from features.formulas import Floats
 from features.store import Store, connect
 from models import artifact, screening
 from models.decisions import Decision
+from models.errors import ForeignVectors
 from models.policy import Policy
+from models.promotion import Named, Promotion, Switch
+from models.rollout import Challenger, Rollout
 from models.rules import Ruleset, default, loaded
 from models.scoring import HistScorer
 from models.screening import Decided
@@ -22,11 +27,14 @@ from streams.lanes import Stage, heard_by
 from streams.lateness import Late
 from streams.lateness import encode as encode_late
 from streams.metrics import Metrics
-from streams.promotions import InForce, RulesFeed
+from streams.promotions import Feed, InForce, Take
+from streams.rollouts import Models, Switches, switch_message
 from streams.screening import Conclude, Screening
 from streams.settings import Settings
 from streams.stages.screen import ScreenStage, count_late, decision_messages
 from streams.worker import Worker, fail
+
+T = TypeVar("T")
 
 RULES_POLICY = Policy(0.5, 0.9)  # without a model: for the points that rules add; other rules name outcomes themselves
 
@@ -47,8 +55,14 @@ def screen_worker(settings: Settings, definitions: Definitions = DEFINITIONS) ->
         log = KafkaLog(settings.brokers, topics.FACTS, group("screen"))
         await started(stack, log)
         rules = await rules_in_force(settings, definitions, stack)
-        conclude = concluder(settings, definitions, lambda: rules.ruleset)
-        screening = Screening(store, log, topic_id, conclude, publish, settings.accept_gap, report)
+        models = await models_in_force(settings, definitions, stack)
+
+        async def record(switch: Switch) -> None:
+            await out.send(topics.MODELS, 0, [switch_message(switch)])
+
+        note = Switches(models, record, settings.instance).note
+        conclude = concluder(settings, definitions, lambda: rules.ruleset, lambda: models.rollout)
+        screening = Screening(store, log, topic_id, conclude, publish, settings.accept_gap, report, note)
         await screening.begin()
         return ScreenStage(screening, metrics)
 
@@ -57,30 +71,94 @@ def screen_worker(settings: Settings, definitions: Definitions = DEFINITIONS) ->
 
 async def rules_in_force(settings: Settings, definitions: Definitions, stack: AsyncExitStack) -> InForce:
     """The rules promoted last, and from now on whatever is promoted; the settings' own until then."""
-    await asyncio.to_thread(known_topics, settings.brokers, [topics.RULES])
-    feed = RulesFeed(settings.brokers)
-    await started(stack, feed)
+    feed = await _feed(settings, topics.RULES, stack)
     rules = InForce(base_rules(settings, definitions), definitions.names)
     await feed.catch_up(rules.take)
-    following = asyncio.ensure_future(feed.follow(rules.take))
-    following.add_done_callback(heard_by(fail))
-    stack.callback(following.cancel)
+    _follow(feed, rules.take, stack)
     return rules
 
 
+async def models_in_force(settings: Settings, definitions: Definitions, stack: AsyncExitStack) -> Models:
+    """The models promoted last, and from now on whatever is promoted; the folder's current one until then."""
+    feed = await _feed(settings, topics.MODELS, stack)
+    models = Models(lambda promotion: opened(promotion, settings, definitions), lambda: base_rollout(settings))
+    held: list[ConsumerRecord] = []
+    await feed.catch_up(held.append)
+    models.begin(held)
+    _follow(feed, models.take, stack)
+    return models
+
+
+async def _feed(settings: Settings, topic: str, stack: AsyncExitStack) -> Feed:
+    await asyncio.to_thread(known_topics, settings.brokers, [topic])
+    feed = Feed(settings.brokers, topic)
+    await started(stack, feed)
+    return feed
+
+
+def _follow(feed: Feed, take: Take, stack: AsyncExitStack) -> None:
+    following = asyncio.ensure_future(feed.follow(take))
+    following.add_done_callback(heard_by(fail))
+    stack.callback(following.cancel)
+
+
 def concluder(
-    settings: Settings, definitions: Definitions = DEFINITIONS, rules: Callable[[], Ruleset] | None = None
+    settings: Settings,
+    definitions: Definitions = DEFINITIONS,
+    rules: Callable[[], Ruleset] | None = None,
+    models: Callable[[], Rollout] | None = None,
 ) -> Conclude:
-    """Scores by the current model where there is one; `rules` gives those in force, by default the settings' own."""
-    scorer = artifact.load(settings.models) if (settings.models / artifact.CURRENT).exists() else None
-    policy = policy_of(settings, scorer)
-    own = base_rules(settings, definitions)
+    """Scores by the current model where there is one; `rules` and `models` give those in force, by default the
+    settings' own. They are asked once a chunk.
+    """
+    rules_now = rules or _always(base_rules(settings, definitions))
+    models_now = models or _always(base_rollout(settings))
 
     def conclude(facts: Sequence[Decided], matrix: Floats, flags: tuple[str, ...]) -> list[Decision]:
-        in_force = own if rules is None else rules()
-        return screening.conclude(facts, matrix, scorer, policy, definitions, flags=flags, ruleset=in_force)
+        rollout = models_now()
+        return screening.conclude(
+            facts,
+            matrix,
+            rollout.scorer,
+            rollout.policy,
+            definitions,
+            flags=flags,
+            ruleset=rules_now(),
+            challenger=rollout.challenger,
+        )
 
     return conclude
+
+
+def _always(value: T) -> Callable[[], T]:
+    return lambda: value
+
+
+def base_rollout(settings: Settings) -> Rollout:
+    """The folder's current model, or none: the rules decide alone."""
+    there = (settings.models / artifact.CURRENT).exists()
+    scorer = artifact.load(settings.models, public=settings.models_key) if there else None
+    return Rollout(scorer, policy_of(settings, scorer))
+
+
+def opened(promotion: Promotion, settings: Settings, definitions: Definitions = DEFINITIONS) -> Rollout:
+    """The promoted versions, of the settings' folder. Raises what is wrong: ModelsError, OSError, ValueError."""
+    champion = loaded_scorer(promotion.champion, settings, definitions)
+    challenger = None
+    if promotion.challenger is not None:
+        scorer = loaded_scorer(promotion.challenger, settings, definitions)
+        challenger = Challenger(scorer, policy_of(settings, scorer), promotion.share)
+    return Rollout(champion, policy_of(settings, champion), challenger)
+
+
+def loaded_scorer(named: Named, settings: Settings, definitions: Definitions = DEFINITIONS) -> HistScorer:
+    """Of that version with that content, and of these definitions. Raises ModelsError, OSError or ValueError."""
+    scorer = artifact.load(settings.models, named.version, settings.models_key, named.content)
+    if scorer.definitions != definitions.hash or scorer.names != tuple(definitions.names):
+        raise ForeignVectors(
+            f"model {scorer.version} was trained on definitions {scorer.definitions}, not on {definitions.hash}"
+        )
+    return scorer
 
 
 def base_rules(settings: Settings, definitions: Definitions = DEFINITIONS) -> Ruleset:

@@ -129,7 +129,11 @@ def _random_fact(rng: random.Random, settings: Settings, whim: Whim, now_ms: int
     if of is ActivityFact:
         activity, succeeded = rng.choice(whim.activities)
         with_money = money if activity == "OrderRefunded" else {}
-        return ActivityFact(**common, **with_money, activity=activity, succeeded=succeeded)
+        agency = _word(rng, settings, "agency") if activity == "IdentityVerified" else None
+        detail = rng.choice((None, "inconclusive", "quality", "verification"))
+        return ActivityFact(
+            **common, **with_money, activity=activity, succeeded=succeeded, detail=detail, agency=agency
+        )
     if of is LabelFact:
         label = rng.choice(("chargeback", "confirmed", "dismissed"))
         return LabelFact(**common, **money, order_id="o", label=label, decision_id="d")
@@ -144,6 +148,7 @@ def _random_order(rng: random.Random, settings: Settings, common: dict[str, Any]
         order_id="o",
         method=rng.choice(("card", "wallet")),
         avs="match",
+        quantity=rng.choice((0, 1, 3, 100_000)),
         promo=rng.choice((None, "promo")),
     )
 

@@ -196,7 +196,9 @@ class Oracle:
         assert isinstance(feature, Deviation | Score)
         return self._deviated(feature, order, number)
 
-    def _deviated(self, feature: Deviation | Score, order: OrderFact, number: Callable[[str, str, str], float]) -> float:
+    def _deviated(
+        self, feature: Deviation | Score, order: OrderFact, number: Callable[[str, str, str], float]
+    ) -> float:
         source = feature.source if isinstance(feature, Deviation) else "orders"
         squares, dollars, count = (number(source, of, feature.window) for of in ("squares", "dollars", "count"))
         mean = dollars / count

@@ -62,7 +62,7 @@ class Whim(msgspec.Struct, frozen=True):
     shares: tuple[float, ...]  # of each type of facts
     activities: tuple[tuple[str, bool | None], ...] = ACTIVITIES
     currencies: tuple[str, ...] = CURRENCIES
-    below: tuple[int, ...] = tuple(10**power for power in range(1, 10))  # amounts
+    below: tuple[int, ...] = tuple(10**power for power in (*range(1, 10), 12))  # amounts
     timed: bool = True  # visits may say how long they took
 
 
@@ -98,7 +98,7 @@ def _whim(rng: random.Random, settings: Settings) -> Whim:
         (settings.orders if rng.random() < 0.7 else settings.orders / 50, *others),
         tuple(rng.sample(ACTIVITIES, rng.randint(1, 3))),
         (rng.choice(CURRENCIES),),
-        (rng.choice((1, 10, 10**4, 10**9)),),
+        (rng.choice((1, 10, 10**4, 10**9, 10**12)),),
         rng.random() < 0.5,
     )
 

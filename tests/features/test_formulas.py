@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.declared import Definitions, Derived
@@ -63,6 +63,7 @@ def test_of_nothing_there_is_no_formula(feature: Derived) -> None:
     assert math.isnan(value(feature, [0.0] * len(feature.inputs)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS), min_size=1, max_size=20))
 def test_a_row_is_the_same_bytes_alone_and_among_others(rows: list[tuple[float, ...]]) -> None:
     definitions = Definitions((Score("card", "30d"), Deviation("card", "orders", "30d")))

@@ -93,11 +93,12 @@ class VisitFact(Fact, frozen=True, kw_only=True, tag="visit"):
 
 
 class ActivityFact(Fact, frozen=True, kw_only=True, tag="activity"):
-    """`activity` is the event's type name; `succeeded` its yes or no where it has one."""
+    """`activity` is the event's type name; `succeeded` its yes or no where it has one; `agency` who verified."""
 
     activity: str
     succeeded: bool | None = None
     detail: str | None = None
+    agency: Pseudonym | None = None
     amount_minor: int | None = None
     currency: str | None = None
     country: str | None = None

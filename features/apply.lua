@@ -5,7 +5,7 @@
 -- ARGV[1]: {the only server that may apply it, or '', partition, previous offset, committed offset, last offset,
 --   latest second, fields of the sources' fences}.
 -- ARGV[2]: the kind of each key, a byte each; 0: of a set of event ids.
--- ARGV[3]: values one after another, a fact's: offset, source, source's offset, class, second, amount, at home?,
+-- ARGV[3]: values one after another, a fact's: offset, source, source's offset, class, second, amount, units, at home?,
 --   event, the key of its set or 0, latest second of the chunk up to it, how many follow; these are of each entity
 --   its key and its member of each roll or 0.
 -- ARGV[4]: where in it the first one begins, 0 if there is none.
@@ -23,7 +23,7 @@
 -- Rolls: the length of each, then of each member, second last seen, ..., by second and then member, at most DISTINCT.
 
 local call, pack, unpack_, next_of = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
-local unpack, max, floor, byte, char, pack_row = unpack, math.max, math.floor, string.byte, string.char, struct.pack
+local unpack, max, min, floor, byte, char, pack_row = unpack, math.max, math.min, math.floor, string.byte, string.char, struct.pack
 local server, partition, previous, committed, last, newest, sources = unpack(unpack_(ARGV[1]))
 local kinds = ARGV[2]
 
@@ -164,8 +164,11 @@ local function read(entity, second, named, key, row, n)
   end
   local before = #by_roll
   for r = 1, #by_roll do
-    n = read_roll(rolls, before, rolls[r], named[key + r], from, by_roll[r], row, n)
-    before = before + rolls[r]
+    local length, member, places = rolls[r], named[key + r], by_roll[r]
+    if length > 0 or member == 0 and places[#from + 1] >= 0 then  -- else it is as of one never seen
+      n = read_roll(rolls, before, length, member, from, places, row, n)
+      before = before + length
+    end
   end
   return n
 end
@@ -366,12 +369,12 @@ for field, value in pairs(stored) do
 end
 local others = #row
 local function tell(to, offset, behind) to[#to + 1], to[#to + 2] = offset, behind end
-local amounts, latest = {1, 0, 0, 0}, {0, 0, 0}
+local amounts, latest = {1, 0, 0, 0, 0}, {0, 0, 0}
 local at = tonumber(ARGV[4])
 while at > 0 do
-  local offset, source, source_offset, class, second, amount, home, event, set, latest_second, follow
-  at, offset, source, source_offset, class, second, amount, home, event, set, latest_second, follow =
-    next_of(ARGV[3], 11, at)
+  local offset, source, source_offset, class, second, amount, units, home, event, set, latest_second, follow
+  at, offset, source, source_offset, class, second, amount, units, home, event, set, latest_second, follow =
+    next_of(ARGV[3], 12, at)
   local named = follow > 0 and {next_of(ARGV[3], follow, at)} or {at}
   at = named[1]
   local wanted, answer, filled, now = class <= ORDERS and offset >= committed, false, others, max(clock, latest_second)
@@ -391,8 +394,8 @@ while at > 0 do
     end
     latest[1], latest[2], latest[3], latest[4] = amount, amount, second, second
     amount = max(amount, 0)
-    local dollars = floor(amount / 100 + 0.5)
-    amounts[2], amounts[3], amounts[4] = amount, dollars, dollars * dollars
+    local dollars = min(floor(amount / 100 + 0.5), MOST_DOLLARS)
+    amounts[2], amounts[3], amounts[4], amounts[5] = amount, dollars, dollars * dollars, units
     local i = 2
     while i <= 1 + follow do
       local entity = entities[named[i]] or load(named[i])

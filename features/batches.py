@@ -176,14 +176,16 @@ class Encoder:
             source_number = sources.setdefault((source.topic_id, source.partition), len(sources) + 1)
             second = fact.occurred_at_ms // 1000
             amount = amount_of(fact, self._definitions.rates) if reader.sums else None
+            units = fact.quantity if isinstance(fact, OrderFact) else 0
             newest = max(newest, second) if reader.number else newest  # a refused order has no time of its own
             event = _event(fact) if reader.number else 0
             home = 1
             for shard, (touched, with_members) in touches.items() or ((0, ([], [])),):
                 batch = batches[shard]
                 batch.numbers += (
-                    offset, source_number, source.offset, reader.number, second, -1 if amount is None else amount, home,
-                    event, sets[shard][second // 3600] if event else 0, newest, len(with_members), *with_members,
+                    offset, source_number, source.offset, reader.number, second, -1 if amount is None else amount,
+                    units, home, event, sets[shard][second // 3600] if event else 0, newest, len(with_members),
+                    *with_members,
                 )  # fmt: skip
                 home = 0
                 if reader.number <= ORDERS:
@@ -239,6 +241,11 @@ def _event(fact: AnyFact) -> str:
     return b2a_base64(blake2b(text.encode(), digest_size=12).digest(), newline=False).decode()
 
 
+def number_of(member: str) -> Callable[[str], int]:
+    """What the members of a roll are stored as, and ordered by where they were seen in the same second."""
+    return _of_pseudonym if member in KINDS else _of_word
+
+
 def _of_pseudonym(text: str) -> int:
     """36 random bits, in 48: among 65 members two meet once in 30 million rolls."""
     return int.from_bytes(text[:6].encode())
@@ -260,7 +267,7 @@ def _reader(definitions: Definitions, name: str, number: int) -> _Reader:
     ]
     names = [list(definitions.columns)[place] for place in kinds]
     sums = any(
-        c.source in counted and c.aggregate not in {"count", "last", "earliest"}
+        c.source in counted and c.aggregate not in {"count", "units", "last", "earliest"}
         for kind in names
         for c in definitions.columns[kind]
     )
@@ -275,7 +282,7 @@ def _reader(definitions: Definitions, name: str, number: int) -> _Reader:
         tuple(kinds),
         _getter(names),
         _getter([f"entities.{field}" if field in KINDS else field for field in fields]),
-        tuple(_of_pseudonym if field in KINDS else _of_word for field in fields),
+        tuple(number_of(field) for field in fields),
         members,
         sums,
     )

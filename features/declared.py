@@ -11,7 +11,7 @@ import numpy as np
 
 from events.facts import KINDS, OrderFact
 from features import direct, sources
-from features.formulas import Decayed, Derived, Floats, Indexes
+from features.formulas import Decayed, Floats, Formula, Indexes
 from features.numbers import (
     DISTINCT,
     FUNCTIONS,
@@ -33,7 +33,9 @@ from features.numbers import (
     Windowed,
 )
 from features.rates import RATES, Rates
+from features.visit import Visit
 
+Derived = Formula | Visit
 Feature = Number | Derived
 
 
@@ -66,7 +68,7 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
         if len(set(self.names)) < len(self.names):
             raise ValueError("two features have the same name")
         for number in self.numbers:
-            if why := _unreadable(number):
+            if why := _unreadable(number, self.window_names[-1]):
                 raise ValueError(f"{number.name}: {why}")
         for finer, window in pairwise((Window("", 0, 60), *self.windows)):
             if window.hop_s % finer.hop_s or window.width_s % window.hop_s or window.width_s <= finer.width_s:
@@ -206,7 +208,7 @@ class Definitions(msgspec.Struct, frozen=True, dict=True):
         return made.take(order, axis=1)
 
 
-def _unreadable(number: Number) -> str | None:
+def _unreadable(number: Number, longest: str) -> str | None:
     """Why no fact can ever give this number."""
     if isinstance(number, Direct):
         return None if number.function in FUNCTIONS else f"no function is called {number.function}"
@@ -214,12 +216,31 @@ def _unreadable(number: Number) -> str | None:
         return f"no entity is called {number.kind}; there are {', '.join(KINDS)}"
     if not isinstance(number, Age) and number.source not in sources.SOURCES:
         return f"no source is called {number.source}; there are {', '.join(sources.SOURCES)}"
+    if isinstance(number, Windowed):
+        return _unaggregated(number, longest)
     if isinstance(number, Distinct | First) and number.member not in KINDS:
-        if number.member not in sources.fields_of(number.source):
-            return f"no fact of the {number.source} says its {number.member}"
-        if isinstance(number, First) and number.member not in OrderFact.__struct_fields__:
-            return f"no order says its {number.member}"
+        return _unmet(number)
     return None
+
+
+def _unmet(number: Distinct | First) -> str | None:
+    if number.member not in _said_by(number):
+        return f"no fact of the {number.source} says its {number.member}"
+    if isinstance(number, First) and number.member not in OrderFact.__struct_fields__:
+        return f"no order says its {number.member}"
+    return None
+
+
+def _unaggregated(number: Windowed, longest: str) -> str | None:
+    if number.aggregate == "units" and "quantity" not in _said_by(number):
+        return f"no fact of the {number.source} says its quantity"
+    if number.aggregate in {"earliest", "last"} and number.window == longest:
+        return "in the longest window that is asked for as Earliest or Since"
+    return None
+
+
+def _said_by(number: Windowed | Distinct | First) -> frozenset[str]:
+    return sources.fields_of(number.source)
 
 
 def _of_column(kind: str, column: Column, window: str, longest: bool) -> Number:

@@ -7,8 +7,9 @@ import msgspec
 from events.facts import KINDS
 from features import direct
 from features.declared import Definitions, Feature
-from features.formulas import Burst, Decayed, Deviation, Evenness, Joined, Mean, Ratio, Score, Share
+from features.formulas import Burst, Decayed, Deviation, Evenness, Mean, Quantity, Ratio, Score, Share
 from features.numbers import LATENESS_S, WINDOWS, Age, Column, Direct, Distinct, Earliest, First, Since, Windowed
+from features.visit import Begun, Joined, Pace, Reached, Straight
 
 __all__ = [
     "DEFINITIONS", "FAMILIES", "LATENESS_S", "WINDOWS", "Age", "Column", "Definitions", "Direct", "Feature", "Windowed",
@@ -28,6 +29,18 @@ def _windowed(kinds: Iterable[str], source: str, aggregates: Iterable[str], *win
         for aggregate in aggregates:
             for window in windows:
                 yield Windowed(kind, source, aggregate, window)  # type: ignore[arg-type]  # checked by the script's table
+
+
+def joined(window: str) -> tuple[Feature, ...]:
+    """The visit of the window before an order, joined to it by session, else by device, else by ip."""
+    return (
+        *(Joined(source, "count", window) for source in ("visits", "checkouts", "accounts", "errors", "logins_failed")),
+        *(Joined(source, "sum", window) for source in ("visits", "checkouts")),
+        Begun(window),
+        Reached(window),
+        Straight(window),
+        Pace(window),
+    )
 
 
 _KNOWN = tuple(kind for kind in KINDS if kind != "session")
@@ -54,10 +67,13 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "habit",
-        "Account takeover: an order unlike this customer's or card's own past.",
+        "Account takeover and stolen cards: an order unlike the customer's or card's own past, or unlike what the "
+        "device, the parcel's address or the seller is used to.",
         (
-            *(Ratio(kind, "30d") for kind in ("customer", "card")),
-            *(Score(kind, "30d") for kind in ("customer", "card")),
+            *(Ratio(kind, window) for kind in ("customer", "card") for window in ("7d", "30d")),
+            *(Ratio(kind, "30d") for kind in ("device", "email", "phone", "address", "seller")),
+            *(Score(kind, window) for kind in ("customer", "card") for window in ("7d", "30d")),
+            *(Quantity(kind, "30d") for kind in ("customer", "card")),
         ),
     ),
     Family(
@@ -65,6 +81,7 @@ FAMILIES: tuple[Family, ...] = (
         "Card testing: cards tried until one is accepted.",
         (
             *_windowed(("customer", "card", *_WEB), "declines", ("count",), "10m", "1h", "24h", "7d"),
+            *_windowed(("session",), "declines", ("count",), "1h"),
             *(Share(kind, "declines", "payments", "24h") for kind in ("customer", "card", *_WEB)),
             Since("customer", "declines"),
         ),
@@ -88,19 +105,23 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "account",
-        "Account takeover: failed log-ins, changed credentials and new addresses just before an order.",
+        "Account takeover: failed log-ins, changed credentials and new addresses just before an order. Made-up "
+        "accounts: many of one device, network, e-mail or phone, many that add one address.",
         (
             *_windowed(("customer", *_WEB), "logins_failed", ("count",), "10m", "1h", "24h"),
             *(Share(kind, "logins_failed", "logins", "24h") for kind in ("customer", "ip")),
             *_windowed(("customer",), "credential_changes", ("count",), "1h", "24h", "7d"),
             *_windowed(("customer",), "addresses_added", ("count",), "1h", "24h", "7d"),
             *_windowed(("device", "ip"), "registrations", ("count",), "24h", "30d"),
+            *_windowed(("network",), "registrations", ("count",), "24h"),
+            *_windowed(("email", "phone"), "registrations", ("count",), "30d"),
+            *_windowed(("address",), "addresses_added", ("count",), "7d"),
         ),
     ),
     Family(
         "visit",
         "Scripted visitors: no browsing before the order, pages too fast or at one period, nothing loaded that a "
-        "browser loads, errors, the check-out alone.",
+        "browser loads, errors, the check-out alone or at once.",
         (
             *_windowed(("session", *_WEB), "visits", ("count",), "10m", "1h", "24h"),
             *_windowed(("session",), "visits", ("sum",), "1h"),
@@ -113,18 +134,22 @@ FAMILIES: tuple[Family, ...] = (
             *_windowed(("session", "device", "ip"), "errors", ("count",), "1h"),
             *(Distinct(kind, "visits", "route", "1h") for kind in ("session", "device", "ip")),
             Since("session", "visits"),
-            *(Joined(source, "count", "1h") for source in ("visits", "checkouts", "accounts", "errors")),
-            Joined("visits", "sum", "1h"),
+            *joined("1h"),
         ),
     ),
     Family(
         "refunds and promotions",
-        "Refund and promotion abuse: promotions on one device, address or network, refunds again and again.",
+        "Refund and promotion abuse: promotions on one device, address or network, refunds again and again; accounts "
+        "that only enter contests and write reviews.",
         (
             *_windowed(("customer",), "refunds", ("count", "sum"), "7d", "30d"),
             Share("customer", "refunds", "orders", "30d"),
-            *_windowed(("customer", "device", "address", "network"), "promotions", ("count",), "24h", "30d"),
-            *_windowed(("customer", "device", "ip"), "contests", ("count",), "7d"),
+            *_windowed(_WEB, "refunds", ("count",), "7d"),
+            *_windowed(("session",), "refunds", ("count",), "24h"),
+            *_windowed(_KNOWN, "promotions", ("count",), "24h", "30d"),
+            *_windowed(("session",), "promotions", ("count",), "24h"),
+            *_windowed(("customer", *_WEB), "contests", ("count",), "7d"),
+            *_windowed(("customer",), "reviews", ("count",), "7d"),
         ),
     ),
     Family(
@@ -139,12 +164,18 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "verification",
-        "Stolen identities: checks failed at an agency, calls that verified nobody.",
+        "Stolen identities: checks failed at an agency, or passed at one and failed at another, many of one device; "
+        "calls that verified nobody.",
         (
             *_windowed(("customer",), "verifications", ("count",), "30d"),
             *_windowed(("customer",), "verifications_failed", ("count",), "30d"),
+            *_windowed(("customer",), "verifications_open", ("count",), "30d"),
+            *(Distinct("customer", source, "agency", "30d") for source in ("verifications", "verifications_failed")),
+            Since("customer", "verifications"),
+            *_windowed(("device", "ip"), "verifications_failed", ("count",), "7d"),
             *_windowed(("customer",), "calls_verified", ("count",), "30d"),
             *_windowed(("customer",), "calls_unverified", ("count",), "30d"),
+            Since("customer", "calls_verified"),
         ),
     ),
     Family(

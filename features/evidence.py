@@ -12,11 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from events.facts import KINDS, AnyFact, OrderFact
+from features.batches import number_of
 from features.declared import Definitions, Feature
 from features.numbers import (
     DISTINCT,
     FUNCTIONS,
     LATENESS_S,
+    MOST_DOLLARS,
     NUMBERS,
     Age,
     Direct,
@@ -170,11 +172,13 @@ def _within(number: Windowed | Since | Earliest | Age, second: int, inside: list
     if isinstance(number, Since):
         last = max(of_source, key=lambda one: one.second, default=None)
         return (nan, []) if last is None else (float(max(0, second - last.second)), [last])
-    if isinstance(number, Earliest):
+    if isinstance(number, Earliest) or number.aggregate == "earliest":
         first = min(of_source, key=lambda one: one.second, default=None)
         return (nan, []) if first is None else (float(max(0, second - first.second)), [first])
     if number.aggregate == "count":
         return float(len(of_source)), of_source
+    if number.aggregate == "units":
+        return float(sum(one.fact.quantity for one in of_source if isinstance(one.fact, OrderFact))), of_source
     return _aggregated(number, [one.amount for one in of_source if one.amount is not None]), of_source
 
 
@@ -187,7 +191,8 @@ def _aggregated(number: Windowed, amounts: list[int]) -> float:
         case "max":
             return float(max(amounts, default=nan))
     power = 2 if number.aggregate == "squares" else 1
-    return float(sum(((cents + 50) // 100) ** power for cents in amounts))  # whole dollars, rounded half up
+    # Whole dollars, rounded half up.
+    return float(sum(min((cents + 50) // 100, MOST_DOLLARS) ** power for cents in amounts))
 
 
 def _met(number: Distinct | First, order: OrderFact, after: list[Seen]) -> tuple[float, list[Seen]]:
@@ -197,7 +202,8 @@ def _met(number: Distinct | First, order: OrderFact, after: list[Seen]) -> tuple
     last: dict[str, int] = {}
     for one in met:
         last[member(one.fact)] = max(one.second, last.get(member(one.fact), 0))
-    kept = sorted(last, key=lambda name: (last[name], name))[-DISTINCT:]
+    numbered = number_of(number.member)
+    kept = sorted(last, key=lambda name: (last[name], numbered(name)))[-DISTINCT:]
     if isinstance(number, Distinct):
         return float(len(kept)), met
     own = member(order)

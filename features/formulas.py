@@ -1,14 +1,13 @@
 """Features that are formulas over numbers, for a whole chunk at once; NaN where there is nothing to go by."""
 
 from itertools import pairwise
-from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from features import sources
-from features.numbers import AMOUNT, WINDOWS, Number, Windowed
+from features.numbers import AMOUNT, MOST_DOLLARS, QUANTITY, WINDOWS, Number, Windowed
 
 Floats = NDArray[np.float64]
 Indexes = NDArray[np.intp]
@@ -89,7 +88,10 @@ class Ratio(msgspec.Struct, frozen=True, tag="ratio"):
 
 
 class Score(msgspec.Struct, frozen=True, tag="z"):
-    """How far the order's amount is above the mean of the entity's own past, in standard deviations of at least 1."""
+    """How far the order's amount is above the mean of the entity's own past, in standard deviations of at least 1.
+
+    Amounts of over a million dollars count as a million, as in the mean and the deviation.
+    """
 
     kind: str
     window: str
@@ -112,7 +114,30 @@ class Score(msgspec.Struct, frozen=True, tag="z"):
     @staticmethod
     def formula(amount: Floats, squares: Floats, dollars: Floats, count: Floats) -> Floats:
         deviation = Deviation.formula(squares, dollars, count)
-        return (amount - dollars / count) / np.maximum(deviation, 1.0)
+        return (np.minimum(amount, MOST_DOLLARS) - dollars / count) / np.maximum(deviation, 1.0)
+
+
+class Quantity(msgspec.Struct, frozen=True, tag="quantity"):
+    """The units ordered over the mean of the entity's own past."""
+
+    kind: str
+    window: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}.quantity.ratio.{self.window}"
+
+    @property
+    def text(self) -> str:
+        return f"The units ordered over the mean of this {self.kind}'s orders in the last {self.window}."
+
+    @property
+    def inputs(self) -> tuple[Number, ...]:
+        return (QUANTITY, *(Windowed(self.kind, "orders", of, self.window) for of in ("units", "count")))
+
+    @staticmethod
+    def formula(quantity: Floats, units: Floats, count: Floats) -> Floats:
+        return quantity * count / units
 
 
 class Share(msgspec.Struct, frozen=True, tag="share"):
@@ -224,37 +249,9 @@ class Decayed(msgspec.Struct, frozen=True, tag="decayed"):
         return total
 
 
-class Joined(msgspec.Struct, frozen=True, tag="joined"):
-    """The visit that led to the order: the session's numbers, else the device's, else those of the ip address."""
-
-    source: str
-    aggregate: Literal["count", "sum"]
-    window: str
-
-    @property
-    def name(self) -> str:
-        return f"visit.{self.source}.{self.aggregate}.{self.window}"
-
-    @property
-    def text(self) -> str:
-        source = sources.SOURCES[self.source]
-        what = "number" if self.aggregate == "count" else f"total ({source.unit})"
-        return (
-            f"The {what} of {source.text} in the last {self.window}, by the order's session, else by its device, "
-            "else by its ip."
-        )
-
-    @property
-    def inputs(self) -> tuple[Number, ...]:
-        return tuple(Windowed(kind, self.source, self.aggregate, self.window) for kind in ("session", "device", "ip"))
-
-    @staticmethod
-    def formula(session: Floats, device: Floats, ip: Floats) -> Floats:
-        return np.where(np.isnan(session), np.where(np.isnan(device), ip, device), session)
-
-
 _DAY_S = 86_400
 _EDGES = [0, *(window.width_s for window in WINDOWS.values())]
 _RING_WEIGHTS = [2 ** (-(near + far) / 2 / _DAY_S) for near, far in pairwise(_EDGES)]
 
-Derived = Mean | Deviation | Ratio | Score | Share | Burst | Evenness | Decayed | Joined
+# What is made of numbers of one entity and of the order; features/visit.py has those that join a visit to its order.
+Formula = Mean | Deviation | Ratio | Score | Quantity | Share | Burst | Evenness | Decayed

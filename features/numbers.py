@@ -33,17 +33,22 @@ WINDOWS: Mapping[str, Window] = {
 LATENESS_S = 300
 REPEATED_S = 86_400  # an event that comes again within this time of its own, by the facts' time, counts once
 DISTINCT = 65  # so many members are kept: 65 means "64+"
-SEMANTICS = 4  # raise it when the same definitions come to give other numbers
+# Whole dollars are squared and summed: a million at most of an order keeps the sum exact to 9,007 such orders.
+MOST_DOLLARS = 1_000_000
+SEMANTICS = 5  # raise it when the same definitions come to give other numbers
 
-Aggregate = Literal["count", "sum", "dollars", "squares", "min", "max", "last", "earliest"]
-SUMMED: tuple[Aggregate, ...] = ("count", "sum", "dollars", "squares")  # a window is a difference of two totals
+Aggregate = Literal["count", "sum", "dollars", "squares", "units", "min", "max", "last", "earliest"]
+# Of these a window is the difference of two totals.
+SUMMED: tuple[Aggregate, ...] = ("count", "sum", "dollars", "squares", "units")
 _TEXTS: Mapping[Aggregate, str] = {
     "count": "The number of {source}",
     "sum": "The total ({unit}) of {source}",
-    "dollars": "The total in whole US dollars of {source}",
-    "squares": "The sum of the squares of whole US dollars of {source}",
+    "dollars": "The total in whole US dollars, a million at most of each, of {source}",
+    "squares": "The sum of the squares of whole US dollars, a million at most of each, of {source}",
+    "units": "The units ordered in {source}",
     "min": "The smallest amount ({unit}) of {source}",
     "max": "The largest amount ({unit}) of {source}",
+    "earliest": "Seconds since the earliest of {source}",
 }
 
 
@@ -136,7 +141,7 @@ class Distinct(msgspec.Struct, frozen=True, tag="distinct"):
 
     @property
     def name(self) -> str:
-        return f"{self.kind}.{self.member}.distinct.{self.window}"
+        return f"{self.kind}.{_met_in(self.source)}{self.member}.distinct.{self.window}"
 
     @property
     def text(self) -> str:
@@ -153,7 +158,7 @@ class First(msgspec.Struct, frozen=True, tag="first"):
 
     @property
     def name(self) -> str:
-        return f"{self.kind}.{self.member}.first"
+        return f"{self.kind}.{_met_in(self.source)}{self.member}.first"
 
     @property
     def text(self) -> str:
@@ -178,9 +183,14 @@ class Direct(msgspec.Struct, frozen=True, tag="direct"):
         return " ".join((FUNCTIONS[self.function].__doc__ or "").split())
 
 
+def _met_in(source: str) -> str:
+    """Of a name: members are met in orders, routes in visits, unless it is said."""
+    return "" if source in {"orders", "visits"} else f"{source}."
+
+
 Number = Windowed | Since | Earliest | Age | Distinct | First | Direct
 FUNCTIONS: Mapping[str, direct.Function] = {function.__name__: function for function, _ in direct.FUNCTIONS}
-AMOUNT = Direct("amount_usd", 1)
+AMOUNT, QUANTITY = Direct("amount_usd", 1), Direct("quantity", 1)
 
 OF_ENTITY = (Windowed, Since, Earliest, Age, Distinct, First)
 NUMBERS = (*OF_ENTITY, Direct)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from features.declared import Definitions, Wanted
-from features.numbers import DISTINCT, LATENESS_S, REPEATED_S, SUMMED, WINDOWS, Column, Roll, Window
+from features.numbers import DISTINCT, LATENESS_S, MOST_DOLLARS, REPEATED_S, SUMMED, WINDOWS, Column, Roll, Window
 from features.sources import CLASSES, ORDER_CLASSES, REFUSED, SOURCES, UNCOUNTED
 
 # Up to the last class of orders, a fact asks for a row; the script knows that by ORDERS.
@@ -41,6 +41,7 @@ def lua(definitions: Definitions) -> str:
         "ORDERS": ORDERS,
         "NUMBERS": len(definitions.numbers),
         "DISTINCT": DISTINCT,
+        "MOST_DOLLARS": MOST_DOLLARS,
         "WIDTHS": _table(w.width_s for w in windows),
         "HOPS": _table(w.hop_s for w in windows),
         "SUMS": _table(sum(c.aggregate in SUMMED for c in of_kind) for of_kind in columns),

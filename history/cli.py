@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from events.errors import AmanaError
 from features.definitions import DEFINITIONS
 from history import parquet
-from history.database import make_engine, upgrade
+from history.database import existing, upgrade
 from history.index import Index
 from models import artifact, signing
 from models.cli import models_option, signing_key_option
@@ -185,7 +185,7 @@ def export(
 
 
 def _read(database: str, since: datetime | None, until: datetime | None, labels_until: datetime | None) -> pd.DataFrame:
-    engine = make_engine(database)
+    engine = existing(database)
     try:
         upgrade(engine)
         return Index(engine).training_table(

@@ -13,7 +13,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x616D616E61  # any number that is the same for every process that migrates this database
 
 
-def make_engine(url: str) -> sa.Engine:
+def make_engine(url: str, *, make_folder: bool = True) -> sa.Engine:
     """An engine for SQLite (WAL, every commit durable, the file's folder made) or PostgreSQL.
 
     Raises DatabaseUnusable for an address that is none or whose driver is missing.
@@ -23,9 +23,21 @@ def make_engine(url: str) -> sa.Engine:
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError):
         raise DatabaseUnusable("expected a database like sqlite:///var/amana.db or postgresql+psycopg://...") from None
     if engine.dialect.name == "sqlite":
-        if engine.url.database not in (None, "", ":memory:"):
+        if make_folder and engine.url.database not in (None, "", ":memory:"):
             Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
         sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def existing(url: str) -> sa.Engine:
+    """An engine as `make_engine`'s, of a database that is there: a file of SQLite is not made by who only reads it.
+
+    Raises DatabaseUnusable.
+    """
+    engine = make_engine(url, make_folder=False)
+    file = engine.url.database
+    if engine.dialect.name == "sqlite" and file not in (None, "", ":memory:") and not Path(str(file)).is_file():
+        raise DatabaseUnusable(f"{file}: no such database")
     return engine
 
 

@@ -3,7 +3,9 @@
 AmanaError
  └─ HistoryError
      ├─ DatabaseUnusable   a database that can't be reached or opened
-     └─ BadVector          a logged vector of another width than its definitions'
+     ├─ BadVector          a logged vector of another width than its definitions'
+     ├─ ForeignFile        a file that is no training table of these definitions
+     └─ Unwritable         a file that cannot be written where it should be
 """
 
 from events.errors import AmanaError
@@ -23,3 +25,7 @@ class BadVector(HistoryError):
 
 class ForeignFile(HistoryError):
     """A file that is no training table of these definitions."""
+
+
+class Unwritable(HistoryError):
+    """A file that cannot be written where it should be."""

@@ -3,6 +3,7 @@
 The file's metadata names the definitions' hash under `amana.definitions`.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
-from history.errors import ForeignFile
+from history.errors import ForeignFile, Unwritable
 
 _HASH = b"amana.definitions"
 _LARGE_BYTES = 2**30
@@ -20,15 +21,21 @@ _COLUMNS = 16  # of a file at once
 
 
 class Writer:
-    """Writes a file part by part, whole or not at all: it is there once the context ends without an error."""
+    """Writes a file part by part, whole or not at all: it is there once the context ends without an error.
+
+    Raises Unwritable at once where there can be none.
+    """
 
     def __init__(self, path: Path, schema: pa.Schema, definitions: str) -> None:
         self._path = path
         self._temporary = path.with_name(f".{path.name}.part")
-        path.parent.mkdir(parents=True, exist_ok=True)
         named = {**(schema.metadata or {}), _HASH: definitions.encode()}
         self.schema = schema.with_metadata(named)
-        self._file = pyarrow.parquet.ParquetWriter(self._temporary, self.schema, compression="zstd")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = pyarrow.parquet.ParquetWriter(self._temporary, self.schema, compression="zstd")
+        except OSError as error:
+            raise Unwritable(f"{path} cannot be written: {os.strerror(error.errno or 0)}") from None
 
     def write(self, part: pa.Table) -> None:
         """A part with the schema's columns."""

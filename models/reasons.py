@@ -54,6 +54,7 @@ _TOPICS: Mapping[str, tuple[str, str]] = {
     "velocity": ("Number and pace of orders of {}", "عدد الطلبات ووتيرتها ل{}"),
     "spend": ("Amounts of the orders of {}", "مبالغ الطلبات ل{}"),
     "amount": ("The amount beside what is usual for {}", "مبلغ الطلب مقارنةً بالمعتاد ل{}"),
+    "quantity": ("How many goods beside what is usual for {}", "كمية البضائع مقارنةً بالمعتاد ل{}"),
     "age": ("How long {} has been known", "مدة معرفتنا ب{}"),
     "spread": ("Different cards, people or places seen with {}", "تعدد البطاقات أو الأشخاص أو الأماكن المرتبطة ب{}"),
     "automation": ("Signs of a script in {}", "علامات التصفح الآلي ل{}"),
@@ -78,6 +79,7 @@ _TOPICS: Mapping[str, tuple[str, str]] = {
     "reviews": ("Reviews submitted with {}", "التقييمات المرسلة ل{}"),
     "verifications": ("Identity checks passed, of {}", "عمليات التحقق من الهوية الناجحة ل{}"),
     "verifications_failed": ("Identity checks failed, of {}", "عمليات التحقق من الهوية الفاشلة ل{}"),
+    "verifications_open": ("Identity checks without a result, of {}", "عمليات التحقق من الهوية دون نتيجة ل{}"),
     "calls_verified": ("Calls that verified {}", "المكالمات التي أكدت هوية {}"),
     "calls_unverified": ("Calls that did not verify {}", "المكالمات التي لم تؤكد هوية {}"),
 }  # fmt: skip
@@ -213,7 +215,7 @@ def code_of(name: str) -> str:
     elif what in _BY_SOURCE:
         topic = _BY_SOURCE[what].get(how, _BY_SOURCE[what][""])
     else:
-        by_how = {"distinct": "spread", "first": f"new_{what}", "evenness": "automation"}
+        by_how = {"distinct": "spread", "first": f"new_{what}", "evenness": "automation", "pace_s": "automation"}
         topic = by_how.get(how, _UNIT.sub("", what))
     code = f"{entity}.{topic}"
     return code if code in TEXTS else OTHER

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from events.facts import AnyFact, Coordinates, OrderFact
 from features.audit import CAUSES, Cause, Difference, Inquiry, Suspect, compare
 from features.replay import WARM_UP_MS, Placed, decoded, vectors
-from features.server import embedded
+from features.server import PATIENCE_S, embedded
 from features.store import Positions, Store, connect
 from models.decisions import Decision
 from models.decisions import decode as decode_decision
@@ -143,7 +143,7 @@ async def audit(facts: Source, decisions: Source, scope: Scope, bar: Bar) -> Rep
                     f"the facts are of {len(gathered.partitions)} partitions, and files do not say their offsets "
                     "there, which decisions go by: audit them on the topic, without --facts"
                 )
-            async with connect(url) as client:
+            async with connect(url, timeout_s=PATIENCE_S) as client:
                 store = Store(client)
                 tally = await _compare(store, _Facts(gathered, facts, scope), logged, scope, bar)
             if not tally.compared:

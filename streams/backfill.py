@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from events.facts import OrderFact
+from features.definitions import DEFINITIONS
 from features.formulas import Floats
 from features.replay import decoded, vectors
-from features.server import embedded
+from features.server import PATIENCE_S, embedded
 from features.store import Store, connect
 from history.labels import KnownLabels
 from history.parquet import Writer
@@ -50,25 +51,27 @@ async def backfill(source: Source, out: Path, scope: Scope, labels_at_ms: int, b
     `label` (1, 0 or null) as it was known at `labels_at_ms`. Takes a temporary folder for the facts of the scope and
     its warm-up, and memory for an hour's facts, ROWS vectors, every label, and the scratch server's entities.
 
-    Raises Unreadable, NothingToReplay.
+    Raises Unwritable before anything is read, Unreadable, NothingToReplay.
     """
     labels = KnownLabels(labels_at_ms)
-    with tempfile.TemporaryDirectory(prefix="amana-backfill-") as folder, embedded() as url:
+    with (
+        Writer(out, _schema(DEFINITIONS.names), DEFINITIONS.hash) as writer,
+        tempfile.TemporaryDirectory(prefix="amana-backfill-") as folder,
+        embedded() as url,
+    ):
         gathered = await gather_facts(source, Path(folder), scope, labels.take, bar("reading facts", source.total))
         summary = Summary(gathered.read, gathered.repeats, gathered.late, gathered.facts.count)
-        async with connect(url) as client:
-            store = Store(client)
+        async with connect(url, timeout_s=PATIENCE_S) as client:
             facts = (fact for _, fact in decoded(gathered.facts, source.unreadable))
-            with Writer(out, _schema(store.definitions.names), store.definitions.hash) as writer:
-                replayed = vectors(store, facts, scope.from_ms)
-                async for orders, matrix in _pieces(replayed, bar("replaying", gathered.facts.count)):
-                    known = [labels.of(order.order_id) for order in orders]
-                    await asyncio.to_thread(writer.write, _part(writer.schema, orders, matrix, known))
-                    summary.orders += len(orders)
-                    summary.frauds += known.count(1)
-                    summary.labelled += len(known) - known.count(None)
-                if not summary.orders:
-                    raise NothingToReplay(f"no order among {gathered.read:,} facts is of that range")
+            replayed = vectors(Store(client, DEFINITIONS), facts, scope.from_ms)
+            async for orders, matrix in _pieces(replayed, bar("replaying", gathered.facts.count)):
+                known = [labels.of(order.order_id) for order in orders]
+                await asyncio.to_thread(writer.write, _part(writer.schema, orders, matrix, known))
+                summary.orders += len(orders)
+                summary.frauds += known.count(1)
+                summary.labelled += len(known) - known.count(None)
+            if not summary.orders:
+                raise NothingToReplay(f"no order among {gathered.read:,} facts is of that range")
     return summary
 
 

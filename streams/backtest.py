@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.definitions import DEFINITIONS
-from features.server import binary, server
+from features.server import PATIENCE_S, embedded
 from features.store import connect
 from models.backtest import Examples, Protocol, Tested, backtest, default_protocol
 from models.learner import Plan
@@ -23,9 +23,6 @@ from streams.tables import Layout, Orders, read_orders
 Bar = Callable[[str, float], Callable[[float], None]]  # what is done, of how much -> what to tell of it
 
 _DAY_MS = 86_400_000
-# The server is ours alone: a machine that slept in the middle of a chunk must not end the run.
-_PATIENT = ("--busy-reply-threshold", "0")
-_PATIENCE_S = 86_400.0
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,8 +90,8 @@ def run(asked: Asked, bar: Bar, told: Callable[[str], None]) -> Summary:
 
 async def examples_of(orders: Orders, bar: Bar) -> Examples:
     """The orders' vectors, made by the executor itself on a server of its own, and the columns passed on."""
-    with server(binary(), None, _PATIENT) as url:
-        async with connect(url, timeout_s=_PATIENCE_S) as client:
+    with embedded() as url:
+        async with connect(url, timeout_s=PATIENCE_S) as client:
             names, matrix = await vectors_of(client, orders, bar("facts to vectors", len(orders)))
     if orders.numbers:
         more = np.stack(list(orders.numbers.values()), axis=1).astype(np.float32)

@@ -181,11 +181,11 @@ def show(order_id: str, database: str, brokers: str, facts: tuple[Path, ...], pa
       amana features show o-1234 --feature 'card.*.24h'
       amana features show o-1234 --database sqlite:///var/mine/amana.db --facts var/mine/facts.jsonl
     """
-    from history.database import make_engine, upgrade
+    from history.database import existing, upgrade
     from history.index import Index
     from streams import inspection, shown
 
-    engine = make_engine(database)
+    engine = existing(database)
     try:
         upgrade(engine)
         found = inspection.logged(Index(engine), order_id)

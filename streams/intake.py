@@ -180,6 +180,7 @@ class Intake:
             activity=type(event).__name__,
             succeeded=succeeded,
             detail=detail,
+            agency=self._name("agency", getattr(event, "agency", None)),
             amount_minor=getattr(event, "amount_minor", None),
             currency=getattr(event, "currency", None),
             country=place.country if place else None,

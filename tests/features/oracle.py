@@ -1,15 +1,16 @@
 """The naive twin of the feature engine: it keeps every applied fact of every entity, and scans them all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from math import nan, sqrt
+from math import isnan, nan, sqrt
 from typing import Any
 
 from events.facts import KINDS, AnyFact, Coordinates, OrderFact, RefusedOrder, VisitFact
 from features.declared import Definitions, Feature
-from features.formulas import Burst, Decayed, Deviation, Evenness, Joined, Mean, Ratio, Score, Share
+from features.formulas import Burst, Decayed, Deviation, Evenness, Mean, Quantity, Ratio, Score, Share
 from features.numbers import LATENESS_S, REPEATED_S, WINDOWS, Age, Direct, Distinct, Earliest, First, Since, Windowed
 from features.sources import SOURCES, class_of
+from features.visit import Begun, Joined, Pace, Reached, Straight, Visit
 
 Seen = tuple[int, AnyFact, int | None, str]  # second, fact, amount, class
 
@@ -81,10 +82,9 @@ class Oracle:
         if isinstance(feature, Direct):
             functions = {f.__name__: f for _, f in self.definitions.functions}
             return functions[feature.function](order, self.definitions.rates)
-        if isinstance(feature, Joined):
+        if isinstance(feature, Visit):
             kinds = [kind for kind in ("session", "device", "ip") if getattr(order.entities, kind) is not None]
-            found = [Windowed(kind, feature.source, feature.aggregate, feature.window) for kind in kinds]
-            return self._of_entity(found[0], order) if found else nan
+            return self._of_visit(feature, kinds[0], order) if kinds else nan
         if getattr(order.entities, feature.kind) is None:
             return nan
         if isinstance(feature, Windowed | Since | Earliest | Age | Distinct | First):
@@ -93,6 +93,29 @@ class Oracle:
             return self._derived(feature, order)
         except ZeroDivisionError:
             return nan
+
+    def _of_visit(self, feature: Visit, kind: str, order: OrderFact) -> float:
+        if isinstance(feature, Joined):
+            return self._of_entity(Windowed(kind, feature.source, feature.aggregate, feature.window), order)
+        inside, second = self._inside(kind, feature.window, order), order.occurred_at_ms // 1000
+        pages, checkouts = (
+            [seen for seen, _, _, name in inside if name in SOURCES[source].classes]
+            for source in ("visits", "checkouts")
+        )
+        if not pages:
+            return nan
+        begun = max(0, second - min(pages))
+        reached = begun - max(0, second - min(checkouts)) if checkouts else nan
+        match feature:
+            case Begun():
+                return float(begun)
+            case Reached():
+                return float(reached)
+            case Straight():
+                return float(reached == 0)
+        assert isinstance(feature, Pace)
+        read = len(pages) - sum(name == "visit_asset" for *_, name in inside)
+        return begun / read if read else nan
 
     def _inside(self, kind: str, window: str, order: OrderFact, *, open_ended: bool = False) -> list[Seen]:
         asked = (kind, window, open_ended)
@@ -116,18 +139,20 @@ class Oracle:
         inside = self._inside(feature.kind, getattr(feature, "window", self.definitions.window_names[-1]), order)
         if isinstance(feature, Age):
             return float(max(0, second - min((s for s, *_ in inside), default=second)))
-        of_source = [(s, amount) for s, _, amount, name in inside if name in SOURCES[feature.source].classes]
+        classes = SOURCES[feature.source].classes
+        of_source = [(s, amount) for s, _, amount, name in inside if name in classes]
         if isinstance(feature, Since):
             return float(max(0, second - max(s for s, _ in of_source))) if of_source else nan
         if isinstance(feature, Earliest):
             return float(max(0, second - min(s for s, _ in of_source))) if of_source else nan
         amounts = [amount for _, amount in of_source if amount is not None]
-        dollars = [(amount + 50) // 100 for amount in amounts]
+        dollars = [min((amount + 50) // 100, 1_000_000) for amount in amounts]
         of: dict[str, float] = {
             "count": len(of_source),
             "sum": sum(amounts),
             "dollars": sum(dollars),
             "squares": sum(d * d for d in dollars),
+            "units": sum(getattr(fact, "quantity", 0) for _, fact, _, name in inside if name in classes),
             "min": min(amounts, default=nan),
             "max": max(amounts, default=nan),
         }
@@ -153,15 +178,14 @@ class Oracle:
         def number(source: str, aggregate: Any, window: str) -> float:
             return self._of_entity(Windowed(feature.kind, source, aggregate, window), order)  # type: ignore[union-attr]
 
-        amount = self._value(Direct("amount_usd", 1), order) if isinstance(feature, Ratio | Score) else nan
         match feature:
             case Mean() | Evenness():
                 above, below = ("sum", "count") if isinstance(feature, Mean) else ("min", "max")
                 return number(feature.source, above, feature.window) / number(feature.source, below, feature.window)
-            case Ratio():
-                return (
-                    amount * 100 * number("orders", "count", feature.window) / number("orders", "sum", feature.window)
-                )
+            case Ratio() | Quantity():
+                amount = self._amount_usd(order) * 100
+                own, of = (amount, "sum") if isinstance(feature, Ratio) else (order.quantity, "units")
+                return own * number("orders", "count", feature.window) / number("orders", of, feature.window)
             case Share():
                 count = number(feature.source, "count", feature.window)
                 return count / (count + number(feature.other, "count", feature.window))
@@ -170,11 +194,22 @@ class Oracle:
             case Decayed():
                 return self._decayed([number(feature.source, "count", window) for window in WINDOWS])
         assert isinstance(feature, Deviation | Score)
+        return self._deviated(feature, order, number)
+
+    def _deviated(
+        self, feature: Deviation | Score, order: OrderFact, number: Callable[[str, str, str], float]
+    ) -> float:
         source = feature.source if isinstance(feature, Deviation) else "orders"
         squares, dollars, count = (number(source, of, feature.window) for of in ("squares", "dollars", "count"))
         mean = dollars / count
         deviation = sqrt(max(squares / count - mean * mean, 0.0))
-        return deviation if isinstance(feature, Deviation) else (amount - mean) / max(deviation, 1.0)
+        if isinstance(feature, Deviation):
+            return deviation
+        amount = self._amount_usd(order)
+        return (nan if isnan(amount) else min(amount, 1_000_000) - mean) / max(deviation, 1.0)
+
+    def _amount_usd(self, order: OrderFact) -> float:
+        return self._value(Direct("amount_usd", 1), order)
 
     def _decayed(self, counts: list[float]) -> float:
         total, inner, near = 0.0, 0.0, 0

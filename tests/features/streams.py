@@ -62,7 +62,7 @@ class Whim(msgspec.Struct, frozen=True):
     shares: tuple[float, ...]  # of each type of facts
     activities: tuple[tuple[str, bool | None], ...] = ACTIVITIES
     currencies: tuple[str, ...] = CURRENCIES
-    below: tuple[int, ...] = tuple(10**power for power in range(1, 10))  # amounts
+    below: tuple[int, ...] = tuple(10**power for power in (*range(1, 10), 12))  # amounts
     timed: bool = True  # visits may say how long they took
 
 
@@ -98,7 +98,7 @@ def _whim(rng: random.Random, settings: Settings) -> Whim:
         (settings.orders if rng.random() < 0.7 else settings.orders / 50, *others),
         tuple(rng.sample(ACTIVITIES, rng.randint(1, 3))),
         (rng.choice(CURRENCIES),),
-        (rng.choice((1, 10, 10**4, 10**9)),),
+        (rng.choice((1, 10, 10**4, 10**9, 10**12)),),
         rng.random() < 0.5,
     )
 
@@ -129,7 +129,11 @@ def _random_fact(rng: random.Random, settings: Settings, whim: Whim, now_ms: int
     if of is ActivityFact:
         activity, succeeded = rng.choice(whim.activities)
         with_money = money if activity == "OrderRefunded" else {}
-        return ActivityFact(**common, **with_money, activity=activity, succeeded=succeeded)
+        agency = _word(rng, settings, "agency") if activity == "IdentityVerified" else None
+        detail = rng.choice((None, "inconclusive", "quality", "verification"))
+        return ActivityFact(
+            **common, **with_money, activity=activity, succeeded=succeeded, detail=detail, agency=agency
+        )
     if of is LabelFact:
         label = rng.choice(("chargeback", "confirmed", "dismissed"))
         return LabelFact(**common, **money, order_id="o", label=label, decision_id="d")
@@ -144,6 +148,7 @@ def _random_order(rng: random.Random, settings: Settings, common: dict[str, Any]
         order_id="o",
         method=rng.choice(("card", "wallet")),
         avs="match",
+        quantity=rng.choice((0, 1, 3, 100_000)),
         promo=rng.choice((None, "promo")),
     )
 

@@ -112,6 +112,11 @@ def test_windows_that_cannot_be_are_refused(
         (Windowed("card", "oders", "count", "1h"), "card.oders.count.1h: no source is called oders; there are orders"),
         (Distinct("card", "orders", "route", "1h"), "card.route.distinct.1h: no fact of the orders says its route"),
         (First("card", "visits", "route"), "card.route.first: no order says its route"),
+        (Windowed("card", "refunds", "units", "1h"), "card.refunds.units.1h: no fact of the refunds says its quantity"),
+        (
+            Windowed("card", "visits", "earliest", "30d"),
+            "card.visits.earliest.30d: in the longest window that is asked",
+        ),
         (Mean("cart", "orders", "1h"), "cart.orders.sum.1h: no entity is called cart"),
         (Direct("amount_eur", 1), "no function is called amount_eur"),
     ],

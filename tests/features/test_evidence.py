@@ -3,10 +3,12 @@
 import random
 from math import isnan
 
+import msgspec
+import numpy as np
 import pytest
 
 from events.facts import ActivityFact, AnyFact, Coordinates, Entities, OrderFact
-from features.definitions import DEFINITIONS
+from features.definitions import DEFINITIONS, Definitions
 from features.evidence import Evidence, Told, in_log_order, inputs_of, once_each
 from features.numbers import Distinct, Earliest, First, Since, Windowed
 from tests.features.oracle import Oracle
@@ -87,6 +89,23 @@ def test_since_shows_the_latest_fact_and_first_those_with_the_orders_own_member(
     assert (earliest.value, [one.fact.source.offset for one in earliest.counted]) == (540.0, [0])
     assert (first.value, [one.fact.source.offset for one in first.counted]) == (0.0, [0])
     assert (distinct.value, [one.fact.source.offset for one in distinct.counted]) == (2.0, [0, 1])
+
+
+def test_among_more_members_than_are_kept_those_of_one_second_are_kept_by_their_number_as_the_script_does() -> None:
+    words = [f"C{n}" for n in range(80)]
+    facts = [msgspec.structs.replace(order(n, -5, card="k"), shipping_country=word) for n, word in enumerate(words)]
+    feature = First("card", "orders", "shipping_country")
+    oracle = Oracle(Definitions((feature,)))
+    for fact in facts:
+        oracle.apply(fact)
+    found = {}
+    for word in words:
+        asked = msgspec.structs.replace(order(200, 0, card="k"), shipping_country=word)
+        found[word] = EVIDENCE.reading(feature, asked, EVIDENCE.past(asked, facts)).value
+        assert np.array_equal([found[word]], oracle._vector(asked), equal_nan=True)
+    kept = {word for word, value in found.items() if value == 0.0}
+    assert len(kept) == 65
+    assert kept != set(sorted(words)[-65:])
 
 
 def test_an_entity_that_the_order_does_not_name_has_no_facts_and_no_number() -> None:

@@ -18,6 +18,8 @@ def test_the_embedded_server_answers_refuses_to_evict_and_ends_with_its_context(
     with embedded() as url:
         assert asyncio.run(call(url, "PING")) is True
         assert asyncio.run(call(url, "CONFIG", "GET", "maxmemory-policy")) == [b"maxmemory-policy", b"noeviction"]
+        busy = asyncio.run(call(url, "CONFIG", "GET", "busy-reply-threshold"))
+        assert busy == [b"busy-reply-threshold", b"0"]  # it never says that it is: who slept may go on
     with pytest.raises(Unreachable):
         asyncio.run(call(url, "PING"))
 

@@ -12,8 +12,8 @@ COMMON: dict[str, Any] = {
 ORDER = OrderFact(**COMMON, order_id="o", amount_minor=1, currency="USD", method="card")
 
 
-def activity(name: str, succeeded: bool | None = None) -> ActivityFact:
-    return ActivityFact(**COMMON, activity=name, succeeded=succeeded)
+def activity(name: str, succeeded: bool | None = None, detail: str | None = None) -> ActivityFact:
+    return ActivityFact(**COMMON, activity=name, succeeded=succeeded, detail=detail)
 
 
 def label(of: Any) -> LabelFact:
@@ -38,7 +38,14 @@ def label(of: Any) -> LabelFact:
         (activity("AddressAdded"), "address_added"),
         (activity("OrderRefunded"), "refund"),
         (activity("ContestEntered"), "contest"),
+        (activity("IdentityVerified", True, "passed"), "verification"),
         (activity("IdentityVerified", False), "verification_failed"),
+        (activity("IdentityVerified", False, "failed"), "verification_failed"),
+        (activity("IdentityVerified", False, "inconclusive"), "verification_open"),
+        (activity("CallLogged", False, "verification"), "call_unverified"),
+        (activity("CallLogged", False, "fraud_prevention"), "call_unverified"),
+        (activity("CallLogged", False, "quality"), "uncounted"),
+        (activity("CallLogged", True, "training"), "call_verified"),
         (activity("PolicyAccepted"), "uncounted"),
         (label("chargeback"), "fraud"),
         (label("confirmed"), "fraud"),

@@ -16,6 +16,7 @@ from features import DEFINITIONS
 from features.declared import Definitions
 from features.numbers import Age, Direct, Distinct, Earliest, First, Since, Window, Windowed
 from features.store import Chunk, Store
+from features.visit import Begun, Joined, Pace, Reached, Straight
 from tests.features.conftest import runner
 from tests.features.oracle import Oracle
 from tests.features.streams import START_MS, Breaking, Run, Settings, random_facts, with_holes, work_off
@@ -48,6 +49,9 @@ OTHER_WINDOWS = Definitions(
     (
         *(Windowed("ip", "orders", of, window) for of in ("count", "sum", "min", "max") for window in ("15m", "60d")),
         *(Distinct("ip", "visits", "route", window) for window in ("15m", "2h", "60d")),
+        *(Begun("2h"), Reached("15m"), Reached("2h"), Straight("2h"), Pace("2h"), Joined("checkouts", "sum", "15m")),
+        *(Windowed("ip", source, "units", window) for source in ("orders", "promotions") for window in ("2h", "60d")),
+        *(First("ip", "verifications", "card"), Distinct("device", "verifications", "agency", "60d")),
         *(Since("ip", "visits"), Earliest("ip", "visits"), Age("ip"), First("ip", "orders", "card"), Age("customer")),
     ),
     windows=(Window("15m", 900, 180), Window("2h", 7_200, 360), Window("60d", 60 * 86_400, 43_200)),

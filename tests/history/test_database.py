@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from history.database import make_engine, upgrade
+from history.database import existing, make_engine, upgrade
 from history.errors import DatabaseUnusable
 from history.tables import metadata
 
@@ -51,6 +51,17 @@ def test_sqlite_keeps_every_commit_and_lets_readers_in(tmp_path):
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
     engine.dispose()
+
+
+def test_who_only_reads_makes_no_database(tmp_path):
+    url = f"sqlite:///{tmp_path}/new/amana.db"
+    with pytest.raises(DatabaseUnusable, match=r"/new/amana\.db: no such database"):
+        existing(url)
+    assert not (tmp_path / "new").exists()
+    made = make_engine(url)
+    upgrade(made)
+    made.dispose()
+    existing(url).dispose()
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "oracle17://somewhere/db", "mysql://somewhere/db"])

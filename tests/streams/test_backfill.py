@@ -159,6 +159,15 @@ def test_a_range_without_an_order_is_a_stated_failure(tmp_path: Path) -> None:
     assert list(tmp_path.glob("*.parquet*")) == []
 
 
+def test_an_out_that_cannot_be_written_is_said_before_any_fact_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    unreadable = tmp_path / "facts.jsonl"
+    unreadable.write_bytes(b"{}\n")
+    out = tmp_path / "file" / "v.parquet"
+    result = backfilled(unreadable, out, *RANGE)
+    assert (result.exit_code, result.stderr) == (1, f"Error: {out} cannot be written: File exists\n")
+
+
 def test_a_missing_file_is_wrong_usage(tmp_path: Path) -> None:
     assert backfilled(tmp_path / "nothing", tmp_path / "v.parquet", *RANGE).exit_code == 2
 

@@ -226,6 +226,12 @@ def test_without_the_orders_fact_or_any_broker_the_numbers_are_printed_alone(tmp
     assert numbers(alone)["customer.orders.count.1h"]["value"] == 2.0
 
 
+def test_a_database_that_is_not_there_is_a_stated_failure_and_is_not_made(tmp_path: Path) -> None:
+    result = show(tmp_path, f"sqlite:///{tmp_path}/typo/amana.db", "o-0-2")
+    assert (result.exit_code, result.stderr) == (1, f"Error: {tmp_path}/typo/amana.db: no such database\n")
+    assert not (tmp_path / "typo").exists()
+
+
 def test_a_pattern_of_no_feature_is_a_stated_failure(tmp_path: Path, database: str) -> None:
     result = show(tmp_path, database, "o-0-2", "--feature", "cards.*")
     assert (result.exit_code, result.stderr) == (

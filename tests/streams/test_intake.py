@@ -134,7 +134,7 @@ def test_a_visit_becomes_a_route_and_closed_categories() -> None:
         ("ReviewSubmitted", {}),
         ("ContestEntered", {}),
         ("CallLogged", {"succeeded": True, "detail": "verification"}),
-        ("IdentityVerified", {"succeeded": True, "detail": "passed"}),
+        ("IdentityVerified", {"succeeded": True, "detail": "passed", "agency": "<agency agency-1>"}),
     ],
 )
 def test_an_activity_becomes_its_name_its_result_and_a_closed_detail(kind: str, expected: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from events.options import BROKERS
 from events.types import OrderPlaced
 from simulator.journal import Simulated
 from simulator.pacing import paced
-from simulator.settings import BadSettings, Settings
+from simulator.settings import BadSettings, Mix, Settings
 from simulator.store import simulate as simulated
 
 DEFAULT = Settings()
@@ -27,6 +27,7 @@ Examples:
   amana simulate --out var/store.jsonl
   amana simulate --seed 7 --days 28 --orders-per-day 400 --out var/store.jsonl
   amana simulate --difficulty 0.8 --refusing-cookies 1 --out var/hard.jsonl
+  amana simulate --mix refund_abuse=2 --mix friendly_fraud=1 --out var/abuse.jsonl
   amana simulate --days 1 --brokers 127.0.0.1:9092 --rate 200 --truth var/truth.jsonl
 """
 
@@ -54,6 +55,13 @@ class Truth(msgspec.Struct, frozen=True):
 @click.option("--browsing", default=DEFAULT.browsing, show_default=True, help="Visits without an order, per order.")
 @click.option("--refusing-cookies", default=DEFAULT.refusing_cookies, show_default=True, help="Share, 0 to 1.")
 @click.option("--fraud-share", default=DEFAULT.fraud_share, show_default=True, help="Of orders, 0 to 0.5.")
+@click.option(
+    "--mix",
+    callback=lambda _, __, given: _mix(given),
+    multiple=True,
+    metavar="KIND=SHARE",
+    help="Kinds of fraud and their shares, none but those.  [default: all eight]",
+)
 @click.option("--difficulty", default=DEFAULT.difficulty, show_default=True, help="0: careless frauds, 1: careful.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSONL here, truth beside it.")
 @click.option("--truth", type=click.Path(dir_okay=False, path_type=Path), help="[default: OUT with .truth.jsonl]")
@@ -65,6 +73,7 @@ def simulate(
     brokers: str | None,
     rate: float | None,
     start: datetime,
+    mix: Mix,
     **settings: float,
 ) -> None:
     """Invent a store: visits, orders, activity and labels in event-time order, some of them frauds."""
@@ -73,7 +82,7 @@ def simulate(
     if out is not None and rate is not None:
         raise click.UsageError("--rate is for publishing; --out writes as fast as it can")
     try:
-        chosen = msgspec.convert(settings | {"start": start.replace(tzinfo=UTC)}, Settings)
+        chosen = msgspec.convert(settings | {"start": start.replace(tzinfo=UTC), "mix": mix}, Settings)
     except BadSettings as error:
         raise click.UsageError(str(error)) from error
     try:
@@ -84,6 +93,24 @@ def simulate(
     except (AmanaError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{count} events{f' in {out}' if out else ''}", err=True)
+
+
+def _mix(given: tuple[str, ...]) -> Mix:
+    """The kinds named have their shares, the others none."""
+    kinds = Mix.__struct_fields__
+    shares = dict.fromkeys(kinds, 0.0)
+    for text in given:
+        kind, _, share = text.partition("=")
+        if kind not in shares:
+            raise click.BadParameter(f"no kind of fraud is called so; there are {', '.join(kinds)}")
+        try:
+            shares[kind] = float(share)
+        except ValueError:
+            raise click.BadParameter(f"expected a number after {kind}=") from None
+    try:
+        return Mix(**shares) if given else Mix()
+    except BadSettings as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -9,12 +9,16 @@ from events import types
 from simulator.clock import DAY_MS, HOUR_MS
 from simulator.journal import EPOCH, Journal
 
-# Of each kind's frauds: the share whose cardholder disputes, and the share that an analyst finds first.
+# Of each kind's frauds: the share whose payment is disputed, and the share that an analyst finds first.
 KNOWN = {
     "card_testing": (0.72, 0.35),
     "account_takeover": (0.75, 0.3),
     "stolen_card": (0.85, 0.25),
     "scripted": (0.55, 0.45),
+    "fake_accounts": (0.1, 0.55),
+    "promotion_abuse": (0.02, 0.6),
+    "refund_abuse": (0.1, 0.55),
+    "friendly_fraud": (0.95, 0.05),
 }
 DISMISSED = 0.012
 _CHARGEBACK_MEDIAN_DAYS = 9.0

@@ -1,6 +1,7 @@
 """What to simulate: the size of the store, its share of fraud, and how hard the fraud is to see."""
 
 from datetime import UTC, datetime
+from math import inf
 
 import msgspec
 
@@ -9,6 +10,28 @@ from events.errors import AmanaError
 
 class BadSettings(AmanaError):
     """A setting is outside its range; the message names it and the range."""
+
+
+class Mix(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the fraudulent orders, how many are of each kind: any numbers, what counts is their share of the sum."""
+
+    card_testing: float = 0.2
+    account_takeover: float = 0.14
+    stolen_card: float = 0.2
+    scripted: float = 0.14
+    fake_accounts: float = 0.08
+    promotion_abuse: float = 0.1
+    refund_abuse: float = 0.07
+    friendly_fraud: float = 0.07
+
+    def __post_init__(self) -> None:
+        shares = msgspec.structs.astuple(self)
+        if not (all(0 <= share < inf for share in shares) and sum(shares) > 0):
+            raise BadSettings("mix: expected a share of 0 or more for each kind of fraud, and one above 0")
+
+    def share(self, kind: str) -> float:
+        """From 0 to 1."""
+        return float(getattr(self, kind) / sum(msgspec.structs.astuple(self)))
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     browsing: float = 0.6
     refusing_cookies: float = 0.12
     fraud_share: float = 0.02
+    mix: Mix = Mix()
     difficulty: float = 0.5
 
     def __post_init__(self) -> None:

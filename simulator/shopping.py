@@ -17,6 +17,8 @@ NEWCOMERS = 0.18
 GROUPS = 0.06  # of orders are made in groups
 GROUP = (2, 6)
 AGAIN = 0.05  # of orders are followed by another in the same visit
+PROMOTED = 0.4  # of orders carry one of the codes that the store gives out freely
+_ENTERING = 0.05  # of visits with a name enter the draw of the week
 _PROMOS = ("WELCOME10", "RAMADAN15", "FREESHIP")
 
 
@@ -28,6 +30,10 @@ class Shop(msgspec.Struct, frozen=True):
     population: Population
     settings: Settings
 
+    def promo(self, rng: Random, share: float = PROMOTED) -> str | None:
+        """A code that the store has given out, in that share of orders."""
+        return _PROMOS[int(rng.random() * len(_PROMOS))] if rng.random() < share else None
+
 
 def window_shopping(shop: Shop, rng: Random, at_ms: int) -> None:
     """A visit that leads to nothing, now and then from the cart or before signing in."""
@@ -35,6 +41,8 @@ def window_shopping(shop: Shop, rng: Random, at_ms: int) -> None:
     visit = Visit(shop.journal, rng, _at_the_keyboard(shop, rng, customer), at_ms)
     if customer.account_id and rng.random() < 0.25:
         visit.customer_id = customer.customer_id
+        if rng.random() < 2 * _ENTERING:
+            visit.enter_contest(customer.customer_id)
     visit.wander(_looked_at(shop, rng, customer, 1 + int(rng.random() * 3)))
     if rng.random() < 0.15:
         visit.page("/cart", visit.wait(), method="POST")
@@ -54,6 +62,8 @@ def order(
         shipping = office.address if office else _destination(shop, rng, customer, visit)
         purchase = _pay(shop, rng, customer, visit, basket, shipping)
         order_id = visit.order(purchase)
+        if rng.random() < _ENTERING:
+            visit.enter_contest(customer.customer_id)
         _afterwards(shop, rng, customer, visit, order_id, basket)
         if rng.random() > AGAIN:
             return
@@ -161,7 +171,7 @@ def _pay(shop: Shop, rng: Random, customer: Customer, visit: Visit, basket: Bask
         shipping=shipping,
         method=method,
         card=None if method == "cash_on_delivery" else card,
-        promo_code=_PROMOS[int(rng.random() * len(_PROMOS))] if rng.random() < 0.12 else None,
+        promo_code=shop.promo(rng),
         is_gift=shipping is not customer.addresses[0] and rng.random() < 0.5,
     )
 

@@ -57,7 +57,7 @@ def _plans(shop: Shop, rng: Random, day: int, factor: float) -> Iterator[Plan]:
     for _ in range(clock.count(rng, genuine * settings.browsing)):
         yield clock.moment_of_day(rng, 3, 0.4), partial(shopping.window_shopping, shop, rng)
     for number, kind in enumerate(KINDS):
-        a_day = settings.orders_per_day * settings.fraud_share * kind.share / kind.orders
+        a_day = settings.orders_per_day * settings.fraud_share * settings.mix.share(kind.name) / kind.orders
         told = number / len(KINDS) + a_day * day
         for _ in range(int(told + a_day) - int(told)):
             yield clock.moment_of_day(rng, 3, 0.5), partial(kind.story, shop, rng)

@@ -11,6 +11,7 @@ from events import types
 from events.types import Address, Contact, Location, Payment
 from simulator import labels
 from simulator.catalogue import Basket, Product
+from simulator.clock import DAY_MS
 from simulator.ids import Ids
 from simulator.journal import Journal
 from simulator.people import Card, Device
@@ -175,6 +176,10 @@ class Visit:
             amount_minor=basket.amount_minor,
             currency=basket.currency,
         )
+
+    def enter_contest(self, customer_id: str) -> None:
+        """The draw of the week."""
+        self._act(types.ContestEntered, customer_id, contest_id=f"draw-{self.at_ms // (7 * DAY_MS)}")
 
     def review(self, customer_id: str, sku: str, rating: int) -> None:
         self._act(types.ReviewSubmitted, customer_id, sku=sku, rating=rating)

@@ -9,22 +9,37 @@ from random import Random
 
 import msgspec
 
-from simulator.frauds import account_takeover, card_testing, scripted, stolen_card
+from simulator.frauds import (
+    account_takeover,
+    card_testing,
+    fake_accounts,
+    friendly_fraud,
+    promotion_abuse,
+    refund_abuse,
+    scripted,
+    stolen_card,
+)
 from simulator.shopping import Shop
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """`share` is of all fraudulent orders; `orders` the mean number of a story's orders."""
+    """`orders` is the mean number of a story's fraudulent orders; what share a kind has of them is a setting."""
 
     name: str
-    share: float
     orders: float
     story: Callable[[Shop, Random, int], None]
 
 
-KINDS = (
-    Kind(card_testing.NAME, 0.28, sum(card_testing.ORDERS) / 2, card_testing.story),
-    Kind(account_takeover.NAME, 0.22, sum(account_takeover.ORDERS) / 2, account_takeover.story),
-    Kind(stolen_card.NAME, 0.28, sum(stolen_card.ORDERS) / 2, stolen_card.story),
-    Kind(scripted.NAME, 0.22, sum(scripted.ORDERS) / 2, scripted.story),
+KINDS = tuple(
+    Kind(module.NAME, sum(module.ORDERS) / 2, module.story)
+    for module in (
+        card_testing,
+        account_takeover,
+        stolen_card,
+        scripted,
+        fake_accounts,
+        promotion_abuse,
+        refund_abuse,
+        friendly_fraud,
+    )
 )

@@ -71,6 +71,7 @@ def _order(shop: Shop, rng: Random, visit: Visit, victim: Customer, drop: Addres
             shipping=drop,
             card=card,
             checks=HOLDERS if on_file else STOLEN,
+            promo_code=shop.promo(rng, blend(0.0, 0.4, difficulty)),
             method="wallet" if rng.random() < 0.15 else "card",
             is_gift=rng.random() < 0.15,
         )

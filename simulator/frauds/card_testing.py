@@ -55,6 +55,7 @@ def _try(shop: Shop, rng: Random, visit: Visit, alias: Alias, country: Country) 
                 shipping=shipping,
                 card=loot.card,
                 checks=STOLEN,
+                promo_code=shop.promo(rng, blend(0.0, 0.4, shop.settings.difficulty)),
                 method="wallet" if rng.random() < 0.1 else "card",
             )
         )
@@ -62,8 +63,11 @@ def _try(shop: Shop, rng: Random, visit: Visit, alias: Alias, country: Country) 
 
 
 def _trifle(shop: Shop, rng: Random, country: Country) -> Basket:
-    """The cheapest of a few products; of fewer, the more careful the tester."""
+    """The cheapest of a few products; of fewer, and with something beside it, the more careful the tester."""
     seen = round(blend(4, 1, shop.settings.difficulty))
     categories = tuple(CATEGORIES)
     products = [shop.catalogue.product(rng, rng.choice(categories)) for _ in range(seen)]
-    return pack([min(products, key=lambda product: product.dollars)], [1], country.currency)
+    chosen = [min(products, key=lambda product: product.dollars)]
+    if rng.random() < blend(0.0, 0.7, shop.settings.difficulty):
+        chosen.append(shop.catalogue.product(rng, rng.choice(categories)))
+    return pack(chosen, [1] * len(chosen), country.currency)

@@ -70,6 +70,7 @@ def _strike(shop: Shop, rng: Random, gang: Gang, at_ms: int) -> int:
             shipping=drop,
             card=loot.card,
             checks=STOLEN,
+            promo_code=shop.promo(rng, blend(0.0, 0.4, difficulty)),
             method="wallet" if rng.random() < 0.12 else "card",
             is_gift=rng.random() < 0.1,
         )

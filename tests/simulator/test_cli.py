@@ -26,6 +26,15 @@ def test_a_file_holds_the_events_and_another_the_truth_about_each_order(tmp_path
     assert {line["is_fraud"] for line in truth} == {True, False}
 
 
+def test_a_mix_of_kinds_can_be_asked_for(tmp_path: Path) -> None:
+    out = tmp_path / "store.jsonl"
+    mix = ["--mix", "friendly_fraud=1", "--mix", "card_testing=1"]
+    done = CliRunner().invoke(simulate, [*SMALL, *mix, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    truth = [json.loads(line) for line in out.with_suffix(".truth.jsonl").read_bytes().splitlines()]
+    assert {line["kind"] for line in truth} == {None, "friendly_fraud", "card_testing"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -33,6 +42,9 @@ def test_a_file_holds_the_events_and_another_the_truth_about_each_order(tmp_path
         (["--out", "x", "--rate", "5"], "--rate is for publishing"),
         (["--out", "x", "--difficulty", "7"], "difficulty: 7.0 is not between 0 and 1"),
         (["--out", "x", "--start", "yesterday"], "--start"),
+        (["--out", "x", "--mix", "theft=1"], "no kind of fraud is called so; there are card_testing, "),
+        (["--out", "x", "--mix", "scripted"], "expected a number after scripted="),
+        (["--out", "x", "--mix", "scripted=-1"], "expected a share of 0 or more"),
     ],
 )
 def test_a_wrong_use_is_named_and_ends_with_2(arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.simulated_store import field_aucs, found, held_out, raw_fields, window_features
+from benchmarks.simulated_store import field_aucs, field_aucs_by_kind, found, held_out, raw_fields, window_features
 from events.types import OrderPlaced
+from simulator.frauds import KINDS
 from simulator.journal import Simulated
+from simulator.settings import Settings
+from simulator.store import simulate
 
 RAW_LIMIT = 0.75
 
@@ -22,6 +25,17 @@ def test_no_raw_field_of_an_order_gives_a_fraud_away(month: list[Simulated], fra
     assert {"ip_country", "ip_distance_km", "email_provider", "name_in_email"} <= set(table.columns)
     telling = {name: auc for name, auc in field_aucs(table, frauds).items() if auc > RAW_LIMIT}
     assert telling == {}
+
+
+@pytest.mark.timeout(300)
+def test_nor_does_one_give_any_kind_of_fraud_away() -> None:
+    """In a store with so much fraud that a kind's orders are of dozens of stories: a few are told by heart."""
+    told = simulate(Settings(seed=5, fraud_share=0.2, orders_per_day=500, browsing=0))
+    telling = {
+        kind: {name: auc for name, auc in aucs.items() if auc > RAW_LIMIT}
+        for kind, aucs in field_aucs_by_kind(told, splits=3).items()
+    }
+    assert telling == {kind.name: {} for kind in KINDS}
 
 
 def test_a_model_on_window_counts_finds_most_of_it(month: list[Simulated], frauds: np.ndarray) -> None:

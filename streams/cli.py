@@ -36,6 +36,7 @@ ROOMS = {
     "simulate": "simulator.cli:simulate",
     "topics": "events.cli:topics",
     "train": "history.cli:train_command",
+    "whatif": "streams.whatif_cli:whatif_command",
 }
 
 

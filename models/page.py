@@ -17,7 +17,7 @@ STYLE = """
 body{font:16px/1.6 "Noto Sans","Noto Sans Arabic","Segoe UI",Tahoma,"DejaVu Sans",sans-serif;color:#1d2330;
 background:#fff;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}
-.two{display:flex;gap:1rem;justify-content:space-between;flex-wrap:wrap}
+.two{display:flex;gap:1rem;justify-content:space-between;flex-wrap:wrap}.two>[dir=rtl]{margin-left:auto}
 table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;border-bottom:1px solid #ddd}
 th{text-align:start;font-weight:600}td.n,th.n{text-align:end;direction:ltr;font-variant-numeric:tabular-nums}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem}

@@ -31,6 +31,7 @@ _OUT = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--features", "most", type=click.IntRange(0), default=10, show_default=True, help="Features to list.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
+@click.option("--html", type=_OUT, help="Write a page for people, in one file.")
 @click.option("--metrics-file", type=_OUT, help="Write them for a Prometheus textfile collector too (NAME.prom).")
 def watch(
     *,
@@ -43,6 +44,7 @@ def watch(
     reference_days: float,
     most: int,
     as_json: bool,
+    html: Path | None,
     metrics_file: Path | None,
 ) -> None:
     """Compare a day's orders with the week before: scores, features, alerts, and what of the alerts was fraud.
@@ -68,6 +70,11 @@ def watch(
     report = asyncio.run(_run(scope, from_ms, brokers, facts, decisions, ms_of(labels_at, 2**62)))
     if metrics_file is not None:
         write_metrics(report, metrics_file, time.time())
+    if html is not None:
+        from streams.watch_page import page
+
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(page(report))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report)))
     else:
@@ -106,10 +113,9 @@ def _show(report: "Report", most: int) -> None:
     console.print(f"window {spans[0]} to {spans[1]} UTC, reference {spans[2]} to {spans[0]}")
     scored = "no model scored: no drift of scores" if report.model is None else f"scores of model {report.model}"
     console.print(f"{scored}; {report.refused:,} refused orders left out")
-    table = Table(
-        Column("segment", no_wrap=True), "orders, before", "alerts, before", "labelled", "precision", "missed",
-        Column("score PSI", no_wrap=True), title="Segments", title_justify="left",
-    )  # fmt: skip
+    names = ("orders, before", "alerts, before", "known", "fraud", "missed", "score PSI")
+    title = "Segments (known: alerts with a label; fraud: of these)"
+    table = Table(Column("segment", no_wrap=True), *names, title=title, title_justify="left")
     for kind, group in groupby(report.segments, key=lambda each: each.kind):
         parts = list(group)
         for each in parts:

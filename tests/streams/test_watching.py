@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -162,5 +163,18 @@ def test_the_figures_are_written_for_prometheus_and_what_cannot_be_said_is_left_
 
 def test_the_tables_show_segments_days_and_features(tmp_path: Path, models: Path) -> None:
     shown = watch(tmp_path, *traffic(models, later=5.0)).stdout
-    for text in ("Segments", "country SA", "few orders", "2026-01-03", "1 of 353 have moved", NAMES[TOLD_BY]):
+    for text in ("Segments", "country SA", "few", "2026-01-03", "1 of 353 have moved", NAMES[TOLD_BY]):
         assert text in shown
+
+
+def test_the_page_says_it_in_both_languages_and_loads_nothing(tmp_path: Path, models: Path) -> None:
+    facts, decisions = traffic(models, later=5.0)
+    facts = [msgspec.structs.replace(fact, method="<b>") for fact in facts]
+    page = tmp_path / "deep" / "watch.html"
+    result = watch(tmp_path, facts, decisions, "--html", str(page))
+    assert result.exit_code == 0, result.stderr
+    text = page.read_text()
+    for shown in ("Model watch", "متابعة النموذج", "few orders", "طلبات قليلة", NAMES[TOLD_BY], "&lt;b&gt;", "01-03"):
+        assert shown in text
+    assert not re.search(r"https?:|<script|<link|<img|src=|url\(|<b>", text.replace("http://www.w3.org/2000/svg", ""))
+    assert text.count('<td class="n few">') == 1  # who refused cookies

@@ -14,7 +14,7 @@ _SIDE, _LEFT, _TOP = 260, 52, 12
 _BOTTOM = _TOP + _SIDE
 _SHOWN = 0.00005  # a smaller weight would be written as nothing
 _COLOURS = ("#1b6ca8", "#c8553d")
-_STYLE = """
+STYLE = """
 :root{color-scheme:light}
 body{font:16px/1.6 "Noto Sans","Noto Sans Arabic","Segoe UI",Tahoma,"DejaVu Sans",sans-serif;color:#1d2330;
 background:#fff;max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -73,20 +73,21 @@ def html(page: Page) -> str:
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{escape(page.title)}</title><style>{_STYLE}</style></head><body>
+<title>{escape(page.title)}</title><style>{STYLE}</style></head><body>
 <div class=two><h1>Backtest</h1><h1 lang=ar dir=rtl>اختبار على بيانات سابقة</h1></div>
 <p dir=auto>{escape(page.title)}</p><table>{about}</table>
-{_heading("Figures", "الأرقام")}
+{heading("Figures", "الأرقام")}
 <table><tr><th>measure</th><th class=n>value</th><th lang=ar dir=rtl>المقياس</th></tr>{rows}</table>
-{_heading("Curves", "المنحنيات")}<div class=plots>{"".join(_plots(page))}</div>
-{_heading("What moved the scores most", "أكثر ما أثر في الدرجات")}
+{heading("Curves", "المنحنيات")}<div class=plots>{"".join(_plots(page))}</div>
+{heading("What moved the scores most", "أكثر ما أثر في الدرجات")}
 <table><tr><th>column</th><th class=n>mean change of a score</th><th></th></tr>{weights}</table>
-{_heading("About the data", "عن البيانات")}<ul>{notes}</ul>
+{heading("About the data", "عن البيانات")}<ul>{notes}</ul>
 </body></html>
 """
 
 
-def _heading(english: str, arabic: str) -> str:
+def heading(english: str, arabic: str) -> str:
+    """One heading in both languages, side by side."""
     return f'<div class="two head"><h2>{english}</h2><h2 lang=ar dir=rtl>{arabic}</h2></div>'
 
 

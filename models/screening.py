@@ -1,7 +1,7 @@
 """One decision for each decided fact: score, rules, outcome, reasons."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -13,7 +13,7 @@ from models.errors import ForeignVectors
 from models.policy import Policy, amounts_of
 from models.rollout import Challenger, drawn
 from models.rules import Ruleset
-from models.rules.deciding import raised, stricter
+from models.rules.deciding import Mode, concluded
 from models.scoring import Matrix, Scorer
 
 Decided = OrderFact | RefusedOrder
@@ -29,7 +29,7 @@ class Definitions(Protocol):
 
 
 class _Verdict(msgspec.Struct, frozen=True):
-    mode: Literal["model", "rules"]
+    mode: Mode
     outcome: Outcome
     reasons: tuple[Reason, ...]
     score: float | None
@@ -122,14 +122,13 @@ def _by_both(
     """By a model, whose scores may be known already, and the rules."""
     scores = _scores(matrix, scorer, definitions) if scores is None else scores
     amounts_usd = amounts_of(matrix, definitions.names)
-    alone = policy.outcomes(scores, amounts_usd)
-    sums, outcomes = _with_points(scores, amounts_usd, alone, said, policy)
-    flagged = [row for row, outcome in enumerate(outcomes) if outcome in FLAGGED and not said[row].approved]
+    made = concluded(scores, said, policy, amounts_usd)
+    flagged = [row for row, outcome in enumerate(made.by_policy) if outcome in FLAGGED and not said[row].approved]
     reasons = dict(zip(flagged, scorer.reasons(matrix[flagged]), strict=True)) if flagged else {}
-    priorities = dict(zip(flagged, policy.priorities(sums[flagged], amounts_usd[flagged]), strict=True))
+    priorities = dict(zip(flagged, policy.priorities(made.sums[flagged], amounts_usd[flagged]), strict=True))
     return [
-        _combined(scorer.version, alone[row], outcomes[row], reasons.get(row, ()), score, verdict, priorities.get(row))
-        for row, (score, verdict) in enumerate(zip(scores.tolist(), said, strict=True))
+        _combined(scorer.version, mode, outcome, reasons.get(row, ()), score, said[row], priorities.get(row))
+        for row, (mode, outcome, score) in enumerate(zip(made.modes, made.outcomes, scores.tolist(), strict=True))
     ]
 
 
@@ -145,42 +144,25 @@ def _scores(matrix: Matrix, scorer: Scorer, definitions: Definitions) -> Matrix:
 def _by_rules(
     matrix: Matrix, said: Sequence[rules.Verdict], policy: Policy, definitions: Definitions
 ) -> list[_Verdict]:
-    nothing: list[Outcome] = ["approve"] * len(said)
-    amounts_usd = amounts_of(matrix, definitions.names)
-    _, outcomes = _with_points(np.zeros(len(said)), amounts_usd, nothing, said, policy)
+    made = concluded(None, said, policy, amounts_of(matrix, definitions.names))
     return [
-        _Verdict("rules", stricter(outcome, verdict), verdict.reasons, None, verdict)
-        for outcome, verdict in zip(outcomes, said, strict=True)
+        _Verdict(mode, outcome, verdict.reasons, None, verdict)
+        for mode, outcome, verdict in zip(made.modes, made.outcomes, said, strict=True)
     ]
-
-
-def _with_points(
-    scores: Matrix, amounts_usd: Matrix, alone: list[Outcome], said: Sequence[rules.Verdict], policy: Policy
-) -> tuple[Matrix, list[Outcome]]:
-    """The scores with the rules' points, and the policy's outcomes of them; what has no points is as it was `alone`."""
-    rows = [row for row, verdict in enumerate(said) if verdict.points]
-    if not rows:
-        return scores, alone
-    sums = scores.copy()
-    sums[rows] = [raised(float(scores[row]), said[row].points) for row in rows]
-    moved = dict(zip(rows, policy.outcomes(sums[rows], amounts_usd[rows]), strict=True))
-    return sums, [moved.get(row, outcome) for row, outcome in enumerate(alone)]
 
 
 def _combined(
     model: str,
-    alone: Outcome,
-    with_points: Outcome,
+    mode: Mode,
+    outcome: Outcome,
     reasons: tuple[Reason, ...],
     score: float,
     verdict: rules.Verdict,
     priority: float | None,
 ) -> _Verdict:
     """Who decided is who made the outcome what it is; its reasons come first."""
-    outcome = stricter(with_points, verdict)
-    if outcome == alone:
-        return _Verdict("model", outcome, _joined(reasons, verdict.reasons), score, verdict, priority, model)
-    return _Verdict("rules", outcome, _joined(verdict.reasons, reasons), score, verdict, priority, model)
+    told = (reasons, verdict.reasons) if mode == "model" else (verdict.reasons, reasons)
+    return _Verdict(mode, outcome, _joined(*told), score, verdict, priority, model)
 
 
 def _joined(first: tuple[Reason, ...], then: tuple[Reason, ...]) -> tuple[Reason, ...]:

@@ -36,6 +36,7 @@ ROOMS = {
     "simulate": "simulator.cli:simulate",
     "topics": "events.cli:topics",
     "train": "history.cli:train_command",
+    "whatif": "streams.whatif_cli:whatif_command",
 }
 
 
@@ -52,6 +53,8 @@ class Amana(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         if isinstance(command, click.Group) and name == "history":
             command.add_command(serve)
+        if isinstance(command, click.Group) and name == "models":
+            command.add_command(import_module("streams.watch_cli").watch)
         return command
 
     def invoke(self, context: click.Context) -> Any:

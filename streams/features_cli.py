@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,10 @@ from events import topics
 from events.errors import Unreachable
 from events.options import brokers_option
 from streams.options import STORE
+from streams.reading import bars, source
 
 if TYPE_CHECKING:
     from streams.audit import Report
-    from streams.replay import Source
 
 Command = Callable[..., Any]
 
@@ -82,9 +82,9 @@ def backfill(
 
     async def work() -> None:
         async with AsyncExitStack() as stack:
-            source = await _source(facts, brokers, topics.FACTS, stack)
-            with _bars() as bar:
-                done = await run(source, out, scope, known_ms, bar)
+            log = await source(facts, brokers, topics.FACTS, stack)
+            with bars() as bar:
+                done = await run(log, out, scope, known_ms, bar)
         click.echo(f"{out}: {done.orders:,} orders, {done.labelled:,} labelled, {done.frauds:,} fraud")
         click.echo(f"{done.facts:,} facts read, {done.repeats:,} of them repeats, {done.late:,} late")
 
@@ -141,9 +141,9 @@ def audit(
 
     async def work() -> audits.Report:
         async with AsyncExitStack() as stack:
-            log = await _source(facts, brokers, topics.FACTS, stack)
-            made = await _source(decisions, brokers, topics.DECISIONS, stack)
-            with _bars() as bar:
+            log = await source(facts, brokers, topics.FACTS, stack)
+            made = await source(decisions, brokers, topics.DECISIONS, stack)
+            with bars() as bar:
                 return await audits.audit(log, made, scope, bar)
 
     report = asyncio.run(work())
@@ -194,8 +194,8 @@ def show(order_id: str, database: str, brokers: str, facts: tuple[Path, ...], pa
 
     async def work() -> dict[str, inspection.Facts]:
         async with AsyncExitStack() as stack:
-            log = await _source(facts, brokers, topics.FACTS, stack)
-            with _bars() as bar:
+            log = await source(facts, brokers, topics.FACTS, stack)
+            with bars() as bar:
                 return await inspection.facts_behind(log, found, bar("reading facts", log.total))
 
     decisions = [inspection.decision(vector, None, pattern) for vector in found]
@@ -315,7 +315,7 @@ def migrate(
     from streams.bootstrap.migrate import migrate as run
 
     logs.configure("WARNING")
-    with _bars() as bar:
+    with bars() as bar:
         click.echo(asyncio.run(run(brokers, old, new, shards, models if switch else None, bar, models_key)))
 
 
@@ -360,23 +360,3 @@ def _print(report: "Report", limit: int) -> None:
 
 def _ms(moment: datetime) -> int:
     return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
-
-
-async def _source(files: tuple[Path, ...], brokers: str, topic: str, stack: AsyncExitStack) -> "Source":
-    from streams import logs, replay
-
-    if files:
-        return replay.Files(files)
-    logs.configure("WARNING")
-    return await replay.topic(brokers, topic, "amana.screen", stack)
-
-
-@contextmanager
-def _bars() -> Iterator[Callable[[str, float], Callable[[float], None]]]:
-    from rich.console import Console
-
-    from streams.runs import progress
-
-    console = Console(stderr=True)
-    with ExitStack() as bars:
-        yield lambda what, total: bars.enter_context(progress(console, what, total))

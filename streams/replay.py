@@ -85,15 +85,21 @@ class Topic:
         log.error("record.undecodable", topic=self._name, partition=partition, offset=number, expected=expected)
 
 
-async def topic(brokers: str, name: str, group: str, stack: AsyncExitStack) -> Topic:
-    """A topic as a source; its clients are closed with the stack. Raises Unreachable."""
+async def topic(brokers: str, name: str, group: str, stack: AsyncExitStack, since_ms: int = 0) -> Topic:
+    """A topic as a source, of records from that time (the broker's) on; its clients are closed with the stack.
+
+    Raises Unreachable.
+    """
     records = KafkaLog(brokers, name, group)
     stack.push_async_callback(records.stop)
     try:
         await records.start()
     except KafkaError as error:
         raise Unreachable(f"no broker answered at {brokers}: {type(error).__name__}") from None
-    return Topic(records, name, {number: (at.start, at.end) for number, at in (await records.bounds()).items()})
+    bounds = {number: (at.start, at.end) for number, at in (await records.bounds()).items()}
+    if since_ms > 0:
+        bounds = {number: (min(await records.since(number, since_ms), end), end) for number, (_, end) in bounds.items()}
+    return Topic(records, name, bounds)
 
 
 class Scope(msgspec.Struct, frozen=True):

@@ -61,10 +61,11 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def backtest(ruleset: Ruleset, past: Past, policy: Policy) -> Backtest:
-    """`policy` is for points; a shadow rule is counted as the others are, but has no part in the outcomes."""
+    """`policy` is for points, by the order's amount; a shadow rule is counted as the others are, but never decides."""
     fired = ruleset.fired(past.orders)
     firing = fired.sum(axis=0)
-    outcomes = np.array([concluded(None, verdict, policy)[0] for verdict in ruleset.judge(past.orders)], dtype=object)
+    made = concluded(None, ruleset.judge(past.orders), policy, past.cents / 100)
+    outcomes = np.array(made.outcomes, dtype=object)
     return Backtest(
         rules=ruleset.hash,
         all=_hits(past, np.ones(len(past.orders), dtype=np.bool_)),

@@ -12,7 +12,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from models.decisions import Outcome
 from models.errors import BadRules
-from models.policy import ORDERED, Policy
+from models.policy import ORDERED, Policy, amounts_of
 from models.rules import places
 from models.rules.deciding import concluded
 from models.rules.fields import FIELDS, PSEUDONYM
@@ -53,10 +53,12 @@ def failures(cases: Sequence[Case], ruleset: Ruleset, names: Sequence[str], poli
             matrix[row, column[name]] = value
     times = np.array([case.at_ms for case in cases], dtype=np.int64)
     orders = Orders(matrix, times, lambda name: [case.fields.get(name, _silence(name)) for case in cases])
+    verdicts, amounts_usd = ruleset.judge(orders), amounts_of(matrix, names)
     found = []
-    for case, verdict in zip(cases, ruleset.judge(orders), strict=True):
+    for row, (case, verdict) in enumerate(zip(cases, verdicts, strict=True)):
         codes = tuple(dict.fromkeys(reason.code for reason in verdict.reasons))
-        outcome = concluded(case.score, verdict, policy)[0]
+        score = None if case.score is None else np.array([case.score])
+        (outcome,) = concluded(score, [verdict], policy, amounts_usd[row : row + 1]).outcomes
         compared: list[tuple[str, str, str]] = [("outcome", case.expect, outcome)]
         compared += [] if case.codes is None else [("codes", _set(case.codes), _set(codes))]
         compared += [] if case.shadow is None else [("shadow", _set(case.shadow), _set(verdict.shadow))]

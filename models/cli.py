@@ -28,7 +28,7 @@ models_option = click.option(
 models_key_option = click.option(
     "--models-key",
     "public",
-    envvar="AMANA_MODELS_KEY",
+    envvar="AMANA_MODELS_TRUST",
     type=click.Path(path_type=Path, dir_okay=False),
     help="The public key of those who make models; by default FOLDER.pub, beside the folder.",
 )

@@ -121,7 +121,7 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     ),
     "models_key": click.option(
         "--models-key",
-        envvar="AMANA_MODELS_KEY",
+        envvar="AMANA_MODELS_TRUST",
         type=PATH,
         help="The public key of those who make models; by default MODELS.pub, beside the folder.",
     ),

@@ -286,7 +286,7 @@ def entity(
 )
 @click.option(
     "--models-key",
-    envvar="AMANA_MODELS_KEY",
+    envvar="AMANA_MODELS_TRUST",
     type=click.Path(path_type=Path),
     help="The public key of those who make models; by default MODELS.pub, beside the folder.",
 )

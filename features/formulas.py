@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import sources
+from features.automation import Automation
 from features.numbers import AMOUNT, WINDOWS, Number, Windowed
 
 Floats = NDArray[np.float64]
@@ -257,4 +258,4 @@ _DAY_S = 86_400
 _EDGES = [0, *(window.width_s for window in WINDOWS.values())]
 _RING_WEIGHTS = [2 ** (-(near + far) / 2 / _DAY_S) for near, far in pairwise(_EDGES)]
 
-Derived = Mean | Deviation | Ratio | Score | Share | Burst | Evenness | Decayed | Joined
+Derived = Mean | Deviation | Ratio | Score | Share | Burst | Evenness | Decayed | Joined | Automation

@@ -157,6 +157,8 @@ ACTIVITIES = (
     "CredentialsChanged",
     "AddressAdded",
     "AccountRegistered",
+    "OrderRefunded",
+    "ContestEntered",
 )
 
 

@@ -81,7 +81,7 @@ def save_model(models: Path, keyring: Path, orders_learned: int = 3_000) -> None
     """Train on a small store of its own, its truth as labels, with vectors as screening would have logged them."""
     told = [one for one in simulate(store(orders_learned, seed=3)) if topic(one) != topics.LABELS]
     frauds = {one.event.order_id: one.fraud is not None for one in told if isinstance(one.event, OrderPlaced)}
-    facts, matrix = _with_vectors(told, keyring)
+    facts, matrix = with_vectors(told, keyring)
     table = pd.DataFrame(matrix, columns=list(DEFINITIONS.names))
     table["decision_id"] = [fact.source.text() for fact in facts]
     table["occurred_at_ms"] = [fact.occurred_at_ms for fact in facts]
@@ -92,7 +92,7 @@ def save_model(models: Path, keyring: Path, orders_learned: int = 3_000) -> None
 def screened(keyring: Path, count: int, seed: int = 7) -> tuple[list[OrderFact], Floats]:
     """The last orders of a simulated store, with their vectors."""
     told = [one for one in simulate(store(count, seed)) if topic(one) != topics.LABELS]
-    facts, matrix = _with_vectors(told, keyring)
+    facts, matrix = with_vectors(told, keyring)
     return facts[-count:], matrix[-count:]
 
 
@@ -100,8 +100,12 @@ def topic(told: Simulated) -> str:
     return topics.topic_of(type(told.event).__name__)
 
 
-def _with_vectors(told: Sequence[Simulated], keyring: Path) -> tuple[list[OrderFact], Floats]:
-    facts = intake(keyring).take(list(records(told))).facts
+def with_vectors(told: Sequence[Simulated], keyring: Path) -> tuple[list[OrderFact], Floats]:
+    return vectors_of(intake(keyring).take(list(records(told))).facts)
+
+
+def vectors_of(facts: Sequence[AnyFact]) -> tuple[list[OrderFact], Floats]:
+    """The orders among the facts with their vectors, from a store of the run's own."""
     with embedded(None) as url:
         return asyncio.run(_vectors(url, facts))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from events.facts import KINDS, OrderFact
 from features import direct, sources
+from features.automation import Automation
 from features.formulas import Decayed, Floats, Formula, Indexes
 from features.numbers import (
     DISTINCT,
@@ -35,7 +36,7 @@ from features.numbers import (
 from features.rates import RATES, Rates
 from features.visit import Visit
 
-Derived = Formula | Visit
+Derived = Formula | Visit | Automation
 Feature = Number | Derived
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from events.facts import KINDS
 from features import direct
+from features.automation import Automation
 from features.declared import Definitions, Feature
 from features.formulas import Burst, Decayed, Deviation, Evenness, Mean, Quantity, Ratio, Score, Share
 from features.numbers import LATENESS_S, WINDOWS, Age, Column, Direct, Distinct, Earliest, First, Since, Windowed
@@ -128,6 +129,7 @@ FAMILIES: tuple[Family, ...] = (
             Mean("session", "visits", "1h"),
             *_windowed(("session",), "visits", ("min",), "1h"),
             Evenness("session", "visits", "1h"),
+            Automation("session", "1h"),
             *_windowed(("session",), "assets", ("count",), "1h"),
             *_windowed(("session", "device", "ip"), "checkouts", ("count",), "1h"),
             *_windowed(("session", "device", "ip"), "accounts", ("count",), "1h"),

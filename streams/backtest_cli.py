@@ -1,9 +1,10 @@
 """`amana backtest`: from a table of orders to a report, with one mapping file and no code."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +16,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("backtest")
-@click.option("--orders", type=_FILE, required=True, help="The orders: CSV with a header, or Parquet.")
+@click.option("--orders", type=_FILE, help="The orders: CSV with a header, or Parquet.")
+@click.option("--visits", type=_FILE, help="In their place page views, a web log: scripts among their sessions.")
 @click.option("--labels", type=_FILE, help="The labels, if they are in a file of their own.")
 @click.option("--mapping", type=_FILE, required=True, help="YAML: which column is which event field.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to write to.")
@@ -35,7 +37,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--seed", default=0, show_default=True, help="The same seed, the same numbers to the last digit.")
 def backtest_command(
     *,
-    orders: Path,
+    orders: Path | None,
+    visits: Path | None,
     labels: Path | None,
     mapping: Path,
     out: Path,
@@ -67,43 +70,67 @@ def backtest_command(
       categories: [channel]
       labels: {label: is_fraud}
 
+    Of visits it names occurred_at, and session_id or ip and user_agent; path, status, method, referrer, duration_ms or
+    request (as web servers log it):
+
+    \b
+      columns: {occurred_at: time, ip: client, user_agent: agent, path: url, status: code}
+      labels: {label: is_bot}
+
     \b
     Examples:
       amana backtest --orders orders.csv --mapping mapping.yaml --out var/backtest
       amana backtest --orders orders.parquet --labels labels.csv --mapping mapping.yaml --out var/backtest \\
         --train-until 2026-03-01 --test-from 2026-03-08 --delay-days 7
+      amana backtest --visits log.csv --labels bots.csv --mapping mapping.yaml --out var/visits
     """
     import msgspec
     from rich.console import Console
 
     from models.learner import DEFAULT
+    from streams import visits_backtest
     from streams.backtest import Asked, run
     from streams.runs import progress
     from streams.tables import read_layout
+    from streams.visits import read_visit_layout
 
+    if (orders is None) == (visits is None):
+        raise click.UsageError("expected one of --orders and --visits")
+    if visits is not None and (leave_out_known or known_from is not None):
+        raise click.UsageError("--leave-out-known and --known-from are for --orders: a visit names no customer")
     plan = msgspec.structs.replace(DEFAULT, trials=trials, seconds=seconds, members=members or DEFAULT.members)
-    asked = Asked(
-        orders=orders,
-        labels=labels or orders,
-        layout=read_layout(mapping),
-        out=out,
-        delay_days=delay_days,
-        train_from_ms=_ms(train_from),
-        train_until_ms=_ms(train_until),
-        test_from_ms=_ms(test_from),
-        test_until_ms=_ms(test_until),
-        leave_out_known=leave_out_known,
-        known_from_ms=_ms(known_from),
-        plan=plan,
-        seed=seed,
-    )
+    common: dict[str, Any] = {
+        "out": out,
+        "delay_days": delay_days,
+        "train_from_ms": _ms(train_from),
+        "train_until_ms": _ms(train_until),
+        "test_from_ms": _ms(test_from),
+        "test_until_ms": _ms(test_until),
+        "plan": plan,
+        "seed": seed,
+    }
     console = Console(stderr=True)
     with ExitStack() as bars:
-        summary = run(
-            asked,
-            lambda what, total: bars.enter_context(progress(console, what, total)),
-            console.print,
-        )
+
+        def bar(what: str, total: float) -> Callable[[float], None]:
+            return bars.enter_context(progress(console, what, total))
+
+        summary: Summary
+        if visits is not None:
+            of_visits = visits_backtest.Asked(
+                visits=visits, labels=labels or visits, layout=read_visit_layout(mapping), **common
+            )
+            summary = visits_backtest.run(of_visits, bar, console.print)
+        elif orders is not None:
+            asked = Asked(
+                orders=orders,
+                labels=labels or orders,
+                layout=read_layout(mapping),
+                leave_out_known=leave_out_known,
+                known_from_ms=_ms(known_from),
+                **common,
+            )
+            summary = run(asked, bar, console.print)
     _print(summary, out)
 
 

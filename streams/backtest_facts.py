@@ -112,10 +112,10 @@ def _names(orders: Orders) -> dict[str, Sequence[Pseudonym | None]]:
     columns: dict[str, Sequence[Pseudonym | None]] = {}
     for field, kind in ENTITIES.items():
         if field in orders.fields:
-            columns[kind] = [_name(kind, _canonical(field, text) or text) for text in orders.fields[field]]
+            columns[kind] = [pseudonym(kind, _canonical(field, text) or text) for text in orders.fields[field]]
     if "ip" in columns:
         networks = [canonical.network(ip) if (ip := _canonical("ip", text)) else None for text in orders.fields["ip"]]
-        columns["network"] = [_name("network", network) for network in networks]
+        columns["network"] = [pseudonym("network", network) for network in networks]
     return columns
 
 
@@ -143,8 +143,8 @@ def _order(orders: Orders, row: int, entities: Entities) -> OrderFact:
         max_unit_minor=_whole(of("max_unit"), 10 ** EXPONENTS.get(currency, 2)),
         categories=(canonical.category(of("category")),) if of("category") else (),
         main_category=canonical.category(of("category")) if of("category") else None,
-        billing_address=_name("address", of("billing_address")),
-        promo=_name("promo", of("promo_code")),
+        billing_address=pseudonym("address", of("billing_address")),
+        promo=pseudonym("promo", of("promo_code")),
         billing_country=_upper(of("billing_country")),
         shipping_country=country,
         issuer_country=_upper(of("issuer_country")),
@@ -188,7 +188,7 @@ def _canonical(field: str, text: str | None) -> str | None:
 
 
 @lru_cache(65_536)
-def _name(kind: str, text: str | None) -> Pseudonym | None:
+def pseudonym(kind: str, text: str | None) -> Pseudonym | None:
     if not text:
         return None
     return urlsafe_b64encode(blake2b(f"{kind}:{text}".encode(), digest_size=16).digest())[:22].decode()

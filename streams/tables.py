@@ -149,7 +149,7 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None
     table = read_table(orders, [*layout.all_columns(), *layout.numbers, *layout.categories])
     if table.empty:
         raise BadTable(f"{orders}: expected orders, found no row")
-    occurred_at_ms = _times(orders, layout.one("occurred_at") or "", table, layout)
+    occurred_at_ms = times_of(orders, layout.one("occurred_at") or "", table, layout)
     if delay_ms is None:
         delay_ms = min(_WEEK_MS, (int(occurred_at_ms.max()) - int(occurred_at_ms.min())) // 10)
     order_id = _order_ids(orders, layout, table)
@@ -160,14 +160,14 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None
     return Orders(
         order_id=[order_id[row] for row in by_time],
         occurred_at_ms=occurred_at_ms[by_time],
-        amount=_number(orders, layout.one("amount") or layout.one("amount_minor") or "", table),
+        amount=numbers_of(orders, layout.one("amount") or layout.one("amount_minor") or "", table),
         in_minor_units="amount_minor" in layout.columns,
         currency=fields.pop("currency", [None] * len(table)),
         label=label[by_time],
         labelled_at_ms=known_ms[by_time],
         fields=fields,
-        numbers={name: _number(orders, name, table) for name in layout.numbers},
-        categories={name: pd.factorize(_text(table[name]))[0].astype(np.int64) for name in layout.categories},
+        numbers={name: numbers_of(orders, name, table) for name in layout.numbers},
+        categories={name: pd.factorize(texts_of(table[name]))[0].astype(np.int64) for name in layout.categories},
         delay_ms=delay_ms,
         notes=notes,
     )
@@ -180,7 +180,7 @@ def _check_columns(path: Path, wanted: list[str], there: list[str]) -> None:
         raise BadTable(f"{path}: the column {', '.join(twice)} is there twice")
 
 
-def _times(path: Path, column: str, table: pd.DataFrame, layout: Layout) -> NDArray[np.int64]:
+def times_of(path: Path, column: str, table: pd.DataFrame, layout: Layout) -> NDArray[np.int64]:
     """Milliseconds since 1970."""
     given = table[column]
     if pd.api.types.is_numeric_dtype(given) and not pd.api.types.is_bool_dtype(given):
@@ -209,7 +209,7 @@ def _order_ids(path: Path, layout: Layout, table: pd.DataFrame) -> list[str]:
     column = layout.one("order_id")
     if column is None:
         return [str(row) for row in range(len(table))]
-    found = _text(table[column])
+    found = texts_of(table[column])
     if found.isna().any():
         raise BadTable(f"{path}: column {column}: expected an id in every row; {int(found.isna().sum()):,} have none")
     if (twice := int(found.duplicated().sum())) > 0:
@@ -228,12 +228,12 @@ def _labels(
     if columns.order_id is None:
         row = np.arange(len(table))
     else:
-        row = pd.Index(order_id).get_indexer(_text(table[columns.order_id]).to_numpy(dtype=object))
+        row = pd.Index(order_id).get_indexer(texts_of(table[columns.order_id]).to_numpy(dtype=object))
     unknown = row < 0
     row, said = row[~unknown], said[~unknown]
     known = occurred_at_ms[row] + delay_ms
     if columns.labelled_at is not None:
-        known = _times(path, columns.labelled_at, table[~unknown], layout)
+        known = times_of(path, columns.labelled_at, table[~unknown], layout)
     early = known < occurred_at_ms[row]
     known = np.maximum(known, occurred_at_ms[row])
     label, labelled_at_ms = np.full(len(order_id), -1), occurred_at_ms + delay_ms
@@ -252,7 +252,7 @@ def _said(path: Path, columns: LabelColumns, table: pd.DataFrame) -> NDArray[np.
     if given.isna().all():
         raise BadTable(f"{path}: column {columns.label}: expected labels, found none")
     fraud = {text.strip().lower() for text in columns.fraud} or _YES
-    text = _text(given).str.strip().str.lower()
+    text = texts_of(given).str.strip().str.lower()
     return np.where(given.isna(), -1, text.isin(fraud).astype(int)).astype(np.int64)
 
 
@@ -260,9 +260,9 @@ def _fields(path: Path, layout: Layout, table: pd.DataFrame) -> dict[str, list[A
     fields: dict[str, list[Any]] = {name: [value] * len(table) for name, value in layout.values.items()}
     for name, column in layout.columns.items():
         if name in NUMBERS:
-            fields[name] = _number(path, layout.one(name) or "", table).tolist()
+            fields[name] = numbers_of(path, layout.one(name) or "", table).tolist()
         elif name in ENTITIES or name in TEXTS:
-            text = _joined([_text(table[one]) for one in ([column] if isinstance(column, str) else column)])
+            text = _joined([texts_of(table[one]) for one in ([column] if isinstance(column, str) else column)])
             fields[name] = text.astype(object).where(text.notna(), None).tolist()
     return fields
 
@@ -275,7 +275,7 @@ def _joined(texts: Sequence[pd.Series]) -> pd.Series:
     return whole
 
 
-def _number(path: Path, column: str, table: pd.DataFrame) -> NDArray[np.float64]:
+def numbers_of(path: Path, column: str, table: pd.DataFrame) -> NDArray[np.float64]:
     given = table[column]
     found = pd.to_numeric(given, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = int((np.isnan(found) & given.notna().to_numpy()).sum())
@@ -284,7 +284,7 @@ def _number(path: Path, column: str, table: pd.DataFrame) -> NDArray[np.float64]
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def _text(given: pd.Series) -> pd.Series:
+def texts_of(given: pd.Series) -> pd.Series:
     """As text; whole numbers without the point that a missing neighbour gives them."""
     if pd.api.types.is_float_dtype(given) and given.dropna().mod(1).eq(0).all():
         given = given.astype("Int64")

@@ -40,5 +40,5 @@ def test_nor_does_one_give_any_kind_of_fraud_away() -> None:
 
 def test_a_model_on_window_counts_finds_most_of_it(month: list[Simulated], frauds: np.ndarray) -> None:
     truth, scores = held_out(window_features(told.event for told in month), frauds)
-    assert roc_auc_score(truth, scores) > 0.93
-    assert found(truth, scores, 0.03) > 0.6
+    assert roc_auc_score(truth, scores) > 0.9
+    assert found(truth, scores, 0.03) > 0.5

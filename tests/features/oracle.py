@@ -6,6 +6,7 @@ from math import isnan, nan, sqrt
 from typing import Any
 
 from events.facts import KINDS, AnyFact, Coordinates, OrderFact, RefusedOrder, VisitFact
+from features.automation import TREES, Automation
 from features.declared import Definitions, Feature
 from features.formulas import Burst, Decayed, Deviation, Evenness, Mean, Quantity, Ratio, Score, Share
 from features.numbers import LATENESS_S, REPEATED_S, WINDOWS, Age, Direct, Distinct, Earliest, First, Since, Windowed
@@ -174,7 +175,7 @@ class Oracle:
             return nan
         return float(own not in newest)
 
-    def _derived(self, feature: Feature, order: OrderFact) -> float:
+    def _derived(self, feature: Feature, order: OrderFact) -> float:  # noqa: PLR0911  # a formula a case
         def number(source: str, aggregate: Any, window: str) -> float:
             return self._of_entity(Windowed(feature.kind, source, aggregate, window), order)  # type: ignore[union-attr]
 
@@ -193,6 +194,10 @@ class Oracle:
                 return number(feature.source, "count", feature.short) / number(feature.source, "count", feature.long)
             case Decayed():
                 return self._decayed([number(feature.source, "count", window) for window in WINDOWS])
+        if isinstance(feature, Automation):
+            of_visits = [number("visits", of, feature.window) for of in ("count", "sum", "min", "max")]
+            counts = [number(of, "count", feature.window) for of in ("assets", "checkouts", "errors")]
+            return self._automation(*of_visits, *counts)
         assert isinstance(feature, Deviation | Score)
         return self._deviated(feature, order, number)
 
@@ -207,6 +212,17 @@ class Oracle:
             return deviation
         amount = self._amount_usd(order)
         return (nan if isnan(amount) else min(amount, 1_000_000) - mean) / max(deviation, 1.0)
+
+    def _automation(self, count: float, total: float, least: float, most: float, *counts: float) -> float:
+        if not count:
+            return nan
+        signs = [_ratio(least, most), total / count / 1000, least / 1000, most / 1000, *(n / count for n in counts)]
+        margin = 0.0
+        for root, at, left, left_at, right, right_at, *leaves in TREES:
+            below = signs[int(root)] <= at
+            sign, threshold, ends = (left, left_at, leaves[:2]) if below else (right, right_at, leaves[2:])
+            margin += ends[0] if signs[int(sign)] <= threshold else ends[1]
+        return 0.5 + 0.5 * margin / (1 + abs(margin))
 
     def _amount_usd(self, order: OrderFact) -> float:
         return self._value(Direct("amount_usd", 1), order)
@@ -238,3 +254,7 @@ def _hash(member: str) -> int:
 
 def _minute(second: int) -> int:
     return second // 60 * 60
+
+
+def _ratio(one: float, other: float) -> float:
+    return one / other if other else nan

@@ -143,7 +143,10 @@ def write(result: Result, folder: Path) -> Path:
 def figures_of(result: Result) -> list[list[str]]:
     """Each figure beside its target."""
     targets = result.outcome.targets
-    return [[name, f"{value:,.2f}", targets.get(name, "")] for name, value in result.figures.items()]
+    return [
+        [name, f"{value:.4f}" if abs(value) < 1.0 else f"{value:,.2f}", targets.get(name, "")]
+        for name, value in result.figures.items()
+    ]
 
 
 def tables(result: Result) -> list[Table]:

@@ -73,10 +73,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Past(NamedTuple):
-    """Where the models of then are, and the rules of then by their hash."""
+    """Where the models of then are, the rules of then by their hash, and the keys that models are signed with."""
 
     models: Path
     rules: Mapping[str, Ruleset]
+    public: Path | None = None
 
 
 NOBODY = "none"  # the name of no model
@@ -100,7 +101,7 @@ class Sides:
     def scorer(self, version: str | None) -> HistScorer | None:
         """Raises NoModel, ArtifactRefused, ForeignVectors."""
         if version not in self._scorers:
-            found = artifact.load(self._past.models, version)
+            found = artifact.load(self._past.models, version, self._past.public)
             if found.definitions != self.definitions.hash:
                 raise ForeignVectors(
                     f"model {version} was trained on definitions {found.definitions}, the vectors are of "

@@ -12,6 +12,7 @@ import click
 
 from events import topics
 from events.options import brokers_option
+from models.cli import models_key_option
 
 if TYPE_CHECKING:
     from models.rules import Ruleset
@@ -56,6 +57,7 @@ def traffic_options(command: Command) -> Command:
     default="var/models",
     help="The folder of model versions.",
 )
+@models_key_option
 @traffic_options
 @click.option("--limit", type=click.IntRange(0), default=10, show_default=True, help="Changed orders to list.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
@@ -64,6 +66,7 @@ def whatif_command(
     *,
     brokers: str,
     models: Path,
+    public: Path | None,
     rules: Path | None,
     model: str | None,
     costs: Path | None,
@@ -116,7 +119,9 @@ def whatif_command(
         block_at=block_at,
         limit=limit,
     )
-    report = asyncio.run(_run(asked, scope, models, rules_then, brokers, facts, decisions, ms_of(labels_at, 2**62)))
+    report = asyncio.run(
+        _run(asked, scope, models, public, rules_then, brokers, facts, decisions, ms_of(labels_at, 2**62))
+    )
     if html is not None:
         from streams.whatif_page import page
 
@@ -134,6 +139,7 @@ async def _run(
     asked: "Asked",
     scope: "Scope",
     models: Path,
+    public: Path | None,
     rules_then: tuple[Path, ...],
     brokers: str,
     facts: tuple[Path, ...],
@@ -147,7 +153,7 @@ async def _run(
     from streams.whatif import Past, Sides, rules_of_then, whatif
 
     known = rules_of_then(DEFINITIONS.names, rules_then)
-    sides = Sides(asked, Past(models, known), DEFINITIONS)
+    sides = Sides(asked, Past(models, known, public), DEFINITIONS)
     async with AsyncExitStack() as stack:
         since_ms = max(0, scope.from_ms - AHEAD_MS)
         log = await reading.source(facts, brokers, topics.FACTS, stack, since_ms)

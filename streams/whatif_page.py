@@ -22,7 +22,7 @@ _WIDTH, _HEIGHT, _LEFT, _BARS = 900, 190, 44, 168  # of the queue's plot, in its
 _OWN = (
     ".then{fill:#9aa3ad}.now{fill:#1b6ca8}.moved{background:#fdf3d8}td.ar{direction:rtl;text-align:start}"
     "small{color:#555}.wide{overflow-x:auto}ul{margin:0;padding-inline-start:1.1rem}svg.key{width:.7rem;height:.7rem}"
-    "td{vertical-align:top}td small{white-space:nowrap}li small{display:block}"
+    "td{vertical-align:top}td.code,td small{white-space:nowrap}li small{display:block;white-space:normal}"
     ".ar li small{direction:ltr;text-align:end}"
 )
 
@@ -147,8 +147,9 @@ def _bar(at: int, each: Load, step: float, most: int) -> str:
 
 def _reasons(compared: Comparison) -> str:
     rows = "".join(
-        f"<tr><td>{escape(each.code)}</td><td>{escape(text_of(each.code).en)}</td><td class=n>{each.then:,}</td>"
-        f"<td class=n>{each.now:,}</td><td class=ar lang=ar>{_arabic(each.code)}</td></tr>"
+        f"<tr><td class=code>{escape(each.code)}</td><td>{escape(text_of(each.code).en)}</td>"
+        f"<td class=n>{each.then:,}</td><td class=n>{each.now:,}</td>"
+        f"<td class=ar lang=ar>{_arabic(each.code)}</td></tr>"
         for each in compared.codes
     )
     return (

@@ -192,6 +192,16 @@ def test_a_model_of_other_definitions_is_refused_before_anything_is_read(tmp_pat
     assert result.stderr.startswith(f"Error: model {foreign.version} was trained on definitions {'d' * 32}, ")
 
 
+def test_a_model_that_another_signed_is_refused(tmp_path: Path, models: Path) -> None:
+    facts, matrix = a_day(3)
+    learnt(tmp_path / "others")
+    version = (models / "current").read_text().strip()
+    arguments = ["--model", version, "--models", models, "--models-key", tmp_path / "others.pub"]
+    result = whatif(tmp_path, facts, decided(facts, matrix, None), *arguments)
+    assert result.exit_code == 1
+    assert "sign" in result.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("body", [b"{}", b"no json"])
 def test_a_line_that_is_no_decision_is_named(tmp_path: Path, body: bytes) -> None:
     facts, _ = a_day(1)

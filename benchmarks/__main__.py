@@ -90,7 +90,12 @@ def main(
             f"{write(result, folder)}, {lasted_s:.0f} s, load average {load_before:.1f} before, {stolen:.0%} stolen\n"
         )
         if folder == RESULTS:
-            document([result], DETECTION if name == "simulated_detection" else DOCUMENT)
+            document([result], page_of(name))
+
+
+def page_of(name: str) -> Path:
+    """The document that has a place for the benchmark's result."""
+    return DETECTION if name == "simulated_detection" else DOCUMENT
 
 
 if __name__ == "__main__":

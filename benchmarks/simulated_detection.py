@@ -109,8 +109,10 @@ def scores(taught: Store, tested: Store, seed: int) -> Mapping[str, Floats]:
     plain.fit(taught.raw[columns].iloc[rows], label)
     verdicts = rules.default(DEFINITIONS.names).judge(rules.of_facts(tested.facts, tested.matrix))
     fired = np.array([len(verdict.reasons) for verdict in verdicts], dtype=np.float64)
+    score = model.scores(tested.matrix)
     return {
-        "amana": model.scores(tested.matrix),
+        "amana": score,
+        "amana, score times amount": score * tested.dollars,
         "amount only": tested.dollars,
         "raw columns": plain.predict_proba(tested.raw[columns])[:, 1],
         "rules only": fired + tested.dollars / (1 + tested.dollars.max()),  # of as many rules, the dearest first

@@ -52,6 +52,11 @@ def test_a_fourth_order_with_one_card_within_an_hour_is_reviewed():
     ]
 
 
+def test_a_visit_that_looks_scripted_is_a_reason_of_its_own_to_review_an_order():
+    scripted = Verdict("review", reasons=(Reason("session.automation", "session.automation", 0.88),))
+    assert default(("session.automation",)).judge(orders([[0.87], [0.88]])) == [SILENT, scripted]
+
+
 def test_the_strictest_of_several_rules_decides_and_each_gives_its_reason():
     rules = ruleset(
         rule("a", "a.a"),

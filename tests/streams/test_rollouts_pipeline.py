@@ -45,7 +45,7 @@ async def send(brokers: str, promotion: Promotion) -> None:
     await sender.stop()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_promotion_a_rule_and_a_rollback_take_effect_within_seconds_without_a_lost_order(tmp_path: Path) -> None:
     first, second = saved(tmp_path / "models", 1), saved(tmp_path / "models", 2)
     with screened(tmp_path, 2, per_second=20) as live:

@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from models.checks import drifted, refuse_future, refuse_leaks
 from models.delays import standing
 from models.errors import UntrainableTable
+from models.floor import linear_margins
 from models.learner import DEFAULT, Learned, Matrix, Plan, learn, margins
 from models.measures import Curves, Group, Judged, calibration_error, curves, reliability
 from models.policy import Costs, Policy, amounts_of, within_capacity
@@ -63,7 +64,10 @@ DEFAULTS = Settings()
 
 
 class Metrics(msgspec.Struct, frozen=True):
-    """Measured on the judged orders, on which the price of reviews was chosen too; flagged: reviewed or blocked."""
+    """Measured on the judged orders, on which the price of reviews was chosen too; flagged: reviewed or blocked.
+
+    `linear_*` are of a linear model of the same orders, the floor (models/floor.py).
+    """
 
     orders: int
     frauds: int
@@ -77,6 +81,8 @@ class Metrics(msgspec.Struct, frozen=True):
     blocked_precision: float
     blocked_recall: float
     calibration_error: float | None = None
+    linear_auc: float | None = None
+    linear_average_precision: float | None = None
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -145,6 +151,7 @@ def train(
     def learned(part: pd.DataFrame, plan: Plan, now_ms: int) -> Learned:
         return _learned(part, x[: len(part)], plan, settings.amount_power, seed, now_ms, told)
 
+    rehearsed_y = rehearsed["label"].to_numpy(dtype=np.int64)
     judge = learned(rehearsed, settings.plan, int(times[cut]))
     scores, amounts = judge.scores(x[cut:]), amounts_of(x[cut:], names)
     policy = within_capacity(scores, amounts, settings.costs, reviews(ordered.iloc[cut:], settings))
@@ -160,10 +167,12 @@ def train(
         orders=len(y),
         frauds=int(y.sum()),
         learned_orders=until,
-        learned_frauds=int(rehearsed["label"].sum()),
+        learned_frauds=int(rehearsed_y.sum()),
         offset=final.offset,
         policy=policy,
-        metrics=measure(y[cut:], scores, amounts, policy),
+        metrics=_with_floor(
+            measure(y[cut:], scores, amounts, policy), y[cut:], linear_margins(x[:until], rehearsed_y, x[cut:], seed)
+        ),
         fingerprint=hashlib.sha256(margins(final.model, x[cut:]).tobytes()).hexdigest(),
         drift=drifted(x[:until], x[cut:], names),
         drawn=_drawn(times[cut:], y[cut:], scores, amounts),
@@ -234,6 +243,14 @@ def measure(
         blocked_precision=stopped / max(1, int(blocked.sum())),
         blocked_recall=stopped / frauds,
         calibration_error=calibration_error(reliability(labels, scores)),
+    )
+
+
+def _with_floor(metrics: Metrics, labels: NDArray[np.int64], margins: NDArray[np.float64]) -> Metrics:
+    return msgspec.structs.replace(
+        metrics,
+        linear_auc=float(roc_auc_score(labels, margins)),
+        linear_average_precision=float(average_precision_score(labels, margins)),
     )
 
 

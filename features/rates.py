@@ -33,6 +33,10 @@ class Rates(msgspec.Struct, frozen=True, dict=True):
     def _scaled(self) -> list[dict[str, int]]:
         return [{code: _scaled(code, usd) for code, usd in table.items()} for _, table in self.usd]
 
+    def knows(self, currency: str) -> bool:
+        """Whether any table of its has the currency."""
+        return any(currency in table for _, table in self.usd)
+
     def cents(self, amount_minor: int, currency: str, at_ms: int) -> int | None:
         """The amount in US cents, rounded half up; None for a currency that the table does not have."""
         rate = self._scaled[max(bisect_right(self._starts_ms, at_ms) - 1, 0)].get(currency)

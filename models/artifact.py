@@ -140,9 +140,11 @@ def read_manifest(folder: Path, version: str, public: Path | None = None) -> Man
 def current(folder: Path) -> str:
     """The name of the version in use. Raises NoModel."""
     try:
-        return (folder / CURRENT).read_text().strip()
+        return (folder / CURRENT).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         raise NoModel(f"{folder} has no current model; `amana train` makes one") from None
+    except UnicodeDecodeError:
+        raise ArtifactRefused(f"{folder / CURRENT}: expected the name of a version") from None
 
 
 def names(folder: Path) -> list[str]:

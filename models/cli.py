@@ -6,7 +6,7 @@ from typing import IO
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from models import artifact, decisions, signing
 from models.card import card
@@ -92,8 +92,9 @@ def list_versions(folder: Path, public: Path | None) -> None:
         used = artifact.current(folder)
     except ModelsError as error:
         raise click.ClickException(str(error)) from None
+    version = Column("version", no_wrap=True)  # to be copied, where the screen is narrow or there is none
     table = Table(
-        "", "version", "orders", "fraud", "AUC", "average precision", "review from", "block from", "of an order of"
+        "", version, "orders", "fraud", "AUC", "average precision", "review from", "block from", "of an order of"
     )
     refused = []
     for name in artifact.names(folder):

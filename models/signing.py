@@ -80,6 +80,8 @@ def create(path: Path) -> Path:
 
     Raises BadKey.
     """
+    if path.suffix == ".pub":  # the signing key would lie where the public one is looked for, to be copied to workers
+        raise BadKey(f"{path}: expected another name for the signing key; .pub is for its public file")
     key = Ed25519PrivateKey.generate()
     body = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = path.with_suffix(".pub")

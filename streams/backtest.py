@@ -23,6 +23,7 @@ from streams.tables import Layout, Orders, read_orders
 Bar = Callable[[str, float], Callable[[float], None]]  # what is done, of how much -> what to tell of it
 
 _DAY_MS = 86_400_000
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +95,7 @@ async def examples_of(orders: Orders, bar: Bar) -> Examples:
         async with connect(url, timeout_s=PATIENCE_S) as client:
             names, matrix = await vectors_of(client, orders, bar("facts to vectors", len(orders)))
     if orders.numbers:
-        more = np.stack(list(orders.numbers.values()), axis=1).astype(np.float32)
+        more = single(np.stack(list(orders.numbers.values()), axis=1))
         names, matrix = (*names, *orders.numbers), np.concatenate([matrix, more], axis=1)
     return Examples(
         names=names,
@@ -106,6 +107,11 @@ async def examples_of(orders: Orders, bar: Bar) -> Examples:
         amount=orders.amount / 100 if orders.in_minor_units else orders.amount,
         customer=_numbered(orders.fields.get("customer_id")),
     )
+
+
+def single(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+    """In single precision; what is beyond it is the largest that it has."""
+    return np.clip(numbers, -_LARGEST, _LARGEST).astype(np.float32)
 
 
 def protocol_of(asked: Asked, orders: Orders, delay_ms: int) -> Protocol:

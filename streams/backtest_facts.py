@@ -23,7 +23,7 @@ from features.evidence import inputs_of
 from features.numbers import Direct
 from features.replay import vectors
 from features.store import Client, Store
-from streams.tables import ENTITIES, Orders
+from streams.tables import ENTITIES, Orders, code_of
 
 _NOWHERE = Coordinates("table", "table", 0, 0)
 _UNKNOWN_CURRENCY = "XXX"  # ISO 4217's code for none: the order counts, and adds to no sum
@@ -163,7 +163,7 @@ def _order(orders: Orders, row: int, entities: Entities) -> OrderFact:
 
 def _amount(orders: Orders, row: int) -> tuple[int, str]:
     """Minor units and the currency; of an amount that is not there nothing is summed."""
-    currency = str(orders.currency[row] or "USD").strip().upper()
+    currency = code_of(orders.currency[row])
     given = orders.amount[row]
     if not np.isfinite(given):
         return 0, _UNKNOWN_CURRENCY

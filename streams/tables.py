@@ -4,9 +4,10 @@ Every message names the file, the column and what was expected; none holds a val
 """
 
 import csv
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ import yaml
 from numpy.typing import NDArray
 from pyarrow import parquet
 
+from features.rates import RATES
 from streams.errors import BadTable
 
 ENTITIES: Mapping[str, str] = {  # event field: the kind of entity that it names
@@ -29,11 +31,27 @@ TEXTS = (
 NUMBERS = ("quantity", "lines", "max_unit", "is_gift")
 FIELDS = ("occurred_at", "order_id", "amount", "amount_minor", *ENTITIES, *TEXTS, *NUMBERS)
 
-_UNITS_MS: Mapping[str, float] = {"us": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 3.6e6, "d": 8.64e7}
+TimeUnit = Literal["ns", "us", "ms", "s", "min", "h", "d"]
+_UNITS_MS: Mapping[str, float] = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 3.6e6, "d": 8.64e7}
 _YEAR_2100_S = 4_102_444_800
-_YES = frozenset({"1", "1.0", "true", "t", "yes", "y", "fraud", "fraudulent", "chargeback", "confirmed"})
-_MOST_MS = 2**52
+_YES = frozenset(
+    {"1", "1.0", "true", "t", "yes", "y", "fraud", "fraudulent", "chargeback", "confirmed", "نعم", "احتيال", "احتيالي"}
+)
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_370_764_800_000  # the years 1 to 9998, which can be written down
 _WEEK_MS = 604_800_000
+
+
+Form = TypeVar("Form")
+
+
+class _Texts(yaml.SafeLoader):
+    """Scalars stay the texts they are, `fraud: [1]`, `yes` and dates too; null alone is none."""
+
+
+_Texts.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag.endswith((":null", ":merge"))]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 class LabelColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,8 +79,11 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: dict[str, str] = {}
     numbers: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    time_unit: Literal["us", "ms", "s", "min", "h", "d"] | None = None
+    time_unit: TimeUnit | None = None
     time_origin: str = "1970-01-01"
+
+    def __post_init__(self) -> None:
+        origin_ms(self.time_origin)
 
     def one(self, field: str) -> str | None:
         """The column of a field that has one at most."""
@@ -97,15 +118,31 @@ class Orders(msgspec.Struct, frozen=True):
         return len(self.order_id)
 
 
-def read_layout(path: Path) -> Layout:
-    """Raises BadTable for what is no mapping."""
+def read_mapping(path: Path, form: type[Form]) -> Form:
+    """A mapping file of a form whose scalars are texts. Raises BadTable for what is none."""
     try:
-        layout = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), Layout)
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Texts)  # noqa: S506  a SafeLoader
+        return msgspec.convert(raw, form)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise BadTable(f"{path}, line {line}: expected YAML: {error.problem}") from None
+    except (yaml.YAMLError, RecursionError):
+        raise BadTable(f"{path}: expected YAML: there is a character or a depth that it does not have") from None
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
         raise BadTable(f"{path}: {error}") from None
+
+
+def origin_ms(text: str) -> float:
+    """Of a mapping's `time_origin`, UTC where it says no zone. Raises ValueError for what is no date."""
+    try:
+        return float(pd.Timestamp(text, tz="UTC").timestamp()) * 1000
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError("time_origin: expected a date, as 1899-12-30") from None
+
+
+def read_layout(path: Path) -> Layout:
+    """Raises BadTable for what is no mapping."""
+    layout = read_mapping(path, Layout)
     unknown = sorted({*layout.columns, *layout.values}.difference(FIELDS))
     if unknown:
         raise BadTable(f"{path}: no event field is called {', '.join(unknown)}; there are {', '.join(sorted(FIELDS))}")
@@ -120,7 +157,19 @@ def read_layout(path: Path) -> Layout:
         raise BadTable(f"{path}: expected a column for occurred_at")
     if ("amount" in layout.columns) == ("amount_minor" in layout.columns):
         raise BadTable(f"{path}: expected a column for amount (in whole units) or for amount_minor, and not both")
+    _check_values(path, layout)
     return layout
+
+
+def _check_values(path: Path, layout: Layout) -> None:
+    own = sorted({"occurred_at", "order_id", "amount", "amount_minor", *layout.columns} & set(layout.values))
+    if own:
+        raise BadTable(f"{path}: values: expected {', '.join(own)} as a column, not as one value of every order too")
+    for name in sorted(set(NUMBERS) & set(layout.values)):
+        try:
+            float(layout.values[name])
+        except ValueError:
+            raise BadTable(f"{path}: values: expected a number for {name}") from None
 
 
 def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
@@ -131,8 +180,16 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
             _check_columns(path, wanted, parquet.read_schema(path).names)
             return parquet.read_table(path, columns=wanted).to_pandas()
         with path.open(encoding="utf-8-sig", newline="") as opened:
-            _check_columns(path, wanted, next(csv.reader(opened), []))
-        return pd.read_csv(path, usecols=wanted, low_memory=False, encoding="utf-8-sig")[wanted]
+            header = next(csv.reader(opened), [])
+        if not set(header) & set(wanted):  # then it is perhaps no header but a row, whose values are nobody's business
+            raise BadTable(
+                f"{path}: expected columns with commas between them, and their names in the first line; it has none of "
+                f"{', '.join(wanted)}"
+            )
+        _check_columns(path, wanted, header)
+        with warnings.catch_warnings():  # a comma at the end of each line is no column, and moves none
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)
+            return pd.read_csv(path, usecols=wanted, low_memory=False, encoding="utf-8-sig", index_col=False)[wanted]
     except (pa.ArrowInvalid, pa.ArrowTypeError, pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
         raise BadTable(f"{path}: expected a CSV or Parquet table: {type(error).__name__}") from None
 
@@ -149,6 +206,7 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None
     table = read_table(orders, [*layout.all_columns(), *layout.numbers, *layout.categories])
     if table.empty:
         raise BadTable(f"{orders}: expected orders, found no row")
+    given_times = table[layout.one("occurred_at") or ""]
     occurred_at_ms = times_of(orders, layout.one("occurred_at") or "", table, layout)
     if delay_ms is None:
         delay_ms = min(_WEEK_MS, (int(occurred_at_ms.max()) - int(occurred_at_ms.min())) // 10)
@@ -157,20 +215,42 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None
     by_time = np.argsort(occurred_at_ms, kind="stable")
     table = table.iloc[by_time]
     fields = _fields(orders, layout, table)
+    amount = numbers_of(orders, layout.one("amount") or layout.one("amount_minor") or "", table)
+    currency = fields.pop("currency", [None] * len(table))
     return Orders(
         order_id=[order_id[row] for row in by_time],
         occurred_at_ms=occurred_at_ms[by_time],
-        amount=numbers_of(orders, layout.one("amount") or layout.one("amount_minor") or "", table),
+        amount=amount,
         in_minor_units="amount_minor" in layout.columns,
-        currency=fields.pop("currency", [None] * len(table)),
+        currency=currency,
         label=label[by_time],
         labelled_at_ms=known_ms[by_time],
         fields=fields,
         numbers={name: numbers_of(orders, name, table) for name in layout.numbers},
         categories={name: pd.factorize(texts_of(table[name]))[0].astype(np.int64) for name in layout.categories},
         delay_ms=delay_ms,
-        notes=notes,
+        notes=(*notes, *_money_notes(amount, currency), *time_notes(given_times, layout)),
     )
+
+
+def _money_notes(amount: NDArray[np.float64], currency: Sequence[str | None]) -> Iterator[str]:
+    """What is odd about the amounts: it would otherwise show in nothing but a poor result."""
+    if negative := int((amount < 0).sum()):
+        yield f"{negative:,} amounts are below zero: they count as zero"
+    unrated = sum(not RATES.knows(code_of(text)) for text in currency)
+    if unrated:
+        yield f"{unrated:,} orders are in no currency that has a rate (ISO 4217): their amounts count in no sum"
+
+
+def code_of(currency: str | None) -> str:
+    """ISO 4217's code, as far as the table tells: US dollars where it says nothing."""
+    return str(currency or "USD").strip().upper()
+
+
+def time_notes(given: pd.Series, layout: Layout) -> Iterator[str]:
+    """How times were read that are numbers without a unit: days since 1900 pass for seconds of one day in 1970."""
+    if layout.time_unit is None and _is_number(given):
+        yield f"times are numbers without a time_unit: read as {_unit(given, layout)} since {layout.time_origin}"
 
 
 def _check_columns(path: Path, wanted: list[str], there: list[str]) -> None:
@@ -183,22 +263,34 @@ def _check_columns(path: Path, wanted: list[str], there: list[str]) -> None:
 def times_of(path: Path, column: str, table: pd.DataFrame, layout: Layout) -> NDArray[np.int64]:
     """Milliseconds since 1970."""
     given = table[column]
-    if pd.api.types.is_numeric_dtype(given) and not pd.api.types.is_bool_dtype(given):
+    if _is_number(given):
         numbers = given.to_numpy(dtype=np.float64, na_value=np.nan)
-        largest = np.nanmax(numbers) if np.isfinite(numbers).any() else 0.0
-        guessed = "s" if largest < _YEAR_2100_S else "ms" if largest < _YEAR_2100_S * 1e3 else "us"
-        origin = pd.Timestamp(layout.time_origin).tz_localize(None).value / 1e6
-        found = numbers * _UNITS_MS[layout.time_unit or guessed] + origin
+        found = numbers * _UNITS_MS[_unit(given, layout)] + origin_ms(layout.time_origin)
     else:
         moments = pd.to_datetime(given, utc=True, errors="coerce", format=None if _is_time(given) else "ISO8601")
         found = np.where(moments.isna(), np.nan, moments.astype("datetime64[us, UTC]").astype("int64") / 1e3)
-    wrong = np.flatnonzero(~(np.abs(found) < _MOST_MS))
+    wrong = np.flatnonzero(~((found >= _FIRST_MS) & (found < _LAST_MS)))
     if len(wrong):
         raise BadTable(
             f"{path}: column {column}: expected a time (ISO 8601, UTC, or a number) in every row; {len(wrong):,} of "
             f"{len(found):,} have none, the first in row {wrong[0] + 1:,}"
         )
     return np.asarray(np.floor(found), dtype=np.int64)
+
+
+def _is_number(given: pd.Series) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(given) and not pd.api.types.is_bool_dtype(given))
+
+
+def _unit(given: pd.Series, layout: Layout) -> TimeUnit:
+    """Of times that are numbers: what the mapping says, else the largest unit in which all are before 2100."""
+    if layout.time_unit is not None:
+        return layout.time_unit
+    numbers = given.to_numpy(dtype=np.float64, na_value=np.nan)
+    largest = np.nanmax(numbers) if np.isfinite(numbers).any() else 0.0
+    if largest < _YEAR_2100_S:
+        return "s"
+    return "ms" if largest < _YEAR_2100_S * 1e3 else "us" if largest < _YEAR_2100_S * 1e6 else "ns"
 
 
 def _is_time(given: pd.Series) -> bool:
@@ -230,6 +322,8 @@ def _labels(
     else:
         row = pd.Index(order_id).get_indexer(texts_of(table[columns.order_id]).to_numpy(dtype=object))
     unknown = row < 0
+    if unknown.all():
+        raise BadTable(f"{path}: column {columns.order_id}: expected ids of orders; none of {len(row):,} is an order's")
     row, said = row[~unknown], said[~unknown]
     known = occurred_at_ms[row] + delay_ms
     if columns.labelled_at is not None:
@@ -253,11 +347,18 @@ def _said(path: Path, columns: LabelColumns, table: pd.DataFrame) -> NDArray[np.
         raise BadTable(f"{path}: column {columns.label}: expected labels, found none")
     fraud = {text.strip().lower() for text in columns.fraud} or _YES
     text = texts_of(given).str.strip().str.lower()
+    if not text.isin(fraud).any():
+        raise BadTable(
+            f"{path}: column {columns.label}: none of {int(given.notna().sum()):,} labels means fraud; expected some "
+            f"of {', '.join(sorted(fraud))}, or other values that labels.fraud of the mapping names"
+        )
     return np.where(given.isna(), -1, text.isin(fraud).astype(int)).astype(np.int64)
 
 
 def _fields(path: Path, layout: Layout, table: pd.DataFrame) -> dict[str, list[Any]]:
-    fields: dict[str, list[Any]] = {name: [value] * len(table) for name, value in layout.values.items()}
+    fields: dict[str, list[Any]] = {
+        name: [float(value) if name in NUMBERS else value] * len(table) for name, value in layout.values.items()
+    }
     for name, column in layout.columns.items():
         if name in NUMBERS:
             fields[name] = numbers_of(path, layout.one(name) or "", table).tolist()

@@ -4,16 +4,24 @@ Every message names the file, the column and what was expected; none holds a val
 """
 
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 
 from streams.errors import BadTable
-from streams.tables import LabelColumns, Layout, numbers_of, read_table, texts_of, times_of
+from streams.tables import (
+    LabelColumns,
+    Layout,
+    TimeUnit,
+    numbers_of,
+    origin_ms,
+    read_mapping,
+    read_table,
+    texts_of,
+    times_of,
+)
 
 FIELDS = (
     "occurred_at", "session_id", "ip", "user_agent", "path", "request", "status", "method", "referrer", "duration_ms",
@@ -48,8 +56,11 @@ class VisitLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: dict[str, str]
     labels: VisitLabels
     numbers: tuple[str, ...] = ()
-    time_unit: Literal["us", "ms", "s", "min", "h", "d"] | None = None
+    time_unit: TimeUnit | None = None
     time_origin: str = "1970-01-01"
+
+    def __post_init__(self) -> None:
+        origin_ms(self.time_origin)
 
 
 class Visits(msgspec.Struct, frozen=True):
@@ -72,13 +83,7 @@ class Visits(msgspec.Struct, frozen=True):
 
 def read_visit_layout(path: Path) -> VisitLayout:
     """Raises BadTable for what is no mapping of visits."""
-    try:
-        layout = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), VisitLayout)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise BadTable(f"{path}, line {line}: expected YAML: {error.problem}") from None
-    except (msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise BadTable(f"{path}: {error}") from None
+    layout = read_mapping(path, VisitLayout)
     if unknown := sorted(set(layout.columns).difference(FIELDS)):
         raise BadTable(f"{path}: no field of a visit is called {', '.join(unknown)}; there are {', '.join(FIELDS)}")
     if "occurred_at" not in layout.columns:
@@ -145,7 +150,7 @@ def _views(path: Path, layout: VisitLayout, table: pd.DataFrame) -> pd.DataFrame
         views["method"], views["path"] = pieces[0].to_numpy(object), pieces[1].to_numpy(object)
     for field in _NUMBERS:
         if field in columns:
-            views[field] = numbers_of(path, columns[field], table)
+            views[field] = numbers_of(path, columns[field], table.replace({columns[field]: {"-": None}}))
     for name in layout.numbers:
         views[f"number {name}"] = numbers_of(path, name, table)
     return views.where(views.notna(), None) if views.empty else views

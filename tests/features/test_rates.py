@@ -41,3 +41,7 @@ def test_the_largest_amount_is_converted_without_loss() -> None:
 def test_every_period_has_the_same_currencies() -> None:
     first, *later = [set(table) for _, table in RATES.usd]
     assert all(table == first for table in later)
+
+
+def test_a_currency_of_any_period_is_known() -> None:
+    assert [TABLE.knows(code) for code in ("EUR", "JPY", "XXX", "")] == [True, True, False, False]

@@ -33,6 +33,18 @@ def test_list_marks_the_version_in_use(folder):
     assert f"* │ {artifact.current(folder)} │ 4,000" in result.stdout
 
 
+def test_list_has_a_versions_whole_name_on_a_narrow_screen_too(folder):
+    result = CliRunner().invoke(models, ["list", "--models", str(folder)], env={"COLUMNS": "80"})
+    assert artifact.current(folder) in result.stdout
+
+
+def test_a_word_that_is_no_text_for_the_version_in_use_is_one_clear_line(folder):
+    (folder / artifact.CURRENT).write_bytes(b"\xff\xfe")
+    result = CliRunner().invoke(models, ["list", "--models", str(folder)])
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {folder / 'current'}: expected the name of a version\n"
+
+
 def test_show_prints_the_card_of_the_version_in_use(folder):
     result = CliRunner().invoke(models, ["show"], env={"AMANA_MODELS": str(folder)})
     assert result.exit_code == 0

@@ -77,6 +77,12 @@ def test_a_public_file_with_something_else_in_it_is_refused(tmp_path, more):
         signing.trusted(public)
 
 
+def test_no_signing_key_gets_the_name_of_a_public_file(tmp_path):
+    with pytest.raises(BadKey, match="expected another name for the signing key"):
+        signing.create(tmp_path / "models.pub")
+    assert not list(tmp_path.iterdir())
+
+
 def test_missing_keys_are_said_with_what_to_do(tmp_path):
     with pytest.raises(BadKey, match="`amana models keys` makes a signing key"):
         signing.signer(tmp_path / "absent.key")

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from events.facts import LabelFact, OrderFact
 from features.definitions import DEFINITIONS
 from models.learner import Plan
-from streams.backtest import Asked, run
+from streams.backtest import Asked, run, single
 from streams.backtest_cli import backtest_command
 from streams.backtest_facts import definitions_for, facts
 from streams.tables import LabelColumns, Layout, read_orders
@@ -122,7 +122,7 @@ def test_nan_everywhere_is_a_stated_outcome(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda t: t.assign(fraud=0), "are fraud, as far as was known"),
+        (lambda t: t.assign(fraud=0), "none of 300 labels means fraud"),
         (lambda t: t.assign(fraud=1), "are fraud, as far as was known"),
         (lambda t: t[:0], "expected orders, found no row"),
         (lambda t: t.drop(columns="shop"), "no column shop"),
@@ -166,3 +166,7 @@ def test_only_features_that_the_table_can_speak_of_are_asked_for(tmp_path) -> No
     assert {name.split(".")[0] for name in names} == {"customer", "seller", "order"}
     assert "customer.declines.count.24h" not in names
     assert {"seller.frauds.count.30d", "customer.amount.z.30d"} <= set(names)
+
+
+def test_a_number_beyond_single_precision_is_its_largest() -> None:
+    assert single(np.array([1e300, -1e300, 2.5])).tolist() == [np.finfo(np.float32).max, np.finfo(np.float32).min, 2.5]

@@ -144,3 +144,93 @@ def test_a_mapping_that_is_none_is_refused(tmp_path, text, message) -> None:
     with pytest.raises(BadTable, match=message) as refused:
         read_layout(path)
     assert "mapping.yaml" in str(refused.value)
+
+
+MINIMAL = "columns: {occurred_at: at, amount: price}\nlabels: {label: fraud"
+
+
+def mapped(tmp_path, text):
+    path = tmp_path / "mapping.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_layout(path)
+
+
+def test_scalars_of_a_mapping_are_texts(tmp_path) -> None:
+    how = mapped(tmp_path, MINIMAL + ", fraud: [1, yes], order_id: null}\ntime_origin: 1899-12-30")
+    assert how.labels == LabelColumns(label="fraud", fraud=("1", "yes"))
+    assert how.time_origin == "1899-12-30"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (MINIMAL + "\x01", "expected YAML: there is a character or a depth"),
+        ("[" * 3000, "expected YAML: there is a character or a depth"),
+        (MINIMAL + "}\ntime_origin: yesterday", "time_origin: expected a date"),
+        (MINIMAL + "}\nvalues: {quantity: many}", "values: expected a number for quantity"),
+        (MINIMAL + "}\nvalues: {order_id: 5}", "values: expected order_id as a column"),
+        (MINIMAL + "}\nvalues: {amount: 5}", "values: expected amount as a column"),
+    ],
+)
+def test_a_mapping_that_contradicts_itself_is_one_clear_line(tmp_path, text, message) -> None:
+    with pytest.raises(BadTable, match=message):
+        mapped(tmp_path, text)
+
+
+def test_a_number_may_be_the_same_in_every_order(tmp_path) -> None:
+    assert read(tmp_path, how=layout(values={"quantity": "2"})).fields["quantity"] == [2.0, 2.0, 2.0]
+
+
+def test_times_may_be_nanoseconds(tmp_path) -> None:
+    numbers = [JANUARY_MS * 10**6, JANUARY_MS * 10**6 + 1, JANUARY_MS * 10**6 + 2]
+    assert read(tmp_path, TABLE.assign(at=numbers)).occurred_at_ms.tolist() == [JANUARY_MS] * 3
+
+
+def test_a_time_after_all_that_can_be_written_is_refused(tmp_path) -> None:
+    with pytest.raises(BadTable, match="column at: expected a time"):
+        read(tmp_path, TABLE.assign(at=[1e9, 2e9, 3e9]), layout(time_unit="d"))
+
+
+def test_how_times_were_read_that_have_no_unit_is_said(tmp_path) -> None:
+    days = TABLE.assign(at=[46_023.0, 46_024.0, 46_025.5])  # as spreadsheets count
+    assert "times are numbers without a time_unit: read as s since 1970-01-01" in read(tmp_path, days).notes
+    counted = read(tmp_path, days, layout(time_unit="d", time_origin="1899-12-30"))
+    assert counted.occurred_at_ms[0] == JANUARY_MS
+    assert not counted.notes
+
+
+def test_amounts_that_count_for_nothing_are_said(tmp_path) -> None:
+    table = TABLE.assign(price=[-5, 1, 2], money=["Riyal", " sar", None])
+    notes = read(tmp_path, table, layout(COLUMNS | {"currency": "money"})).notes
+    assert notes == (
+        "1 amounts are below zero: they count as zero",
+        "1 orders are in no currency that has a rate (ISO 4217): their amounts count in no sum",
+    )
+
+
+def test_a_first_line_that_is_no_header_is_not_repeated(tmp_path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("203.0.113.9,2026-01-01,5\n", encoding="utf-8")
+    with pytest.raises(BadTable, match="names in the first line; it has none of") as refused:
+        read_orders(path, path, layout(), 0)
+    assert "203.0.113.9" not in str(refused.value)
+
+
+def test_a_comma_at_the_end_of_each_line_moves_no_column(tmp_path) -> None:
+    path = tmp_path / "orders.csv"
+    head, *rows = TABLE.to_csv(index=False).splitlines()
+    path.write_text("\n".join([head, *(row + "," for row in rows)]), encoding="utf-8")
+    assert read_orders(path, path, layout(), 0).order_id == ["1", "2", "3"]
+
+
+def test_labels_of_which_none_means_fraud_are_refused_with_what_would(tmp_path) -> None:
+    with pytest.raises(BadTable, match=r"column fraud: none of 3 labels means fraud; .* 1, .*labels.fraud") as refused:
+        read(tmp_path, TABLE.assign(fraud=["SECRET", "good", "good"]))
+    assert "SECRET" not in str(refused.value)
+    assert read(tmp_path, TABLE.assign(fraud=["نعم", "لا", "لا"])).label.tolist() == [0, 0, 1]
+
+
+def test_labels_of_which_none_is_of_an_order_are_refused(tmp_path) -> None:
+    how = layout(label=LabelColumns(label="said", order_id="order"))
+    with pytest.raises(BadTable, match=r"labels.csv: column order: expected ids of orders; none of 1 is"):
+        read(tmp_path, how=how, labels=pd.DataFrame({"order": ["x9"], "said": [1]}))

@@ -106,6 +106,17 @@ def test_labels_may_be_by_ip_and_say_what_means_a_script(tmp_path) -> None:
     assert visits.label.tolist() == [1, 0, 1, 0, 0]
 
 
+def test_a_dash_is_how_web_servers_write_that_there_is_no_number(tmp_path) -> None:
+    visits = read(
+        tmp_path,
+        VIEWS.assign(size=["-", "512", "-", "0", "-", "7"]),
+        COLUMNS | {"bytes": "size"},
+        {"label": "bot"},
+        time_unit="s",
+    )
+    assert visits.views["bytes"].fillna(-1).tolist() == [-1, 512, -1, 0, -1, 7]
+
+
 def test_a_log_as_web_servers_write_it_is_read(tmp_path) -> None:
     table = pd.DataFrame(
         {

@@ -1,10 +1,12 @@
 """`amana backtest`: a table of orders through the feature store, a model trained and judged on it, a report."""
 
 import asyncio
+import csv
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,6 +22,7 @@ from models.page import Page, html
 from streams.backtest_facts import vectors_of
 from streams.tables import Layout, Orders, read_orders
 
+Ints = NDArray[np.int64]
 Bar = Callable[[str, float], Callable[[float], None]]  # what is done, of how much -> what to tell of it
 
 _DAY_MS = 86_400_000
@@ -80,12 +83,18 @@ def run(asked: Asked, bar: Bar, told: Callable[[str], None]) -> Summary:
     orders = read_orders(asked.orders, asked.labels, asked.layout, delay_ms)
     delay_ms = orders.delay_ms
     protocol = protocol_of(asked, orders, delay_ms)
+    asked.out.mkdir(parents=True, exist_ok=True)  # if that can't be, it is said before the work
     replaying = time.perf_counter()
     examples = asyncio.run(examples_of(orders, bar))
     replayed_s = time.perf_counter() - replaying
     tested = backtest(examples, protocol, asked.plan, asked.seed, told)
-    summary = _summary(asked, orders, protocol, tested, time.perf_counter() - began, len(orders) / replayed_s)
-    write(asked, orders, tested, summary)
+    summary = Summary(
+        **found(tested, protocol, delay_ms, asked.seed, orders.notes),
+        seconds=round(time.perf_counter() - began, 1),
+        orders_per_s=round(len(orders) / replayed_s, 1),
+    )
+    judged = Judged(orders.order_id, orders.occurred_at_ms, orders.label)
+    write(asked.out, _page(asked, tested, summary), summary, judged, tested)
     return summary
 
 
@@ -125,23 +134,31 @@ def protocol_of(asked: Asked, orders: Orders, delay_ms: int) -> Protocol:
     return Protocol(**windows, leave_out_known=asked.leave_out_known, known_from_ms=asked.known_from_ms)
 
 
-def write(asked: Asked, orders: Orders, tested: Tested, summary: Summary) -> None:
-    asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / "backtest.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
-    (asked.out / "report.html").write_text(html(_page(asked, tested, summary)), encoding="utf-8")
-    with (asked.out / "scores.csv").open("w", encoding="utf-8") as file:
-        file.write("row,occurred_at_ms,label,score\n")
+class Judged(NamedTuple):
+    """What stands beside the scores, of all that the table has: names, times and labels, and what the first two are."""
+
+    names: Sequence[str]
+    at_ms: Ints
+    label: Ints
+    heads: tuple[str, str] = ("order_id", "occurred_at_ms")
+
+
+def write(out: Path, page: Page, summary: Summary, judged: Judged, tested: Tested) -> None:
+    """The three files."""
+    (out / "backtest.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    (out / "report.html").write_text(html(page), encoding="utf-8")
+    with (out / "scores.csv").open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow((*judged.heads, "label", "score"))
         for row, score in zip(tested.rows.tolist(), tested.scores.tolist(), strict=True):
-            file.write(f"{row},{orders.occurred_at_ms[row]},{max(orders.label[row], 0)},{score!r}\n")
+            lines.writerow((judged.names[row], judged.at_ms[row], max(judged.label[row], 0), repr(score)))
 
 
-def _summary(
-    asked: Asked, orders: Orders, protocol: Protocol, tested: Tested, seconds: float, orders_per_s: float
-) -> Summary:
-    notes = orders.notes
+def found(tested: Tested, protocol: Protocol, delay_ms: int, seed: int, notes: tuple[str, ...]) -> dict[str, Any]:
+    """Of a summary what comes of the test itself."""
     if tested.constant:
         notes = (*notes, f"{len(tested.constant)} columns were constant in the training window and left out")
-    return Summary(
+    return dict(
         **msgspec.structs.asdict(tested.measures),
         orders=tested.orders,
         frauds=tested.frauds,
@@ -151,15 +168,13 @@ def _summary(
         train_until=_text(protocol.train_until_ms),
         test_from=_text(protocol.test_from_ms),
         test_until=_text(protocol.test_until_ms),
-        delay_days=round(orders.delay_ms / _DAY_MS, 3),
+        delay_days=round(delay_ms / _DAY_MS, 3),
         columns=tested.columns,
-        seed=asked.seed,
+        seed=seed,
         plan=tested.plan,
         definitions=DEFINITIONS.hash,
         fingerprint=tested.fingerprint,
         notes=notes,
-        seconds=round(seconds, 1),
-        orders_per_s=round(orders_per_s, 1),
     )
 
 

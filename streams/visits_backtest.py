@@ -7,27 +7,22 @@ figures, the curves and `scores.csv` are of, and `session.automation`, which has
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from features.definitions import DEFINITIONS
-from features.server import binary, server
+from features.server import PATIENCE_S, embedded
 from features.store import connect
 from models.backtest import Examples, Protocol, Tested, backtest, default_protocol
 from models.learner import Plan
-from models.page import Page, html
-from streams.backtest import Bar, Summary
+from models.page import Page
+from streams.backtest import Bar, Judged, Summary, found, write
 from streams.visits import VisitLayout, Visits, read_visits
 from streams.visits_facts import AUTOMATION, log_numbers, vectors_of
 
 _DAY_MS = 86_400_000
-# The server is ours alone: a machine that slept in the middle of a chunk must not end the run.
-_PATIENT = ("--busy-reply-threshold", "0")
-_PATIENCE_S = 86_400.0
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,19 +62,30 @@ def run(asked: Asked, bar: Bar, told: Callable[[str], None]) -> VisitSummary:
     delay_ms = None if asked.delay_days is None else round(asked.delay_days * _DAY_MS)
     visits = read_visits(asked.visits, asked.labels, asked.layout, delay_ms)
     protocol = protocol_of(asked, visits)
+    asked.out.mkdir(parents=True, exist_ok=True)  # if that can't be, it is said before the work
     replaying = time.perf_counter()
     examples = asyncio.run(examples_of(visits, bar))
     replayed_s = time.perf_counter() - replaying
     tested = backtest(examples, protocol, asked.plan, asked.seed, told)
-    summary = _summary(asked, visits, examples, protocol, tested, began, replayed_s)
-    _write(asked, visits, tested, summary)
+    auc, precision = _unlearned(examples, tested)
+    summary = VisitSummary(
+        **found(tested, protocol, visits.delay_ms, asked.seed, visits.notes),
+        seconds=round(time.perf_counter() - began, 1),
+        orders_per_s=round(len(visits) / replayed_s, 1),
+        visits=len(visits.views),
+        automation_auc=auc,
+        automation_average_precision=precision,
+    )
+    names = [str(number) for number in range(len(visits))]
+    judged = Judged(names, visits.occurred_at_ms, visits.label, ("session", "ended_at_ms"))
+    write(asked.out, _page(asked, tested, summary), summary, judged, tested)
     return summary
 
 
 async def examples_of(visits: Visits, bar: Bar) -> Examples:
     """The sessions' vectors, made by the executor itself on a server of its own, and what the log says beside them."""
-    with server(binary(), None, _PATIENT) as url:
-        async with connect(url, timeout_s=_PATIENCE_S) as client:
+    with embedded() as url:
+        async with connect(url, timeout_s=PATIENCE_S) as client:
             names, matrix = await vectors_of(client, visits, bar("visits to vectors", len(visits)))
     more = log_numbers(visits)
     beside = np.stack(list(more.values()), axis=1).astype(np.float32)
@@ -104,44 +110,6 @@ def protocol_of(asked: Asked, visits: Visits) -> Protocol:
     return Protocol(**{name: getattr(chosen, name) if at is None else at for name, at in given.items()})
 
 
-def _summary(
-    asked: Asked,
-    visits: Visits,
-    examples: Examples,
-    protocol: Protocol,
-    tested: Tested,
-    began: float,
-    replayed_s: float,
-) -> VisitSummary:
-    notes = visits.notes
-    if tested.constant:
-        notes = (*notes, f"{len(tested.constant)} columns were constant in the training window and left out")
-    auc, precision = _unlearned(examples, tested)
-    return VisitSummary(
-        **msgspec.structs.asdict(tested.measures),
-        orders=tested.orders,
-        frauds=tested.frauds,
-        learned_orders=tested.learned_orders,
-        learned_frauds=tested.learned_frauds,
-        train_from=_text(protocol.train_from_ms),
-        train_until=_text(protocol.train_until_ms),
-        test_from=_text(protocol.test_from_ms),
-        test_until=_text(protocol.test_until_ms),
-        delay_days=round(visits.delay_ms / _DAY_MS, 3),
-        columns=tested.columns,
-        seed=asked.seed,
-        plan=tested.plan,
-        definitions=DEFINITIONS.hash,
-        fingerprint=tested.fingerprint,
-        notes=notes,
-        seconds=round(time.perf_counter() - began, 1),
-        orders_per_s=round(len(visits) / replayed_s, 1),
-        visits=len(visits.views),
-        automation_auc=auc,
-        automation_average_precision=precision,
-    )
-
-
 def _unlearned(examples: Examples, tested: Tested) -> tuple[float | None, float | None]:
     """What `session.automation` finds by itself; a session that lacks it counts as a person's."""
     score = examples.matrix[tested.rows, examples.names.index(AUTOMATION)].astype(np.float64)
@@ -149,16 +117,6 @@ def _unlearned(examples: Examples, tested: Tested) -> tuple[float | None, float 
         return None, None
     label, score = examples.label[tested.rows], np.nan_to_num(score)
     return float(roc_auc_score(label, score)), float(average_precision_score(label, score))
-
-
-def _write(asked: Asked, visits: Visits, tested: Tested, summary: VisitSummary) -> None:
-    asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / "backtest.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
-    (asked.out / "report.html").write_text(html(_page(asked, tested, summary)), encoding="utf-8")
-    with (asked.out / "scores.csv").open("w", encoding="utf-8") as file:
-        file.write("session,ended_at_ms,label,score\n")
-        for row, score in zip(tested.rows.tolist(), tested.scores.tolist(), strict=True):
-            file.write(f"{row},{visits.occurred_at_ms[row]},{max(visits.label[row], 0)},{score!r}\n")
 
 
 def _page(asked: Asked, tested: Tested, summary: VisitSummary) -> Page:
@@ -190,7 +148,3 @@ def _page(asked: Asked, tested: Tested, summary: VisitSummary) -> Page:
         notes=summary.notes,
         weights=tested.weights,
     )
-
-
-def _text(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -60,6 +60,12 @@ def invoke(folder, *more):
     return CliRunner().invoke(backtest_command, [*map(str, paths), "--members", "1", *more])
 
 
+def test_a_folder_that_cannot_be_made_is_said_before_the_work(folder) -> None:
+    done = invoke(folder, "--out", str(folder / "orders.csv" / "out"))
+    assert done.exit_code == 1
+    assert "learning" not in done.output
+
+
 def test_a_table_becomes_a_report_with_one_mapping_and_no_code(folder) -> None:
     done = invoke(folder)
     assert done.exit_code == 0, done.output
@@ -74,7 +80,10 @@ def test_a_table_becomes_a_report_with_one_mapping_and_no_code(folder) -> None:
     assert written["train_until"].startswith("2026-01-25T00:")  # a tenth of forty days before
     assert written["definitions"] == DEFINITIONS.hash
     assert "seller.frauds.count.30d" in (folder / "out" / "report.html").read_text()
-    assert len((folder / "out" / "scores.csv").read_text().splitlines()) == written["orders"] + 1
+    scores = pd.read_csv(folder / "out" / "scores.csv")
+    joined = scores.merge(pd.read_csv(folder / "orders.csv"), left_on="order_id", right_on="id", how="inner")
+    assert (len(scores), len(joined)) == (written["orders"], written["orders"])
+    assert (joined["label"] == joined["fraud"]).all()
     again = invoke(folder)
     assert again.exit_code == 0
     assert json.loads((folder / "out" / "backtest.json").read_text())["fingerprint"] == written["fingerprint"]

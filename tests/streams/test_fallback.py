@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import msgspec
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from events import topics
@@ -239,11 +238,7 @@ def test_it_counts_what_it_answers_and_what_waits(shop: Shop) -> None:
     assert shop.sample("amana_fallback_overdue_seconds_sum") == pytest.approx(0.4)
 
 
-def test_it_says_when_it_begins_to_answer_and_when_it_may_rest_again(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    structlog.reset_defaults()  # a command that ran in this process before has set a level
-    monkeypatch.setattr("streams.fallback.log", structlog.get_logger())
+def test_it_says_when_it_begins_to_answer_and_when_it_may_rest_again(shop: Shop) -> None:
     shop.placed(1, 2)
     with capture_logs() as logged:
         for at_ms in (2_000, 2_050, 6_999, 7_000, 60_000):

@@ -51,15 +51,22 @@ def definitions_for(orders: Orders) -> Definitions:
 async def vectors_of(client: Client, orders: Orders, told: Told) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """The features' names and a row an order, in the order of `orders`; `told` hears of orders done."""
     definitions = definitions_for(orders)
-    matrix = np.empty((len(orders), len(definitions.names)), dtype=np.float32)
+    return definitions.names, await matrix_of(client, definitions, facts(orders), len(orders), told)
+
+
+async def matrix_of(
+    client: Client, definitions: Definitions, replayed: Iterator[AnyFact], count: int, told: Told
+) -> NDArray[np.float32]:
+    """The vectors of so many orders among the facts; `told` hears of orders done."""
+    matrix = np.empty((count, len(definitions.names)), dtype=np.float32)
     done = 0
-    async for _, found, rows in vectors(Store(client, definitions), facts(orders), -(2**62)):
+    async for _, found, rows in vectors(Store(client, definitions), replayed, -(2**62)):
         matrix[done : done + len(found)] = rows
         done += len(found)
         told(len(found))
-    if done != len(orders):
-        raise AssertionError(f"{len(orders)} orders gave {done} vectors")
-    return definitions.names, matrix
+    if done != count:
+        raise AssertionError(f"{count} orders gave {done} vectors")
+    return matrix
 
 
 def facts(orders: Orders) -> Iterator[AnyFact]:

@@ -112,16 +112,31 @@ def entry_of(record: ConsumerRecord) -> Entry:
         return Entry(record.offset, record.timestamp, name, None, str(error))
 
 
-async def entries(brokers: str) -> list[Entry]:
-    """All that the topic holds now."""
+async def held(brokers: str, topic: str) -> list[ConsumerRecord]:
+    """All that a topic of promotions holds now."""
     found: list[ConsumerRecord] = []
-    feed = Feed(brokers, topics.RULES)
+    feed = Feed(brokers, topic)
     try:
         await feed.start()
         await feed.catch_up(found.append)
     finally:
         await feed.stop()
-    return [entry_of(record) for record in found]
+    return found
+
+
+async def send(brokers: str, topic: str, body: bytes, key: bytes) -> int:
+    """The offset of a promotion, once the brokers have it."""
+    producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all", enable_idempotence=True)
+    await producer.start()
+    try:
+        return int((await producer.send_and_wait(topic, body, key, partition=0)).offset)
+    finally:
+        await producer.stop()
+
+
+async def entries(brokers: str) -> list[Entry]:
+    """All that the topic holds now."""
+    return [entry_of(record) for record in await held(brokers, topics.RULES)]
 
 
 async def promote(brokers: str, ruleset: Ruleset, actor: str) -> Promoted:
@@ -131,16 +146,11 @@ async def promote(brokers: str, ruleset: Ruleset, actor: str) -> Promoted:
     """
     known = await _of_set(brokers, ruleset.name)
     replaces = known[-1].rules if known else None
-    producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all", enable_idempotence=True)
-    await producer.start()
-    try:
-        body = encode(Promotion(ruleset.text, ruleset.hash, actor, replaces))
-        sent = await producer.send_and_wait(topics.RULES, body, key_of(ruleset), partition=0)
-    finally:
-        await producer.stop()
+    body = encode(Promotion(ruleset.text, ruleset.hash, actor, replaces))
+    offset = await send(brokers, topics.RULES, body, key_of(ruleset))
     since = (await _of_set(brokers, ruleset.name))[len(known) :]
-    between = tuple(each for each in since if each.offset < sent.offset)
-    return Promoted(sent.offset, replaces, between, tuple(each for each in since if each.offset > sent.offset))
+    between = tuple(each for each in since if each.offset < offset)
+    return Promoted(offset, replaces, between, tuple(each for each in since if each.offset > offset))
 
 
 def told(ruleset: Ruleset, done: Promoted) -> tuple[list[str], str]:

@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import ConsumerRecord
 
 from events import topics
 from models.decisions import Decision
 from models.errors import BadPromotion, ModelsError
 from models.promotion import KEY, Promotion, Switch, checked, decoded, encode, judge_of, switch_key
 from models.rollout import Rollout
-from streams.promotions import Feed
+from streams.promotions import held, send
 
 log = structlog.get_logger()
 
@@ -167,14 +167,7 @@ def entry_of(record: ConsumerRecord) -> Entry:
 
 async def entries(brokers: str) -> list[Entry]:
     """All that the topic holds now."""
-    found: list[ConsumerRecord] = []
-    feed = Feed(brokers, topics.MODELS)
-    try:
-        await feed.start()
-        await feed.catch_up(found.append)
-    finally:
-        await feed.stop()
-    return [entry_of(record) for record in found]
+    return [entry_of(record) for record in await held(brokers, topics.MODELS)]
 
 
 async def promotions(brokers: str) -> list[tuple[int, Promotion]]:
@@ -190,17 +183,12 @@ async def promote(brokers: str, promotion: Promotion) -> Promoted:
     known = await promotions(brokers)
     replaces = known[-1][1].champion.version if known else None
     promotion = checked(msgspec.structs.replace(promotion, replaces=replaces))
-    producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all", enable_idempotence=True)
-    await producer.start()
-    try:
-        sent = await producer.send_and_wait(topics.MODELS, encode(promotion), KEY, partition=0)
-    finally:
-        await producer.stop()
+    sent = await send(brokers, topics.MODELS, encode(promotion), KEY)
     since = [
         Other(offset, each.champion.version, each.actor) for offset, each in (await promotions(brokers))[len(known) :]
     ]
-    between = tuple(each for each in since if each.offset < sent.offset)
-    return Promoted(sent.offset, promotion, between, tuple(each for each in since if each.offset > sent.offset))
+    between = tuple(each for each in since if each.offset < sent)
+    return Promoted(sent, promotion, between, tuple(each for each in since if each.offset > sent))
 
 
 def told(done: Promoted) -> tuple[list[str], str]:

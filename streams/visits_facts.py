@@ -17,9 +17,8 @@ from features.declared import Definitions
 from features.definitions import DEFINITIONS
 from features.evidence import inputs_of
 from features.numbers import Direct
-from features.replay import vectors
-from features.store import Client, Store
-from streams.backtest_facts import Told, pseudonym
+from features.store import Client
+from streams.backtest_facts import Told, matrix_of, pseudonym
 from streams.visits import Visits
 
 AUTOMATION = "session.automation"
@@ -43,15 +42,7 @@ def definitions_for(visits: Visits) -> Definitions:
 async def vectors_of(client: Client, visits: Visits, told: Told) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """The features' names and a row a session; `told` hears of sessions done."""
     definitions = definitions_for(visits)
-    matrix = np.empty((len(visits), len(definitions.names)), dtype=np.float32)
-    done = 0
-    async for _, found, rows in vectors(Store(client, definitions), facts(visits), -(2**62)):
-        matrix[done : done + len(found)] = rows
-        done += len(found)
-        told(len(found))
-    if done != len(visits):
-        raise AssertionError(f"{len(visits)} sessions gave {done} vectors")
-    return definitions.names, matrix
+    return definitions.names, await matrix_of(client, definitions, facts(visits), len(visits), told)
 
 
 def facts(visits: Visits) -> Iterator[AnyFact]:

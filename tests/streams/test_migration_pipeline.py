@@ -9,6 +9,7 @@ from confluent_kafka import TopicPartition
 from redis import Redis as Client
 
 from events import topics
+from events.types import OrderPlaced
 from features.batches import fences_key
 from features.definitions import DEFINITIONS
 from models.decisions import decode as decode_decision
@@ -24,16 +25,19 @@ SHARDS = 2  # of the new store; the old one has one
 
 
 def test_every_order_is_decided_once_by_the_earlier_version_or_by_this_one(tmp_path: Path) -> None:
-    events = store_events(seed=5, orders=1_200)
-    half = len(events) // 2
+    store = store_events(seed=5, orders=6_600)
+    before = store[: len(store) // 11]
+    # Orders alone, since only a decision that was published and not committed is there to settle.
+    coming = [event for event in store[len(before) :] if isinstance(event, OrderPlaced)]
+    events = [*before, *coming]
     with Kafka() as kafka, Redis() as redis, Pipeline(kafka.brokers, redis.url, tmp_path) as pipeline:
         new = redis.url.replace("/0", "/1")
         pipeline.start("intake")
         screen_as_before(pipeline)
-        pipeline.publish(events[:half])
-        pipeline.wait_for(topics.DECISIONS, len(proof.orders_in(events[:half])))
+        pipeline.publish(before)
+        pipeline.wait_for(topics.DECISIONS, len(proof.orders_in(before)))
         with Client.from_url(new) as client:
-            with published(pipeline, events[half:], per_second=25):  # goes on beyond the switch, on a busy machine too
+            with published(pipeline, coming, per_second=40):  # goes on beyond the switch
                 assert migrated(pipeline, redis.url, new) == "built: --switch puts it in the old store's place\n"
                 early = pipeline.start("screen", "early", ["--shards", str(SHARDS)], AMANA_REDIS=new)
                 assert ends(pipeline, early) == 1

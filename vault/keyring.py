@@ -19,7 +19,8 @@ import msgspec
 
 from vault.errors import KeyringError
 
-Purpose = Literal["pseudonym", "envelope", "blind_index", "disclosure"]
+# `partner` is the root of partners' pseudonyms; `token` and `ledger` are seeds of Ed25519 keys (RFC 8032).
+Purpose = Literal["pseudonym", "envelope", "blind_index", "disclosure", "partner", "token", "ledger"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 KEY_BYTES = 32
 Keys = dict[Purpose, tuple[bytes, ...]]

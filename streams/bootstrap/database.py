@@ -1,9 +1,10 @@
-"""Opens the database that the index and the cases share."""
+"""Opens the database that the index, the cases and sharing share."""
 
 from sqlalchemy import Engine
 
 import history.database
 import review.database
+import sharing.database
 from streams.settings import Settings
 
 
@@ -12,4 +13,5 @@ def engine(settings: Settings) -> Engine:
     sql = history.database.make_engine(settings.database)
     history.database.upgrade(sql)
     review.database.upgrade(sql)
+    history.database.migrate(sql, sharing.database.MIGRATIONS, sharing.database.LOCK)
     return sql

@@ -29,10 +29,13 @@ def test_init_rotate_and_show_tell_purposes_and_versions_and_never_a_key(path: P
         "  envelope     version 1",
         "  blind_index  version 1",
         "  disclosure   version 1",
+        "  partner      version 1",
+        "  token        version 1",
+        "  ledger       version 1",
     ]
     held = [base64.b64encode(key).decode() for purpose in PURPOSES for key in Keyring.load(path).keys(purpose)]
     assert not any(key in result.output for key in held for result in outputs)
-    assert len(set(held)) == 5
+    assert len(set(held)) == 8
 
 
 def test_a_second_init_fails_with_one_line(path: Path) -> None:

@@ -1,0 +1,46 @@
+"""What waits for a batch; requests of the law and who approved them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "sharing_waiting",
+        sa.Column("jti", sa.String(22), primary_key=True),
+        sa.Column("partner", sa.String(32), nullable=False),
+        sa.Column("contract", sa.LargeBinary, nullable=False),
+        sa.Column("case_id", sa.String(96), nullable=False),
+        sa.Column("likeness", sa.LargeBinary, nullable=False),
+        sa.Column("payload", sa.LargeBinary, nullable=False),
+        sa.Column("since_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_index("sharing_waiting_alike", "sharing_waiting", ["partner", "likeness"])
+    op.create_index("sharing_waiting_by_case", "sharing_waiting", ["case_id"])
+    op.create_table(
+        "sharing_requests",
+        sa.Column("reference", sa.String(64), primary_key=True),
+        sa.Column("partner", sa.String(32), nullable=False),
+        sa.Column("case_id", sa.String(96), nullable=False),
+        sa.Column("fields", sa.Text, nullable=False),
+        sa.Column("basis", sa.String(200), nullable=False),
+        sa.Column("asked_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("expires_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("asked_by", sa.String(64), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+    )
+    op.create_table(
+        "sharing_approvals",
+        sa.Column("reference", sa.String(64), sa.ForeignKey("sharing_requests.reference"), primary_key=True),
+        sa.Column("actor", sa.String(64), primary_key=True),
+        sa.Column("at_ms", sa.BigInteger, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("sharing_approvals")
+    op.drop_table("sharing_requests")
+    op.drop_table("sharing_waiting")

@@ -1,0 +1,152 @@
+"""Sharing's tables: the ledger, what was told to whom, and what waits to be sent.
+
+They change by a migration only (sharing/migrations); a test compares the two. No column holds a value of an order:
+`sealed` is readable by its partner alone, and `lookup` is what an erasure deletes.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+_PLACE = BigInteger().with_variant(Integer, "sqlite")
+
+# The ledger: never updated, never deleted from.
+leaves = Table(
+    "sharing_leaves",
+    metadata,
+    Column("place", _PLACE, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# Hashes of whole subtrees (RFC 6962): level 1 is over two leaves. Only what can never change is kept.
+nodes = Table(
+    "sharing_nodes",
+    metadata,
+    Column("level", Integer, primary_key=True),
+    Column("place", _PLACE, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+checkpoints = Table(
+    "sharing_checkpoints",
+    metadata,
+    Column("size", _PLACE, primary_key=True, autoincrement=False),
+    Column("signed", LargeBinary, nullable=False),
+)
+
+# What opens a leaf's commitment. Erasing a subject deletes these rows; the tree stays whole.
+lookup = Table(
+    "sharing_lookup",
+    metadata,
+    Column("place", _PLACE, ForeignKey("sharing_leaves.place"), primary_key=True),
+    Column("case_id", String(96), nullable=False),
+    Column("jti", String(22), nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Index("sharing_lookup_by_case", "case_id"),
+    Index("sharing_lookup_by_jti", "jti"),
+)
+
+# One thing told to one partner, and how far it has come (sharing/delivery/lifecycle.py).
+disclosures = Table(
+    "sharing_disclosures",
+    metadata,
+    Column("jti", String(22), primary_key=True),
+    Column("partner", String(32), nullable=False),
+    Column("contract", LargeBinary, nullable=False),
+    Column("case_id", String(96)),
+    Column("kind", String(16), nullable=False),
+    Column("supersedes", String(22)),
+    Column("state", String(16), nullable=False),
+    Column("place", _PLACE, nullable=False),
+    Column("made_at_ms", BigInteger, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+    Column("due_at_ms", BigInteger),
+    Index("sharing_disclosures_by_case", "case_id"),
+    Index("sharing_disclosures_due", "state", "due_at_ms"),
+)
+
+# Sealed bytes on their way: `urgent` ones (withdrawals, corrections, deletions) go ahead of limits and pauses.
+outbox = Table(
+    "sharing_outbox",
+    metadata,
+    Column("place", _PLACE, primary_key=True, autoincrement=True),
+    Column("jti", String(22), nullable=False, unique=True),
+    Column("partner", String(32), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("urgent", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at_ms", BigInteger, nullable=False),
+    Column("dead", String(32)),
+    Index("sharing_outbox_next", "partner", "next_at_ms"),
+)
+
+# A partner's own stream as it has set it up (OpenID Shared Signals Framework 1.0).
+streams = Table(
+    "sharing_streams",
+    metadata,
+    Column("stream_id", String(22), primary_key=True),
+    Column("partner", String(32), nullable=False, unique=True),
+    Column("configuration", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", String(200)),
+)
+
+# A person's switch: nothing but urgent messages leaves while the row stands.
+pauses = Table(
+    "sharing_pauses",
+    metadata,
+    Column("partner", String(32), primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+)
+
+# Confirmed cases that wait for a batch: `payload` is the projected message, already cut down to the contract's fields.
+waiting = Table(
+    "sharing_waiting",
+    metadata,
+    Column("jti", String(22), primary_key=True),
+    Column("partner", String(32), nullable=False),
+    Column("contract", LargeBinary, nullable=False),
+    Column("case_id", String(96), nullable=False),
+    Column("likeness", LargeBinary, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Index("sharing_waiting_alike", "partner", "likeness"),
+    Index("sharing_waiting_by_case", "case_id"),
+)
+
+# A law-enforcement request: what it may name, on what basis, until when, and who approved it.
+requests = Table(
+    "sharing_requests",
+    metadata,
+    Column("reference", String(64), primary_key=True),
+    Column("partner", String(32), nullable=False),
+    Column("case_id", String(96), nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("basis", String(200), nullable=False),
+    Column("asked_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+)
+
+approvals = Table(
+    "sharing_approvals",
+    metadata,
+    Column("reference", String(64), ForeignKey("sharing_requests.reference"), primary_key=True),
+    Column("actor", String(64), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+)

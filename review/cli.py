@@ -48,7 +48,7 @@ keyring_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
 
-def _stated(command: Callable[P, T]) -> Callable[P, T]:
+def stated(command: Callable[P, T]) -> Callable[P, T]:
     """A stated failure is one line on stderr and exit code 1."""
 
     @wraps(command)
@@ -80,7 +80,7 @@ def cases() -> None:
 @click.option("--status", type=click.Choice(list(_STATUSES)), default="open", show_default=True, help="Of which cases.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many.")
 @json_option
-@_stated
+@stated
 def list_command(database: str, status: str, limit: int, as_json: bool) -> None:
     """List cases, the newest first. Needs no key: what is personal stays sealed.
 
@@ -89,7 +89,7 @@ def list_command(database: str, status: str, limit: int, as_json: bool) -> None:
       amana cases list --database sqlite:///var/amana.db
       amana cases list --status decided --limit 10 --json
     """
-    views = [summary(case) for case in CaseStore(_engine(database)).list(_STATUSES[status], limit=limit)]
+    views = [summary(case) for case in CaseStore(opened_database(database)).list(_STATUSES[status], limit=limit)]
     if as_json:
         _print_json(views)
     else:
@@ -101,7 +101,7 @@ def list_command(database: str, status: str, limit: int, as_json: bool) -> None:
 @database_option
 @keyring_option
 @json_option
-@_stated
+@stated
 def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
     """Show one case, by its order's or its decision's id, personal values masked.
 
@@ -112,8 +112,8 @@ def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
     Example:
       amana cases show ord-1001 --database sqlite:///var/amana.db --keyring var/keyring.json
     """
-    engine = _engine(database)
-    view = opened(CaseStore(engine).get(case_id), _envelopes(engine, keyring))
+    engine = opened_database(database)
+    view = opened(CaseStore(engine).get(case_id), envelopes_of(engine, keyring))
     if as_json:
         _print_json(view)
     else:
@@ -137,7 +137,7 @@ def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
     help="Append the label to a JSONL file instead (embedded use).",
 )
 @click.pass_context
-@_stated
+@stated
 def decide(
     context: click.Context,
     *,
@@ -166,10 +166,10 @@ def decide(
     if action is None:
         raise click.UsageError("give exactly one of --fraud and --genuine")
     _check_words(reason, actor)
-    engine = _engine(database)
+    engine = opened_database(database)
     store = CaseStore(engine)
     case = store.get(case_id)
-    sealed = _envelopes(engine, keyring).seal(case.subject, case.order_id, "reason", reason.encode())
+    sealed = envelopes_of(engine, keyring).seal(case.subject, case.order_id, "reason", reason.encode())
     decided = store.decide(case, action, reason=sealed, actor=actor, now_ms=time.time_ns() // 1_000_000)
     _publish_pending(store, brokers, labels_file)
     click.echo(f"order {decided.order_id}: {decided.verdict}")
@@ -203,7 +203,7 @@ def _append(path: Path, labels: tuple[LabelEvent, ...]) -> None:
         os.fsync(file.fileno())
 
 
-def _engine(database: str) -> sa.Engine:
+def opened_database(database: str) -> sa.Engine:
     engine = make_engine(database)
     file = engine.url.database
     if engine.dialect.name == "sqlite" and file not in {None, "", ":memory:"} and not Path(str(file)).is_file():
@@ -212,7 +212,7 @@ def _engine(database: str) -> sa.Engine:
     return engine
 
 
-def _envelopes(engine: sa.Engine, keyring: Path) -> Envelopes:
+def envelopes_of(engine: sa.Engine, keyring: Path) -> Envelopes:
     return Envelopes(Keyring.load(keyring), SubjectKeyTable(engine), os.urandom)
 
 

@@ -5,7 +5,9 @@ AmanaError
     ├── UnknownCase        no case by that id, or more than one
     ├── TransitionRefused  an action that the case's status does not allow
     ├── StaleCase          somebody else changed the case since it was read
-    └── ForeignOrder       the record at a decision's coordinates holds another order
+    ├── ForeignOrder       the record at a decision's coordinates holds another order
+    ├── BadPassword        a password that no account may have
+    └── AccountRefused     an account that is there already, is not there, or may not be changed so
 """
 
 from events.errors import AmanaError
@@ -29,3 +31,11 @@ class StaleCase(ReviewError):
 
 class ForeignOrder(ReviewError):
     """The record at a decision's coordinates holds another order."""
+
+
+class BadPassword(ReviewError):
+    """A password that no account may have."""
+
+
+class AccountRefused(ReviewError):
+    """An account that is there already, is not there, or may not be changed so."""

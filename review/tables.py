@@ -1,6 +1,6 @@
 """The case database's tables. They change by a migration only (review/migrations); a test compares the two."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -53,4 +53,43 @@ outbox = Table(
     Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("event_id", String(64), nullable=False, unique=True),
     Column("body", LargeBinary, nullable=False),
+)
+
+accounts = Table(
+    "review_accounts",
+    metadata,
+    Column("username", String(64), primary_key=True),
+    Column("roles", Text, nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("password", String(256)),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until_ms", BigInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+)
+
+# Sign-ins by the hash of their token: who reads this table cannot sign in with it.
+sessions = Table(
+    "review_sessions",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("username", String(64), nullable=False),
+    Column("began_ms", BigInteger, nullable=False),
+    Column("issued_ms", BigInteger, nullable=False),
+    Column("used_ms", BigInteger, nullable=False),
+    Column("ends_ms", BigInteger),
+    Index("review_sessions_by_username", "username"),
+)
+
+# Who did what, when: names of fields, never their values.
+audit = Table(
+    "review_audit",
+    metadata,
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("case_id", String(96)),
+    Column("fields", Text, nullable=False),
+    Index("review_audit_by_case", "case_id"),
+    Index("review_audit_by_actor", "actor", "at_ms"),
 )

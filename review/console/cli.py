@@ -1,0 +1,62 @@
+"""`amana console`: serves the analysts' console."""
+
+import os
+import time
+from pathlib import Path
+
+import click
+import uvicorn
+
+from review.access.store import AccessStore
+from review.cli import database_option, envelopes_of, keyring_option, opened_database, stated
+from review.console.app import console
+from review.console.house import House, environment
+from review.console.people import Cookies
+from review.store import CaseStore
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("console")
+@database_option
+@keyring_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8600, show_default=True, help="The port.")
+@click.option("--certificate", type=FILE, help="The server's certificate chain (PEM): serve https.")
+@click.option("--certificate-key", type=FILE, help="Its private key (PEM).")
+@stated
+def console_command(
+    database: str, keyring: Path, host: str, port: int, certificate: Path | None, certificate_key: Path | None
+) -> None:
+    """Serve the analysts' console. Without a certificate on this machine's own addresses alone.
+
+    \b
+    Examples:
+      amana console --database sqlite:///var/amana.db --keyring var/keyring.json
+      amana console --host 0.0.0.0 --port 443 --certificate console.pem --certificate-key console.key
+    """
+    if (certificate is None) != (certificate_key is None):
+        raise click.UsageError("give both of --certificate and --certificate-key, or neither")
+    if certificate is None and host not in LOOPBACK:
+        raise click.UsageError(f"{host} is not this machine alone: give --certificate and --certificate-key")
+    engine = opened_database(database)
+    house = House(
+        access=AccessStore(engine, os.urandom),
+        cases=CaseStore(engine),
+        envelopes=envelopes_of(engine, keyring),
+        clock=lambda: time.time_ns() // 1_000_000,
+        cookies=Cookies(https=certificate is not None),
+        templates=environment(),
+    )
+    click.echo(f"{'https' if certificate else 'http'}://{host}:{port}/")
+    uvicorn.run(
+        console(house),
+        host=host,
+        port=port,
+        ssl_certfile=certificate,
+        ssl_keyfile=certificate_key,
+        log_level="warning",
+        access_log=False,  # an address names a case; who saw it is in the audit trail
+        server_header=False,
+    )

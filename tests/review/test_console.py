@@ -1,0 +1,198 @@
+import os
+import re
+from collections.abc import Iterator
+
+import httpx2 as httpx
+import msgspec
+import pytest
+import sqlalchemy as sa
+from starlette.testclient import TestClient
+
+from review.access.accounts import Account, hashed
+from review.access.roles import GRANTS, ROLES, Role
+from review.access.store import AccessStore
+from review.console.app import WAYS, console
+from review.console.house import House, environment
+from review.console.people import Cookies
+from review.console.security import LARGEST_BODY
+from review.opener import Vault, open_case
+from review.store import CaseStore
+from tests.review.examples import NOW_MS, decision
+from tests.sharing.orders import ORDER
+
+WORD = "correct horse battery"
+CASE = "topic:0:17"
+HOSTILE = "<script>alert(1)</script>\u202e"
+
+
+@pytest.fixture(scope="module")
+def password() -> str:
+    return hashed(WORD)
+
+
+@pytest.fixture
+def house(engine: sa.Engine, vault: Vault, password: str) -> House:
+    access = AccessStore(engine, os.urandom)
+    for role in ROLES:
+        access.add(Account(username=role, roles=(role,), password=password), "cli:root", NOW_MS)
+    cases = CaseStore(engine)
+    cases.take_in(open_case(decision(), ORDER, vault, NOW_MS))
+    return House(access, cases, vault.envelopes, lambda: NOW_MS, Cookies(https=False), environment())
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[TestClient]:
+    with TestClient(console(house), follow_redirects=False) as client:
+        yield client
+
+
+def csrf(page: httpx.Response) -> str:
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
+    assert found is not None
+    return found[1]
+
+
+def sign_in(client: TestClient, name: str = "analyst", word: str = WORD) -> httpx.Response:
+    mark = csrf(client.get("/sign-in"))
+    return client.post("/sign-in", data={"csrf": mark, "username": name, "password": word, "next": "/queue"})
+
+
+def post(client: TestClient, path: str, **fields: str) -> httpx.Response:
+    return client.post(path, data={"csrf": csrf(client.get("/queue")), **fields})
+
+
+def test_without_a_session_every_page_leads_to_the_sign_in(client: TestClient) -> None:
+    for way in WAYS:
+        answer = client.request(way.method, way.path.replace("{case_id}", CASE))
+        assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/sign-in")
+
+
+def test_the_right_password_leads_to_the_queue_with_its_cases(client: TestClient) -> None:
+    answer = sign_in(client)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/queue")
+    page = client.get("/queue")
+    assert page.status_code == 200
+    assert "ord-1" in page.text
+    assert "•• 4242" in page.text
+
+
+def test_a_wrong_password_says_no_more_than_that(client: TestClient) -> None:
+    for name in ("analyst", "nobody"):
+        answer = sign_in(client, name, "wrong horse battery")
+        assert answer.status_code == 403
+        assert "Name and password do not fit" in answer.text
+    assert client.get("/queue").status_code == 303
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_route_is_open_to_just_the_roles_that_the_table_grants_it(client: TestClient, role: Role) -> None:
+    sign_in(client, role)
+    mark = csrf(client.get("/queue"))
+    for way in WAYS:
+        if way.path == "/sign-out":
+            continue
+        path = way.path.replace("{case_id}", CASE)
+        answer = client.request(way.method, path, data={"csrf": mark} if way.method == "POST" else None)
+        refused = answer.status_code == 403
+        assert refused == (way.needs is not None and way.needs not in GRANTS[role]), (way.path, answer.status_code)
+
+
+def test_a_form_without_the_sessions_mark_or_from_another_site_changes_nothing(
+    client: TestClient, house: House
+) -> None:
+    sign_in(client)
+    mark = csrf(client.get("/queue"))
+    fields = {"action": "dismiss", "reason": "known customer", "version": "1"}
+    elsewhere = {"sec-fetch-site": "cross-site"}
+    answers = [
+        client.post(f"/cases/{CASE}/decide", data=fields),
+        client.post(f"/cases/{CASE}/decide", data=fields | {"csrf": "0" * 64}),
+        client.post(f"/cases/{CASE}/decide", data=fields | {"csrf": mark}, headers=elsewhere),
+    ]
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert house.cases.get(CASE).status == "open"
+
+
+def test_an_analyst_decides_and_the_next_one_with_the_old_page_is_told_so(client: TestClient, house: House) -> None:
+    sign_in(client)
+    fields = {"action": "confirm_fraud", "reason": "cardholder called", "version": "1"}
+    assert post(client, f"/cases/{CASE}/decide", **fields).status_code == 303
+    assert house.cases.get(CASE).decided_by == "analyst"
+    late = post(client, f"/cases/{CASE}/decide", **fields)
+    assert late.status_code == 409
+    assert "Somebody else changed this case" in late.text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"action": "delete", "reason": "known customer", "version": "1"},
+        {"action": "dismiss", "reason": "no", "version": "1"},
+        {"action": "dismiss", "reason": "x" * 1001, "version": "1"},
+        {"action": "dismiss", "reason": "card 4111 1111 1111 1111", "version": "1"},
+    ],
+)
+def test_odd_decisions_are_refused_and_change_nothing(client: TestClient, house: House, fields: dict[str, str]) -> None:
+    sign_in(client)
+    assert post(client, f"/cases/{CASE}/decide", **fields).status_code == 400
+    assert house.cases.get(CASE).status == "open"
+
+
+def test_a_case_that_is_not_there_and_an_unknown_page_are_plain_pages(client: TestClient) -> None:
+    sign_in(client)
+    assert client.get("/cases/nothing").status_code == 404
+    assert client.get("/nothing").status_code == 404
+
+
+def test_what_a_customer_wrote_is_text_never_markup_nor_marks_of_direction(
+    client: TestClient, house: House, vault: Vault
+) -> None:
+    contact = msgspec.structs.replace(ORDER.contact, name=HOSTILE)
+    order = msgspec.structs.replace(ORDER, order_id="ord-2", contact=contact, user_agent=HOSTILE)
+    house.cases.take_in(open_case(decision(18, order_id="ord-2"), order, vault, NOW_MS))
+    sign_in(client)
+    page = client.get("/cases/topic:0:18").text
+    assert "<script>alert" not in page
+    assert "\u202e" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;\\u{202e}" in page
+
+
+def test_personal_values_are_masked(client: TestClient) -> None:
+    sign_in(client)
+    page = client.get(f"/cases/{CASE}").text
+    for value in (ORDER.contact.name, ORDER.contact.email, ORDER.contact.phone, ORDER.ip):
+        assert value not in page
+
+
+def test_every_answer_forbids_what_is_not_ours_and_is_not_kept(client: TestClient) -> None:
+    for path in ("/sign-in", "/queue", "/nothing"):
+        headers = client.get(path).headers
+        assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+    page = client.get("/sign-in").text
+    assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son[a-z]+=|https?://", page)
+
+
+def test_arabic_is_written_from_right_to_left_and_stays_the_persons_choice(client: TestClient) -> None:
+    assert '<html lang="ar" dir="rtl">' in client.get("/sign-in", headers={"accept-language": "ar-SA,en;q=.5"}).text
+    sign_in(client)
+    assert post(client, "/language", language="ar", next="/queue").headers["location"] == "/queue"
+    assert '<html lang="ar" dir="rtl">' in client.get("/queue").text
+
+
+@pytest.mark.parametrize("then", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nb"])
+def test_nobody_is_led_to_another_host(client: TestClient, then: str) -> None:
+    sign_in(client)
+    assert post(client, "/language", language="en", next=then).headers["location"] == "/queue"
+
+
+def test_a_body_over_the_limit_is_refused(client: TestClient) -> None:
+    answer = client.post("/sign-in", content=b"a" * (LARGEST_BODY + 1))
+    assert answer.status_code == 413
+
+
+def test_signing_out_ends_the_session(client: TestClient) -> None:
+    sign_in(client)
+    assert post(client, "/sign-out").headers["location"] == "/sign-in"
+    assert client.get("/queue").status_code == 303

@@ -1,4 +1,4 @@
-"""Opens cases for flagged decisions, and makes the messages that partners get of them at once."""
+"""Opens cases for flagged decisions; each leaves the trigger that partners are told by (sharing.projector)."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -11,9 +11,8 @@ from events.types import OrderPlaced
 from history.pages import Page
 from models.decisions import FLAGGED, Decision
 from review.cases import Case, Personal
+from review.disclosing import kept
 from review.errors import ForeignOrder
-from sharing.fields import Disclosable
-from sharing.projection import Projection
 from vault.blind_index import BlindIndex
 from vault.envelopes import Envelopes
 
@@ -26,14 +25,6 @@ class Vault(NamedTuple):
 
     envelopes: Envelopes
     blind_index: BlindIndex
-
-
-class Message(NamedTuple):
-    """What one partner gets: `body` under `key` on the partner's topic."""
-
-    partner: str
-    key: str
-    body: bytes
 
 
 class Cases(Protocol):
@@ -102,58 +93,35 @@ def _personal(order: OrderPlaced, path: tuple[Page, ...] | None) -> Personal:
         user_agent=order.user_agent,
         items=order.items,
         path=path,
+        kept=kept(order),
     )
 
 
 class Opener:
     """The opener's stage: a plain function over decisions. `clock` gives milliseconds since the epoch."""
 
-    def __init__(
-        self,
-        store: Cases,
-        vault: Vault,
-        projections: Sequence[Projection],
-        clock: Callable[[], int],
-        path_of: PathOf,
-    ) -> None:
+    def __init__(self, store: Cases, vault: Vault, clock: Callable[[], int], path_of: PathOf) -> None:
         self._store = store
         self._vault = vault
-        self._projections = projections
         self._clock = clock
         self._path_of = path_of
 
-    def handle(self, decisions: Sequence[Decision], fetch: Fetch) -> list[Message]:
-        """Open a case for each flagged decision that has none; give the messages to publish, in the decisions' order.
+    def handle(self, decisions: Sequence[Decision], fetch: Fetch) -> int:
+        """Open a case for each flagged decision that has none; how many were opened.
 
-        Once it returns, the cases are durable. A repeat opens nothing and gives the same messages, byte for byte. An
-        order that `fetch` does not find any more (None) gets a case without an envelope, and no message. The path of an
+        Once it returns, the cases are durable, and with each the trigger that partners are told by. A repeat opens
+        nothing. An order that `fetch` does not find any more (None) gets a case without an envelope. The path of an
         order's session is copied into its case as far as it is known when the case opens.
         """
         flagged = [decision for decision in decisions if opens_case(decision)]
         known = self._store.known([decision.decision_id for decision in flagged])
-        cases, messages = [], []
-        for decision in flagged:
-            order = None if decision.mode == "refused" else fetch(decision.source)
-            if decision.decision_id not in known:
-                cases.append(open_case(decision, order, self._vault, self._clock(), self._path(decision)))
-            if order is not None:
-                messages += self._messages(decision, order)
-        self._store.take_in_all(cases)
-        return messages
+        new = [decision for decision in flagged if decision.decision_id not in known]
+        return self._store.take_in_all([self._case(decision, fetch) for decision in new])
+
+    def _case(self, decision: Decision, fetch: Fetch) -> Case:
+        order = None if decision.mode == "refused" else fetch(decision.source)
+        return open_case(decision, order, self._vault, self._clock(), self._path(decision))
 
     def _path(self, decision: Decision) -> tuple[Page, ...] | None:
         session = decision.entities.session
         return None if session is None else self._path_of(session, decision.occurred_at_ms)
-
-    def _messages(self, decision: Decision, order: OrderPlaced) -> list[Message]:
-        disclosable = Disclosable(
-            order=order,
-            decision_id=decision.decision_id,
-            outcome=decision.outcome,
-            reasons=tuple(reason.code for reason in decision.reasons),
-        )
-        return [
-            Message(projection.partner, projection.message_id(decision.decision_id), projection.project(disclosable))
-            for projection in self._projections
-            if projection.contract.triggered_by(decision.outcome)
-        ]

@@ -16,3 +16,8 @@ class Echo(Operator, frozen=True, kw_only=True, tag="echo"):
 
     def apply(self, value: str) -> str:
         return value
+
+    @classmethod
+    def takes(cls, field: Field) -> bool:
+        """An id that nobody is known to have issued can be given back to nobody."""
+        return super().takes(field) and field.issuer is not None

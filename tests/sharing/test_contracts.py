@@ -44,7 +44,12 @@ def test_only_a_blocked_order_triggers_it() -> None:
         ),
         ("name: outcome", "name: email", ":12: keep may not be used on direct field 'email'; no operator may be used"),
         ("name: outcome", "name: amount", ":12: keep may not be used on quasi field 'amount'; expected: band"),
-        ("name: outcome", "name: card_number", ":12: unknown field 'card_number'; expected one of: account_id, amount"),
+        ("name: outcome", "name: colour", ":12: unknown field 'colour'; expected one of: account_id, amount"),
+        (
+            "name: outcome",
+            "name: card_number",
+            ":12: keep may not be used on forbidden field 'card_number'; no operator",
+        ),
         ("name: outcome", "name: three_ds", ":15: 'three_ds' stands here twice"),
         ("partner: acquirer", "partnr: acquirer", ":2: $: Object contains unknown field `partnr`"),
         ("operator: keep", "operator: keep\n    to: day", ":12: $.fields[1]: Object contains unknown field `to`"),

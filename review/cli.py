@@ -22,10 +22,12 @@ from events.options import BROKERS
 from events.publisher import Publisher
 from events.types import LabelEvent
 from history.database import make_engine
-from review.cases import Action, Status
+from review.cases import Verdict
 from review.database import upgrade
+from review.desk import Desk
 from review.store import CaseStore, SubjectKeyTable
 from review.views import CaseView, opened, summary
+from review.workflow import STATES, State
 from vault.envelopes import Envelopes
 from vault.errors import VaultError
 from vault.keyring import Keyring
@@ -33,7 +35,7 @@ from vault.keyring import Keyring
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_STATUSES: dict[str, Status | None] = {"open": "open", "decided": "decided", "all": None}
+_STATUSES: dict[str, State | None] = {**{state: state for state in STATES}, "all": None}
 
 database_option = click.option(
     "--database", envvar="AMANA_DATABASE", required=True, help="SQLAlchemy address, e.g. sqlite:///var/amana.db."
@@ -122,8 +124,8 @@ def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
 
 @cases.command()
 @click.argument("case_id", metavar="ORDER_ID")
-@click.option("--fraud", "action", flag_value="confirm_fraud", help="The order is fraudulent.")
-@click.option("--genuine", "action", flag_value="dismiss", help="The order is genuine.")
+@click.option("--fraud", "verdict", flag_value="confirm_fraud", help="The order is fraudulent.")
+@click.option("--genuine", "verdict", flag_value="dismiss", help="The order is genuine.")
 @click.option("--reason", required=True, help="Why, for whoever looks at the case later; kept sealed.")
 @click.option("--actor", required=True, help="Who decides.")
 @database_option
@@ -142,7 +144,7 @@ def decide(
     context: click.Context,
     *,
     case_id: str,
-    action: Action | None,
+    verdict: Verdict | None,
     reason: str,
     actor: str,
     database: str,
@@ -163,14 +165,15 @@ def decide(
         brokers = None
     if (brokers is None) == (labels_file is None):
         raise click.UsageError("give exactly one of --brokers and --labels-file")
-    if action is None:
+    if verdict is None:
         raise click.UsageError("give exactly one of --fraud and --genuine")
     _check_words(reason, actor)
     engine = opened_database(database)
     store = CaseStore(engine)
     case = store.get(case_id)
     sealed = envelopes_of(engine, keyring).seal(case.subject, case.order_id, "reason", reason.encode())
-    decided = store.decide(case, action, reason=sealed, actor=actor, now_ms=time.time_ns() // 1_000_000)
+    now_ms = time.time_ns() // 1_000_000
+    decided = Desk(engine, leaves_ms=0).decide(case, verdict, reason=sealed, actor=actor, now_ms=now_ms)
     _publish_pending(store, brokers, labels_file)
     click.echo(f"order {decided.order_id}: {decided.verdict}")
 
@@ -183,7 +186,7 @@ def _check_words(reason: str, actor: str) -> None:
 
 
 def _publish_pending(store: CaseStore, brokers: str | None, labels_file: Path | None) -> None:
-    labels = store.pending_labels()
+    labels = store.pending_labels(time.time_ns() // 1_000_000)
     try:
         if labels_file is not None:
             _append(labels_file, labels)

@@ -31,7 +31,15 @@ cases = Table(
     Column("decided_at_ms", BigInteger),
     Column("decided_by", String(64)),
     Column("reason", LargeBinary),
-    Index("review_cases_queue", "status", "opened_at_ms", "decision_id"),
+    Column("priority", Float, nullable=False, default=0.0),
+    Column("holder", String(64)),
+    Column("until_ms", BigInteger),
+    Column("due_at_ms", BigInteger),
+    Column("escalated", Boolean, nullable=False, default=False),
+    Column("first_look", String(64)),
+    Index("review_cases_queue", "status", "priority", "decision_id"),
+    Index("review_cases_timed", "status", "until_ms"),
+    Index("review_cases_due", "status", "due_at_ms"),
     Index("review_cases_by_order", "order_id"),
     Index("review_cases_by_subject", "subject"),
     Index("review_cases_by_email", "email_index"),
@@ -46,13 +54,14 @@ subject_keys = Table(
     Column("wrapped", LargeBinary, nullable=False),
 )
 
-# Labels that a verdict has made and that are not published yet, in the order of the verdicts.
+# Labels that a verdict has made and that are not published yet, in the order of the verdicts; none before its time.
 outbox = Table(
     "review_outbox",
     metadata,
     Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("event_id", String(64), nullable=False, unique=True),
     Column("body", LargeBinary, nullable=False),
+    Column("not_before_ms", BigInteger, nullable=False, default=0),
 )
 
 accounts = Table(
@@ -104,5 +113,6 @@ triggers = Table(
     Column("kind", String(16), nullable=False),
     Column("reference", String(64)),
     Column("failed", String(200)),
+    Column("not_before_ms", BigInteger, nullable=False, default=0),
     Index("review_triggers_by_case", "decision_id", "place"),
 )

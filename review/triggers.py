@@ -7,11 +7,11 @@ import msgspec
 import sqlalchemy as sa
 
 from review import tables
-from review.cases import Action
+from review.cases import Verdict
 
 Kind = Literal["flagged", "confirmed", "cleared", "corrected", "erased", "requested"]
 
-BY_VERDICT: Mapping[Action, Kind] = {"confirm_fraud": "confirmed", "dismiss": "cleared"}
+BY_VERDICT: Mapping[Verdict, Kind] = {"confirm_fraud": "confirmed", "dismiss": "cleared"}
 _FAILED_LENGTH = 200
 
 
@@ -24,9 +24,16 @@ class Trigger(msgspec.Struct, frozen=True):
     reference: str | None = None
 
 
-def put(connection: sa.Connection, kind: Kind, decision_ids: Iterable[str], reference: str | None = None) -> None:
-    """Leave a trigger for each of the cases, inside the caller's transaction."""
-    rows = [{"decision_id": each, "kind": kind, "reference": reference} for each in decision_ids]
+def put(
+    connection: sa.Connection,
+    kind: Kind,
+    decision_ids: Iterable[str],
+    reference: str | None = None,
+    not_before_ms: int = 0,
+) -> None:
+    """Leave a trigger for each of the cases, inside the caller's transaction; none is taken before its time."""
+    row = {"kind": kind, "reference": reference, "not_before_ms": not_before_ms}
+    rows = [row | {"decision_id": each} for each in decision_ids]
     if rows:
         connection.execute(sa.insert(tables.triggers), rows)
 

@@ -12,6 +12,7 @@ from review.cli import database_option, envelopes_of, keyring_option, opened_dat
 from review.console.app import console
 from review.console.house import House, environment
 from review.console.people import Cookies
+from review.desk import Desk
 from review.store import CaseStore
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -44,6 +45,7 @@ def console_command(
     house = House(
         access=AccessStore(engine, os.urandom),
         cases=CaseStore(engine),
+        desk=Desk(engine),
         envelopes=envelopes_of(engine, keyring),
         clock=lambda: time.time_ns() // 1_000_000,
         cookies=Cookies(https=certificate is not None),

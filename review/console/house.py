@@ -14,6 +14,7 @@ from review.access.sessions import csrf_of
 from review.access.store import AccessStore
 from review.console.people import Cookies, Person
 from review.console.words import LANGUAGES, Words
+from review.desk import Desk
 from review.store import CaseStore
 from vault.envelopes import Envelopes
 
@@ -25,6 +26,7 @@ class House(NamedTuple):
 
     access: AccessStore
     cases: CaseStore
+    desk: Desk
     envelopes: Envelopes
     clock: Callable[[], int]
     cookies: Cookies

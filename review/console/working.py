@@ -4,16 +4,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from events.cards import holds_card_number
-from review.cases import Action, Status
+from review.cases import Verdict
 from review.console.house import House
 from review.console.people import Person
 from review.console.routes import Form, Way, refused
 from review.console.words import Words, marked
 from review.views import opened
+from review.workflow import State
 
 PAGE = 50
-STATUSES: dict[str, Status] = {"open": "open", "decided": "decided"}
-ACTIONS: dict[str, Action] = {"confirm_fraud": "confirm_fraud", "dismiss": "dismiss"}
+STATUSES: dict[str, State] = {"open": "open", "decided": "decided"}
+ACTIONS: dict[str, Verdict] = {"confirm_fraud": "confirm_fraud", "dismiss": "dismiss"}
 
 
 def queue(house: House, request: Request, person: Person, _: Form) -> Response:
@@ -43,7 +44,7 @@ def decide(house: House, request: Request, person: Person, form: Form) -> Respon
     if form.get("version") != str(found.version):
         return refused(house, request, person, 409, marked("Somebody else changed this case since you opened it."))
     sealed = house.envelopes.seal(found.subject, found.order_id, "reason", reason.encode())
-    house.cases.decide(found, ACTIONS[action], reason=sealed, actor=person.name, now_ms=house.clock())
+    house.desk.decide(found, ACTIONS[action], reason=sealed, actor=person.name, now_ms=house.clock())
     return RedirectResponse("/queue", 303)
 
 

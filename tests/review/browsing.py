@@ -18,6 +18,7 @@ from review.console.app import console
 from review.console.house import House, environment
 from review.console.people import Cookies
 from review.database import upgrade
+from review.desk import Desk
 from review.opener import open_case
 from review.store import CaseStore, SubjectKeyTable
 from tests.harness.server import MissingServer
@@ -44,7 +45,7 @@ def served(folder: Path, cases: int, roles: dict[str, Role]) -> Iterator[tuple[s
         )
         for n in range(cases)
     )
-    house = House(access, store, held.envelopes, lambda: NOW_MS, Cookies(https=False), environment())
+    house = House(access, store, Desk(engine), held.envelopes, lambda: NOW_MS, Cookies(https=False), environment())
     with Site(console(house)) as site:
         yield site.url, house
     engine.dispose()

@@ -15,6 +15,7 @@ from review.console.app import WAYS, console
 from review.console.house import House, environment
 from review.console.people import Cookies
 from review.console.security import LARGEST_BODY
+from review.desk import Desk
 from review.opener import Vault, open_case
 from review.store import CaseStore
 from tests.review.examples import NOW_MS, decision
@@ -37,7 +38,7 @@ def house(engine: sa.Engine, vault: Vault, password: str) -> House:
         access.add(Account(username=role, roles=(role,), password=password), "cli:root", NOW_MS)
     cases = CaseStore(engine)
     cases.take_in(open_case(decision(), ORDER, vault, NOW_MS))
-    return House(access, cases, vault.envelopes, lambda: NOW_MS, Cookies(https=False), environment())
+    return House(access, cases, Desk(engine), vault.envelopes, lambda: NOW_MS, Cookies(https=False), environment())
 
 
 @pytest.fixture

@@ -1,0 +1,34 @@
+"""How far the work on a case has come, and a moment before which nothing of a verdict leaves."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("review_cases") as cases:
+        cases.add_column(sa.Column("priority", sa.Float, nullable=False, server_default="0"))
+        cases.add_column(sa.Column("holder", sa.String(64)))
+        cases.add_column(sa.Column("until_ms", sa.BigInteger))
+        cases.add_column(sa.Column("due_at_ms", sa.BigInteger))
+        cases.add_column(sa.Column("escalated", sa.Boolean, nullable=False, server_default=sa.false()))
+        cases.add_column(sa.Column("first_look", sa.String(64)))
+    op.drop_index("review_cases_queue", "review_cases")
+    op.create_index("review_cases_queue", "review_cases", ["status", "priority", "decision_id"])
+    op.create_index("review_cases_timed", "review_cases", ["status", "until_ms"])
+    op.create_index("review_cases_due", "review_cases", ["status", "due_at_ms"])
+    op.execute("UPDATE review_cases SET holder = decided_by WHERE status = 'decided'")
+    for table in ("review_outbox", "review_triggers"):
+        op.add_column(table, sa.Column("not_before_ms", sa.BigInteger, nullable=False, server_default="0"))
+
+
+def downgrade() -> None:
+    for table in ("review_outbox", "review_triggers"):
+        op.drop_column(table, "not_before_ms")
+    for index in ("review_cases_due", "review_cases_timed", "review_cases_queue"):
+        op.drop_index(index, "review_cases")
+    op.create_index("review_cases_queue", "review_cases", ["status", "opened_at_ms", "decision_id"])
+    for column in ("first_look", "escalated", "due_at_ms", "until_ms", "holder", "priority"):
+        op.drop_column("review_cases", column)

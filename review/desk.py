@@ -26,6 +26,15 @@ AT_ONCE = 200  # cases that the clock moves in one transaction
 _CASES = tables.cases.c
 
 
+class Note(msgspec.Struct, frozen=True):
+    """`body` is sealed; `kind` is the action that it gives the reason of, or `note`."""
+
+    at_ms: int
+    actor: str
+    kind: str
+    body: bytes
+
+
 class Desk:
     """Works on the case database. A case is changed as it was read, or not at all (StaleCase).
 
@@ -46,7 +55,9 @@ class Desk:
         until_ms: int | None = None,
         reason: bytes | None = None,
     ) -> Case:
-        """Take one action. `reason` is sealed; `until_ms` is when a snoozed case wakes.
+        """Take one action. `reason` is sealed: a verdict's stays with the case, any other becomes a note.
+
+        `until_ms` is when a snoozed case wakes.
 
         Raises TransitionRefused where the case's state does not allow it, StaleCase where somebody was faster.
         """
@@ -79,6 +90,20 @@ class Desk:
                 except StaleCase:  # SQLite has no row locks: somebody else was faster
                     continue
 
+    def write(self, case: Case, body: bytes, actor: str, now_ms: int) -> None:
+        """Leave a note, sealed; the case stays as it is."""
+        with self._engine.begin() as connection:
+            _write(connection, case, "note", actor, now_ms, body)
+            note(connection, actor, "note", now_ms, case.decision_id, ["notes"])
+
+    def notes(self, case: Case) -> tuple[Note, ...]:
+        """What was written beside the case, the oldest first."""
+        columns = tables.notes.c
+        query = sa.select(columns.at_ms, columns.actor, columns.kind, columns.body)
+        query = query.where(columns.case_id == case.decision_id).order_by(columns.place)
+        with self._engine.connect() as connection:
+            return tuple(Note(*row) for row in connection.execute(query))
+
     def tick(self, now_ms: int) -> int:
         """Let the clock act: claims lapse, snoozed cases wake. How many cases moved; call again while there are any."""
         moved = 0
@@ -107,12 +132,19 @@ class Desk:
         elif action in {"undo", "contest"}:
             changed = msgspec.structs.replace(changed, verdict=None, decided_by=None, reason=None)
         change(connection, case, changed)
+        if verdict is None and reason is not None:
+            _write(connection, case, action, actor, now_ms, reason)
         if verdict is not None:
             _set_off(connection, case, verdict, now_ms, now_ms + self._leaves_ms)
         elif action == "undo":
             _take_back(connection, case, now_ms)
         note(connection, actor, action, now_ms, case.decision_id, fields(case, changed))
         return changed
+
+
+def _write(connection: sa.Connection, case: Case, kind: str, actor: str, now_ms: int, body: bytes) -> None:
+    row = {"case_id": case.decision_id, "at_ms": now_ms, "actor": actor, "kind": kind, "body": body}
+    connection.execute(sa.insert(tables.notes).values(row))
 
 
 def fields(before: Case, changed: Case) -> Sequence[str]:

@@ -73,6 +73,13 @@ class CaseStore:
             raise UnknownCase(f"the order has {len(found)} cases; name one by its decision: {ids}")
         return found[0]
 
+    def find(self, decision_id: str) -> Case | None:
+        """The case of a decision, or None."""
+        query = sa.select(tables.cases).where(tables.cases.c.decision_id == decision_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else case_of(row)
+
     def correct(self, case: Case, outcome: Outcome) -> Case:
         """Another outcome than the case was opened with, with its trigger. Raises StaleCase as `change` does."""
         corrected = msgspec.structs.replace(case, outcome=outcome, version=case.version + 1)

@@ -89,6 +89,19 @@ sessions = Table(
     Index("review_sessions_by_username", "username"),
 )
 
+# What people write beside a case, sealed under its subject's key.
+notes = Table(
+    "review_notes",
+    metadata,
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("case_id", String(96), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("review_notes_by_case", "case_id", "place"),
+)
+
 # Who did what, when: names of fields, never their values.
 audit = Table(
     "review_audit",

@@ -7,13 +7,9 @@ from pathlib import Path
 import click
 import uvicorn
 
-from review.access.store import AccessStore
 from review.cli import database_option, envelopes_of, keyring_option, opened_database, stated
 from review.console.app import console
-from review.console.house import House, environment
-from review.console.people import Cookies
-from review.desk import Desk
-from review.store import CaseStore
+from review.console.house import furnished
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -42,15 +38,8 @@ def console_command(
     if certificate is None and host not in LOOPBACK:
         raise click.UsageError(f"{host} is not this machine alone: give --certificate and --certificate-key")
     engine = opened_database(database)
-    house = House(
-        access=AccessStore(engine, os.urandom),
-        cases=CaseStore(engine),
-        desk=Desk(engine),
-        envelopes=envelopes_of(engine, keyring),
-        clock=lambda: time.time_ns() // 1_000_000,
-        cookies=Cookies(https=certificate is not None),
-        templates=environment(),
-    )
+    envelopes = envelopes_of(engine, keyring)
+    house = furnished(engine, envelopes, os.urandom, lambda: time.time_ns() // 1_000_000, https=certificate is not None)
     click.echo(f"{'https' if certificate else 'http'}://{host}:{port}/")
     uvicorn.run(
         console(house),

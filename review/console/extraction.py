@@ -15,7 +15,7 @@ from review.console.words import FOLDER, LANGUAGES
 
 ROOT = Path(__file__).parent
 METHODS = [("**/templates/**.html", "jinja2.ext:babel_extract"), ("**.py", "python")]
-KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "marked": None, "text": None, "count": (1, 2)}
+KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "marked": None, "text": None, "count": (1, 2), "many": (1, 2)}
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)  # nothing in a catalogue changes but its texts
 
 

@@ -4,14 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import sqlalchemy as sa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from review.access.accounts import Language
 from review.access.roles import permissions
-from review.access.sessions import csrf_of
+from review.access.sessions import Random, csrf_of
 from review.access.store import AccessStore
+from review.cases import Case
 from review.console.people import Cookies, Person
 from review.console.words import LANGUAGES, Words
 from review.desk import Desk
@@ -24,6 +26,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 class House(NamedTuple):
     """`clock`: milliseconds since the epoch."""
 
+    engine: sa.Engine
     access: AccessStore
     cases: CaseStore
     desk: Desk
@@ -31,6 +34,14 @@ class House(NamedTuple):
     clock: Callable[[], int]
     cookies: Cookies
     templates: Environment
+
+    def sealed(self, case: Case, what: str, text: str) -> bytes:
+        """Words of a person's about a case, under its subject's key."""
+        return self.envelopes.seal(case.subject, case.order_id, what, text.encode())
+
+    def opened(self, case: Case, what: str, sealed: bytes) -> str:
+        """Raises Erased where the subject's key is gone."""
+        return self.envelopes.open(case.subject, case.order_id, what, sealed).decode()
 
     def page(
         self, request: Request, template: str, person: Person | None, code: int = 200, **values: object
@@ -40,10 +51,25 @@ class House(NamedTuple):
         may = permissions(person.account.roles) if person else frozenset()
         token = person.token if person else self.cookies.token(request) or ""
         body = self.templates.get_template(template).render(
-            **values, words=words, _=words.text, person=person, may=may, csrf=csrf_of(token), path=request.url.path,
-            languages=LANGUAGES, now_ms=self.clock(),
+            **values, words=words, _=words.text, many=words.count, person=person, may=may,
+            csrf=csrf_of(token), path=request.url.path, languages=LANGUAGES, now_ms=self.clock(),
         )  # fmt: skip
         return HTMLResponse(body, code, {"content-language": words.language, "vary": "cookie, accept-language"})
+
+
+def furnished(
+    engine: sa.Engine, envelopes: Envelopes, random: Random, clock: Callable[[], int], *, https: bool
+) -> House:
+    return House(
+        engine=engine,
+        access=AccessStore(engine, random),
+        cases=CaseStore(engine),
+        desk=Desk(engine),
+        envelopes=envelopes,
+        clock=clock,
+        cookies=Cookies(https),
+        templates=environment(),
+    )
 
 
 def environment() -> Environment:

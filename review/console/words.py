@@ -35,6 +35,8 @@ def marked(english: str) -> str:
 VALUES = (
     *(marked("open"), marked("decided"), marked("approve"), marked("review"), marked("block")),
     *(marked("card"), marked("wallet"), marked("bank transfer"), marked("cash on delivery"), marked("voucher")),
+    *(marked("claimed"), marked("snoozed"), marked("waiting"), marked("reopened")),
+    *(marked("ask"), marked("escalate"), marked("snooze")),
     *(marked("confirm fraud"), marked("dismiss"), marked("expired"), marked("refused"), marked("erased")),
 )
 

@@ -13,14 +13,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from history.database import make_engine
 from review.access.accounts import Account, hashed
 from review.access.roles import Role
-from review.access.store import AccessStore
 from review.console.app import console
-from review.console.house import House, environment
-from review.console.people import Cookies
+from review.console.house import House, furnished
 from review.database import upgrade
-from review.desk import Desk
 from review.opener import open_case
-from review.store import CaseStore, SubjectKeyTable
+from review.store import SubjectKeyTable
 from tests.harness.server import MissingServer
 from tests.harness.site import Site
 from tests.review.examples import NOW_MS, decision, vault
@@ -36,16 +33,16 @@ def served(folder: Path, cases: int, roles: dict[str, Role]) -> Iterator[tuple[s
     engine = make_engine(f"sqlite:///{folder}/amana.db")
     upgrade(engine)
     held = vault(Keyring.create(folder / "keyring.json", os.urandom), SubjectKeyTable(engine))
-    access, store, password = AccessStore(engine, os.urandom), CaseStore(engine), hashed(WORD)
+    house = furnished(engine, held.envelopes, os.urandom, lambda: NOW_MS, https=False)
+    password = hashed(WORD)
     for name, role in roles.items():
-        access.add(Account(username=name, roles=(role,), password=password), "cli:root", NOW_MS)
-    store.take_in_all(
+        house.access.add(Account(username=name, roles=(role,), password=password), "cli:root", NOW_MS)
+    house.cases.take_in_all(
         open_case(
             decision(n, order_id=f"ord-{n}"), msgspec.structs.replace(ORDER, order_id=f"ord-{n}"), held, NOW_MS - n
         )
         for n in range(cases)
     )
-    house = House(access, store, Desk(engine), held.envelopes, lambda: NOW_MS, Cookies(https=False), environment())
     with Site(console(house)) as site:
         yield site.url, house
     engine.dispose()

@@ -271,7 +271,7 @@ def test_a_second_verdict_is_refused_with_one_line(run, tmp_path: Path) -> None:
     run(*arguments)
     result = run(*arguments)
     assert result.exit_code == 1
-    assert result.stderr == "Error: a case that is decided does not take confirm_fraud; it takes none\n"
+    assert result.stderr == "Error: a case that is decided does not take confirm_fraud; it takes contest, undo\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["list"], ["show"], ["decide"]])

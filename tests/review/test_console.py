@@ -8,16 +8,13 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from events.types import OrderPlaced
 from review.access.accounts import Account, hashed
 from review.access.roles import GRANTS, ROLES, Role
-from review.access.store import AccessStore
 from review.console.app import WAYS, console
-from review.console.house import House, environment
-from review.console.people import Cookies
+from review.console.house import House, furnished
 from review.console.security import LARGEST_BODY
-from review.desk import Desk
 from review.opener import Vault, open_case
-from review.store import CaseStore
 from tests.review.examples import NOW_MS, decision
 from tests.sharing.orders import ORDER
 
@@ -33,18 +30,21 @@ def password() -> str:
 
 @pytest.fixture
 def house(engine: sa.Engine, vault: Vault, password: str) -> House:
-    access = AccessStore(engine, os.urandom)
+    house = furnished(engine, vault.envelopes, os.urandom, lambda: NOW_MS, https=False)
     for role in ROLES:
-        access.add(Account(username=role, roles=(role,), password=password), "cli:root", NOW_MS)
-    cases = CaseStore(engine)
-    cases.take_in(open_case(decision(), ORDER, vault, NOW_MS))
-    return House(access, cases, Desk(engine), vault.envelopes, lambda: NOW_MS, Cookies(https=False), environment())
+        house.access.add(Account(username=role, roles=(role,), password=password), "cli:root", NOW_MS)
+    house.cases.take_in(open_case(decision(), ORDER, vault, NOW_MS))
+    return house
 
 
 @pytest.fixture
 def client(house: House) -> Iterator[TestClient]:
     with TestClient(console(house), follow_redirects=False) as client:
         yield client
+
+
+def order(order_id: str) -> OrderPlaced:
+    return msgspec.structs.replace(ORDER, order_id=order_id)
 
 
 def csrf(page: httpx.Response) -> str:
@@ -64,7 +64,7 @@ def post(client: TestClient, path: str, **fields: str) -> httpx.Response:
 
 def test_without_a_session_every_page_leads_to_the_sign_in(client: TestClient) -> None:
     for way in WAYS:
-        answer = client.request(way.method, way.path.replace("{case_id}", CASE))
+        answer = client.request(way.method, way.path.format(case_id=CASE, action="claim"))
         assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/sign-in")
 
 
@@ -92,7 +92,7 @@ def test_every_route_is_open_to_just_the_roles_that_the_table_grants_it(client: 
     for way in WAYS:
         if way.path == "/sign-out":
             continue
-        path = way.path.replace("{case_id}", CASE)
+        path = way.path.format(case_id=CASE, action="claim")
         answer = client.request(way.method, path, data={"csrf": mark} if way.method == "POST" else None)
         refused = answer.status_code == 403
         assert refused == (way.needs is not None and way.needs not in GRANTS[role]), (way.path, answer.status_code)
@@ -103,12 +103,12 @@ def test_a_form_without_the_sessions_mark_or_from_another_site_changes_nothing(
 ) -> None:
     sign_in(client)
     mark = csrf(client.get("/queue"))
-    fields = {"action": "dismiss", "reason": "known customer", "version": "1"}
+    fields = {"reason": "known customer", "version": "1"}
     elsewhere = {"sec-fetch-site": "cross-site"}
     answers = [
-        client.post(f"/cases/{CASE}/decide", data=fields),
-        client.post(f"/cases/{CASE}/decide", data=fields | {"csrf": "0" * 64}),
-        client.post(f"/cases/{CASE}/decide", data=fields | {"csrf": mark}, headers=elsewhere),
+        client.post(f"/cases/{CASE}/dismiss", data=fields),
+        client.post(f"/cases/{CASE}/dismiss", data=fields | {"csrf": "0" * 64}),
+        client.post(f"/cases/{CASE}/dismiss", data=fields | {"csrf": mark}, headers=elsewhere),
     ]
     assert [answer.status_code for answer in answers] == [403, 403, 403]
     assert house.cases.get(CASE).status == "open"
@@ -116,27 +116,71 @@ def test_a_form_without_the_sessions_mark_or_from_another_site_changes_nothing(
 
 def test_an_analyst_decides_and_the_next_one_with_the_old_page_is_told_so(client: TestClient, house: House) -> None:
     sign_in(client)
-    fields = {"action": "confirm_fraud", "reason": "cardholder called", "version": "1"}
-    assert post(client, f"/cases/{CASE}/decide", **fields).status_code == 303
+    fields = {"reason": "cardholder called", "version": "1"}
+    assert post(client, f"/cases/{CASE}/confirm_fraud", **fields).headers["location"] == "/queue"
     assert house.cases.get(CASE).decided_by == "analyst"
-    late = post(client, f"/cases/{CASE}/decide", **fields)
+    late = post(client, f"/cases/{CASE}/confirm_fraud", **fields)
     assert late.status_code == 409
     assert "Somebody else changed this case" in late.text
 
 
+def test_after_a_verdict_the_next_case_is_claimed_and_the_verdict_can_be_undone_there(
+    client: TestClient, house: House, vault: Vault
+) -> None:
+    house.cases.take_in(open_case(decision(18, order_id="ord-2"), order("ord-2"), vault, NOW_MS))
+    sign_in(client)
+    moved = post(client, f"/cases/{CASE}/dismiss", reason="known customer", version="1").headers["location"]
+    assert moved == "/cases/topic:0:18?done=topic%3A0%3A17"
+    assert house.cases.get("topic:0:18").holder == "analyst"
+    assert f"/cases/{CASE}/undo" in client.get(moved).text
+    version = str(house.cases.get(CASE).version)
+    assert post(client, f"/cases/{CASE}/undo", version=version).headers["location"] == f"/cases/{CASE}"
+    assert house.cases.get(CASE).status == "claimed"
+    assert house.cases.pending_labels(NOW_MS + 3_600_000) == ()
+
+
+@pytest.mark.parametrize(("action", "status"), [("escalate", "open"), ("ask", "waiting"), ("snooze", "snoozed")])
+def test_what_is_put_off_says_why_in_a_note(client: TestClient, house: House, action: str, status: str) -> None:
+    sign_in(client)
+    assert post(client, "/queue/next").headers["location"] == f"/cases/{CASE}"
+    assert post(client, f"/cases/{CASE}/{action}", reason="<b>odd</b> address", version="2").status_code == 303
+    assert house.cases.get(CASE).status == status
+    assert "&lt;b&gt;odd&lt;/b&gt; address" in client.get(f"/cases/{CASE}").text
+
+
+def test_a_note_is_kept_sealed_and_shown(client: TestClient, house: House) -> None:
+    sign_in(client)
+    assert post(client, f"/cases/{CASE}/notes", body="called the customer").status_code == 303
+    assert "called the customer" in client.get(f"/cases/{CASE}").text
+    (held,) = house.desk.notes(house.cases.get(CASE))
+    assert b"called" not in held.body
+    for body in ("", "x" * 1001, "4111 1111 1111 1111"):
+        assert post(client, f"/cases/{CASE}/notes", body=body).status_code == 400
+
+
 @pytest.mark.parametrize(
-    "fields",
+    ("action", "fields", "code"),
     [
-        {"action": "delete", "reason": "known customer", "version": "1"},
-        {"action": "dismiss", "reason": "no", "version": "1"},
-        {"action": "dismiss", "reason": "x" * 1001, "version": "1"},
-        {"action": "dismiss", "reason": "card 4111 1111 1111 1111", "version": "1"},
+        ("delete", {"reason": "known customer"}, 404),
+        ("dismiss", {"reason": "no"}, 400),
+        ("dismiss", {"reason": "x" * 1001}, 400),
+        ("dismiss", {"reason": "card 4111 1111 1111 1111"}, 400),
+        ("release", {}, 409),
+        ("undo", {}, 409),
     ],
 )
-def test_odd_decisions_are_refused_and_change_nothing(client: TestClient, house: House, fields: dict[str, str]) -> None:
+def test_odd_actions_are_refused_and_change_nothing(
+    client: TestClient, house: House, action: str, fields: dict[str, str], code: int
+) -> None:
     sign_in(client)
-    assert post(client, f"/cases/{CASE}/decide", **fields).status_code == 400
+    assert post(client, f"/cases/{CASE}/{action}", version="1", **fields).status_code == code
     assert house.cases.get(CASE).status == "open"
+
+
+@pytest.mark.parametrize("odd", ["view=all", "after=x", "country=sa", "email=a%40b.c", "after=nan", "method=%00"])
+def test_odd_filters_are_refused(client: TestClient, odd: str) -> None:
+    sign_in(client)
+    assert client.get(f"/queue?{odd}").status_code == 400
 
 
 def test_a_case_that_is_not_there_and_an_unknown_page_are_plain_pages(client: TestClient) -> None:
@@ -149,8 +193,8 @@ def test_what_a_customer_wrote_is_text_never_markup_nor_marks_of_direction(
     client: TestClient, house: House, vault: Vault
 ) -> None:
     contact = msgspec.structs.replace(ORDER.contact, name=HOSTILE)
-    order = msgspec.structs.replace(ORDER, order_id="ord-2", contact=contact, user_agent=HOSTILE)
-    house.cases.take_in(open_case(decision(18, order_id="ord-2"), order, vault, NOW_MS))
+    hostile = msgspec.structs.replace(order("ord-2"), contact=contact, user_agent=HOSTILE)
+    house.cases.take_in(open_case(decision(18, order_id="ord-2"), hostile, vault, NOW_MS))
     sign_in(client)
     page = client.get("/cases/topic:0:18").text
     assert "<script>alert" not in page

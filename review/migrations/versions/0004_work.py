@@ -1,4 +1,4 @@
-"""How far the work on a case has come, and a moment before which nothing of a verdict leaves."""
+"""How far the work on a case has come, notes, and a moment before which nothing of a verdict leaves."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,11 +20,22 @@ def upgrade() -> None:
     op.create_index("review_cases_timed", "review_cases", ["status", "until_ms"])
     op.create_index("review_cases_due", "review_cases", ["status", "due_at_ms"])
     op.execute("UPDATE review_cases SET holder = decided_by WHERE status = 'decided'")
+    op.create_table(
+        "review_notes",
+        sa.Column("place", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+        sa.Column("case_id", sa.String(96), nullable=False),
+        sa.Column("at_ms", sa.BigInteger, nullable=False),
+        sa.Column("actor", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("review_notes_by_case", "review_notes", ["case_id", "place"])
     for table in ("review_outbox", "review_triggers"):
         op.add_column(table, sa.Column("not_before_ms", sa.BigInteger, nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
+    op.drop_table("review_notes")
     for table in ("review_outbox", "review_triggers"):
         op.drop_column(table, "not_before_ms")
     for index in ("review_cases_due", "review_cases_timed", "review_cases_queue"):

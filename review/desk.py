@@ -90,10 +90,10 @@ class Desk:
                 except StaleCase:  # SQLite has no row locks: somebody else was faster
                     continue
 
-    def write(self, case: Case, body: bytes, actor: str, now_ms: int) -> None:
+    def write(self, case: Case, body: bytes, actor: str, now_ms: int, kind: str = "note") -> None:
         """Leave a note, sealed; the case stays as it is."""
         with self._engine.begin() as connection:
-            _write(connection, case, "note", actor, now_ms, body)
+            _write(connection, case, kind, actor, now_ms, body)
             note(connection, actor, "note", now_ms, case.decision_id, ["notes"])
 
     def notes(self, case: Case) -> tuple[Note, ...]:

@@ -6,6 +6,8 @@ AmanaError
     ├── TransitionRefused  an action that the case's status does not allow
     ├── StaleCase          somebody else changed the case since it was read
     ├── ForeignOrder       the record at a decision's coordinates holds another order
+    ├── NotFindable        a search, or a value to be seen, that is none
+    ├── TooMany            more searches, or values seen in clear, than an hour allows
     ├── BadPassword        a password that no account may have
     └── AccountRefused     an account that is there already, is not there, or may not be changed so
 """
@@ -39,3 +41,11 @@ class BadPassword(ReviewError):
 
 class AccountRefused(ReviewError):
     """An account that is there already, is not there, or may not be changed so."""
+
+
+class NotFindable(ReviewError):
+    """A search, or a value to be seen, that is none."""
+
+
+class TooMany(ReviewError):
+    """More searches, or values seen in clear, than an hour allows."""

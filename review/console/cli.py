@@ -10,6 +10,8 @@ import uvicorn
 from review.cli import database_option, envelopes_of, keyring_option, opened_database, stated
 from review.console.app import console
 from review.console.house import furnished
+from vault.blind_index import BlindIndex
+from vault.keyring import Keyring
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -38,8 +40,10 @@ def console_command(
     if certificate is None and host not in LOOPBACK:
         raise click.UsageError(f"{host} is not this machine alone: give --certificate and --certificate-key")
     engine = opened_database(database)
-    envelopes = envelopes_of(engine, keyring)
-    house = furnished(engine, envelopes, os.urandom, lambda: time.time_ns() // 1_000_000, https=certificate is not None)
+    envelopes, blind = envelopes_of(engine, keyring), BlindIndex(Keyring.load(keyring))
+    house = furnished(
+        engine, envelopes, blind, os.urandom, lambda: time.time_ns() // 1_000_000, https=certificate is not None
+    )
     click.echo(f"{'https' if certificate else 'http'}://{host}:{port}/")
     uvicorn.run(
         console(house),

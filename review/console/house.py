@@ -18,6 +18,7 @@ from review.console.people import Cookies, Person
 from review.console.words import LANGUAGES, Words
 from review.desk import Desk
 from review.store import CaseStore
+from vault.blind_index import BlindIndex
 from vault.envelopes import Envelopes
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -31,6 +32,7 @@ class House(NamedTuple):
     cases: CaseStore
     desk: Desk
     envelopes: Envelopes
+    blind: BlindIndex
     clock: Callable[[], int]
     cookies: Cookies
     templates: Environment
@@ -58,7 +60,7 @@ class House(NamedTuple):
 
 
 def furnished(
-    engine: sa.Engine, envelopes: Envelopes, random: Random, clock: Callable[[], int], *, https: bool
+    engine: sa.Engine, envelopes: Envelopes, blind: BlindIndex, random: Random, clock: Callable[[], int], *, https: bool
 ) -> House:
     return House(
         engine=engine,
@@ -66,6 +68,7 @@ def furnished(
         cases=CaseStore(engine),
         desk=Desk(engine),
         envelopes=envelopes,
+        blind=blind,
         clock=clock,
         cookies=Cookies(https),
         templates=environment(),

@@ -36,9 +36,14 @@ VALUES = (
     *(marked("open"), marked("decided"), marked("approve"), marked("review"), marked("block")),
     *(marked("card"), marked("wallet"), marked("bank transfer"), marked("cash on delivery"), marked("voucher")),
     *(marked("claimed"), marked("snoozed"), marked("waiting"), marked("reopened")),
-    *(marked("ask"), marked("escalate"), marked("snooze")),
+    *(marked("ask"), marked("escalate"), marked("snooze"), marked("reveal")),
+    *(marked("order"), marked("last four digits"), marked("e-mail"), marked("phone")),
+    *(marked("name"), marked("billing"), marked("shipping"), marked("network"), marked("browser")),
     *(marked("confirm fraud"), marked("dismiss"), marked("expired"), marked("refused"), marked("erased")),
 )
+
+
+SAID = {"last4": "last four digits", "email": "e-mail", "ip": "network", "user_agent": "browser"}
 
 
 class Words:
@@ -56,7 +61,7 @@ class Words:
 
     def value(self, name: str | None) -> str:
         """A field's value as words: one of VALUES."""
-        return "" if name is None else self.text(name.replace("_", " "))
+        return "" if name is None else self.text(SAID.get(name, name).replace("_", " "))
 
     def count(self, one: str, many: str, number: int) -> str:
         """By the language's own plural forms (Arabic has six)."""

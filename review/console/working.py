@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from events.cards import holds_card_number
-from review import masking, queue
+from review import finding, masking, queue
 from review.cases import Case
 from review.console.house import House
 from review.console.people import Person
@@ -25,6 +25,7 @@ ACTIONS: Mapping[str, Action] = {
     **{each: each for each in ("claim", "renew", "release", "snooze", "ask", "escalate")},
     **{each: each for each in ("dismiss", "confirm_fraud", "undo")},
 }
+SEARCHES: Mapping[str, finding.By] = {"order": "order", "last4": "last4", "email": "email", "phone": "phone"}
 UNREASONED = frozenset({"claim", "renew", "release", "undo"})
 SHORTEST, LONGEST = 3, 1000
 
@@ -58,7 +59,10 @@ def next_case(house: House, _request: Request, person: Person, _form: Form) -> R
 
 
 def case_page(house: House, request: Request, person: Person, _: Form) -> Response:
-    case = house.cases.get(request.path_params["case_id"])
+    return _case(house, request, person, house.cases.get(request.path_params["case_id"]), {})
+
+
+def _case(house: House, request: Request, person: Person, case: Case, revealed: Mapping[str, str]) -> Response:
     words = Words(person.account.language)
     view = opened(case, house.envelopes)
     return house.page(
@@ -70,6 +74,8 @@ def case_page(house: House, request: Request, person: Person, _: Form) -> Respon
         reasons=view.why_ar if words.language == "ar" else view.why,
         notes=_notes(house, case),
         hours=SNOOZE_HOURS,
+        revealed=revealed,
+        revealable=tuple(finding.REVEALABLE),
         mine=case.status == "claimed" and case.holder == person.name,
         undoable=_undoable(house, request.query_params.get("done"), person),
     )
@@ -102,6 +108,33 @@ def _acted(house: House, person: Person, case: Case, action: Action, form: Form,
     if action in {"snooze", "ask", "escalate", "release"}:
         return RedirectResponse("/queue", 303)
     return RedirectResponse(f"/cases/{case.decision_id}", 303)
+
+
+def reveal(house: House, request: Request, person: Person, form: Form) -> Response:
+    """The value stands on this one page: not in its address, nor kept by the browser."""
+    case = house.cases.get(request.path_params["case_id"])
+    reason, field = form.get("reason", "").strip(), form.get("field", "")
+    if not fit(reason):
+        return refused(house, request, person, 400, marked("A reason has 3 to 1000 characters and no card number."))
+    now_ms = house.clock()
+    try:
+        value = finding.reveal(house.engine, house.envelopes, case, field, person.name, now_ms)
+    except Erased:
+        return refused(house, request, person, 404, marked("This customer's data were erased."))
+    house.desk.write(case, house.sealed(case, "note", f"{field}: {reason}"), person.name, now_ms, "reveal")
+    return _case(house, request, person, case, {field: value or "-"})
+
+
+def search(house: House, request: Request, person: Person, form: Form) -> Response:
+    by = form.get("by", "")
+    if by not in SEARCHES:
+        return refused(house, request, person, 400, marked("There is no such search."))
+    found = finding.find(house.engine, house.blind, SEARCHES[by], form.get("value", ""), person.name, house.clock())
+    return house.page(request, "found.html", person, cases=found, by=by, searches=tuple(SEARCHES))
+
+
+def search_page(house: House, request: Request, person: Person, _: Form) -> Response:
+    return house.page(request, "found.html", person, cases=None, by="order", searches=tuple(SEARCHES))
 
 
 def write(house: House, request: Request, person: Person, form: Form) -> Response:
@@ -148,6 +181,9 @@ WAYS = (
     Way("GET", "/queue", queue_page, "queue.read"),
     Way("POST", "/queue/next", next_case, "case.work"),
     Way("GET", "/cases/{case_id}", case_page, "case.read"),
+    Way("GET", "/search", search_page, "queue.read"),
+    Way("POST", "/search", search, "queue.read"),
+    Way("POST", "/cases/{case_id}/reveal", reveal, "case.reveal"),
     Way("POST", "/cases/{case_id}/notes", write, "case.work"),
     Way("POST", "/cases/{case_id}/{action}", act, "case.work"),
 )

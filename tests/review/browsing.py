@@ -33,7 +33,7 @@ def served(folder: Path, cases: int, roles: dict[str, Role]) -> Iterator[tuple[s
     engine = make_engine(f"sqlite:///{folder}/amana.db")
     upgrade(engine)
     held = vault(Keyring.create(folder / "keyring.json", os.urandom), SubjectKeyTable(engine))
-    house = furnished(engine, held.envelopes, os.urandom, lambda: NOW_MS, https=False)
+    house = furnished(engine, *held, os.urandom, lambda: NOW_MS, https=False)
     password = hashed(WORD)
     for name, role in roles.items():
         house.access.add(Account(username=name, roles=(role,), password=password), "cli:root", NOW_MS)

@@ -14,6 +14,7 @@ from review.access.roles import GRANTS, ROLES, Role
 from review.console.app import WAYS, console
 from review.console.house import House, furnished
 from review.console.security import LARGEST_BODY
+from review.finding import REVEALS_AN_HOUR
 from review.opener import Vault, open_case
 from tests.review.examples import NOW_MS, decision
 from tests.sharing.orders import ORDER
@@ -30,7 +31,7 @@ def password() -> str:
 
 @pytest.fixture
 def house(engine: sa.Engine, vault: Vault, password: str) -> House:
-    house = furnished(engine, vault.envelopes, os.urandom, lambda: NOW_MS, https=False)
+    house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False)
     for role in ROLES:
         house.access.add(Account(username=role, roles=(role,), password=password), "cli:root", NOW_MS)
     house.cases.take_in(open_case(decision(), ORDER, vault, NOW_MS))
@@ -207,6 +208,45 @@ def test_personal_values_are_masked(client: TestClient) -> None:
     page = client.get(f"/cases/{CASE}").text
     for value in (ORDER.contact.name, ORDER.contact.email, ORDER.contact.phone, ORDER.ip):
         assert value not in page
+
+
+def test_a_value_is_seen_in_clear_for_a_reason_that_is_kept_and_audited(client: TestClient, house: House) -> None:
+    sign_in(client)
+    assert post(client, f"/cases/{CASE}/reveal", field="email", reason="no").status_code == 400
+    page = post(client, f"/cases/{CASE}/reveal", field="email", reason="to call back")
+    assert str(ORDER.contact.email) in page.text
+    assert str(ORDER.contact.email) not in client.get(f"/cases/{CASE}").text
+    assert "email: to call back" in client.get(f"/cases/{CASE}").text
+    assert post(client, f"/cases/{CASE}/reveal", field="payment", reason="to call back").status_code == 400
+
+
+def test_values_seen_in_clear_are_limited_by_the_hour(client: TestClient) -> None:
+    sign_in(client)
+    fields = {"field": "name", "reason": "to call back"}
+    codes = [post(client, f"/cases/{CASE}/reveal", **fields).status_code for _ in range(REVEALS_AN_HOUR + 1)]
+    assert codes == [200] * REVEALS_AN_HOUR + [429]
+
+
+@pytest.mark.parametrize(
+    ("by", "value"),
+    [("order", "ord-1"), ("last4", " 4242 "), ("email", str(ORDER.contact.email)), ("phone", str(ORDER.contact.phone))],
+)
+def test_a_case_is_found_by_what_is_at_hand_and_that_stands_in_no_address(
+    client: TestClient, by: str, value: str
+) -> None:
+    sign_in(client)
+    answer = post(client, "/search", by=by, value=value)
+    assert f"/cases/{CASE}" in answer.text
+    assert answer.url.query == b""
+
+
+@pytest.mark.parametrize(
+    ("by", "value"),
+    [("last4", "٤٢٤٢"), ("last4", "42424"), ("email", "nobody"), ("phone", "12"), ("order", ""), ("name", "x")],
+)
+def test_odd_searches_are_refused(client: TestClient, by: str, value: str) -> None:
+    sign_in(client)
+    assert post(client, "/search", by=by, value=value).status_code == 400
 
 
 def test_every_answer_forbids_what_is_not_ours_and_is_not_kept(client: TestClient) -> None:

@@ -11,14 +11,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from review.console import signing_in, working
+from review.console import overseeing, signing_in, working
 from review.console.house import House
 from review.console.routes import Way, refused, routed
 from review.console.security import Limited, Secured
 from review.console.words import marked
 
 STATIC = Path(__file__).with_name("static")
-WAYS: tuple[Way, ...] = (*signing_in.WAYS, *working.WAYS)
+WAYS: tuple[Way, ...] = (*signing_in.WAYS, *working.WAYS, *overseeing.WAYS)
 SAID = {
     400: marked("This request is not of the form that is expected here."),
     404: marked("There is no such page."),

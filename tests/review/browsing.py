@@ -28,15 +28,15 @@ WORD = "correct horse battery"
 
 
 @contextmanager
-def served(folder: Path, cases: int, roles: dict[str, Role]) -> Iterator[tuple[str, House]]:
+def served(folder: Path, cases: int, people: dict[str, tuple[Role, ...]]) -> Iterator[tuple[str, House]]:
     """The console's address and what it works with: so many open cases, an account for each name."""
     engine = make_engine(f"sqlite:///{folder}/amana.db")
     upgrade(engine)
     held = vault(Keyring.create(folder / "keyring.json", os.urandom), SubjectKeyTable(engine))
     house = furnished(engine, *held, os.urandom, lambda: NOW_MS, https=False)
     password = hashed(WORD)
-    for name, role in roles.items():
-        house.access.add(Account(username=name, roles=(role,), password=password), "cli:root", NOW_MS)
+    for name, roles in people.items():
+        house.access.add(Account(username=name, roles=roles, password=password), "cli:root", NOW_MS)
     house.cases.take_in_all(
         open_case(
             decision(n, order_id=f"ord-{n}"), msgspec.structs.replace(ORDER, order_id=f"ord-{n}"), held, NOW_MS - n

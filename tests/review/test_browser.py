@@ -92,7 +92,15 @@ def test_every_page_is_accessible_and_asks_nothing_of_others(
     assert violations(page) == []
     sign_in(page, url, "noura")
     house.desk.act(house.cases.get("topic:0:0"), "claim", "noura", house.clock())
-    for path in ("/queue", "/queue?view=decided", "/search", "/cases/topic:0:0", "/cases/topic:0:1"):
+    for path in (
+        "/queue",
+        "/queue?view=decided",
+        "/search",
+        "/overview",
+        "/audit",
+        "/cases/topic:0:0",
+        "/cases/topic:0:1",
+    ):
         page.goto(url + path)
         assert page.get_attribute("html", "dir") == ("rtl" if locale == "ar" else "ltr")
         assert violations(page) == []

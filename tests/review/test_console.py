@@ -249,6 +249,18 @@ def test_odd_searches_are_refused(client: TestClient, by: str, value: str) -> No
     assert post(client, "/search", by=by, value=value).status_code == 400
 
 
+def test_the_audit_trail_shows_names_of_fields_and_an_auditor_reads_it(client: TestClient) -> None:
+    sign_in(client)
+    post(client, f"/cases/{CASE}/reveal", field="email", reason="to call back")
+    post(client, "/sign-out")
+    sign_in(client, "auditor")
+    page = client.get("/audit").text
+    assert re.search(r"analyst</bdi>.*reveal</bdi>.*topic:0:17.*email", page, re.DOTALL)
+    assert str(ORDER.contact.email) not in page
+    assert client.get("/audit?before=1").text.count("<tr>") == 1
+    assert client.get("/audit?before=x").status_code == 200
+
+
 def test_every_answer_forbids_what_is_not_ours_and_is_not_kept(client: TestClient) -> None:
     for path in ("/sign-in", "/queue", "/nothing"):
         headers = client.get(path).headers

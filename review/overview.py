@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 import sqlalchemy as sa
@@ -61,14 +62,14 @@ def overview(engine: sa.Engine, now_ms: int) -> Overview:
 
 def _states(connection: sa.Connection) -> dict[State, int]:
     undecided = sa.select(_CASES.status, sa.func.count()).where(_CASES.status != "decided").group_by(_CASES.status)
-    return {state: number for state, number in connection.execute(undecided)}
+    return {row[0]: row[1] for row in connection.execute(undecided)}
 
 
 def _ages(connection: sa.Connection, now_ms: int) -> tuple[int, ...]:
     edges = [now_ms, *(now_ms - hours * HOUR_MS for hours in AGES_H)]
     younger = [
         _count(connection, _CASES.status.in_(_OPEN), _CASES.opened_at_ms > start, _CASES.opened_at_ms <= end)
-        for end, start in zip(edges, edges[1:], strict=False)
+        for end, start in pairwise(edges)
     ]
     return (*younger, _count(connection, _CASES.status.in_(_OPEN), _CASES.opened_at_ms <= edges[-1]))
 

@@ -7,6 +7,15 @@ from playwright.sync_api import Browser, Page
 from review.console.house import House
 from tests.review.browsing import chromium, served, sign_in, violations
 
+PATHS = (
+    "/queue",
+    "/queue?view=decided",
+    "/search",
+    "/overview",
+    "/audit",
+    "/cases/topic:0:0",
+    "/cases/topic:0:1",
+)
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Playwright's pipe outlives its loop
 
 
@@ -18,7 +27,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[tuple[str, House]]:
-    with served(tmp_path, 12, {"noura": "analyst", "salem": "analyst"}) as site:
+    with served(tmp_path, 12, {"noura": ("analyst", "auditor"), "salem": ("analyst",)}) as site:
         yield site
 
 
@@ -92,15 +101,7 @@ def test_every_page_is_accessible_and_asks_nothing_of_others(
     assert violations(page) == []
     sign_in(page, url, "noura")
     house.desk.act(house.cases.get("topic:0:0"), "claim", "noura", house.clock())
-    for path in (
-        "/queue",
-        "/queue?view=decided",
-        "/search",
-        "/overview",
-        "/audit",
-        "/cases/topic:0:0",
-        "/cases/topic:0:1",
-    ):
+    for path in PATHS:
         page.goto(url + path)
         assert page.get_attribute("html", "dir") == ("rtl" if locale == "ar" else "ltr")
         assert violations(page) == []

@@ -6,6 +6,7 @@ AmanaError
     ├── TransitionRefused  an action that the case's status does not allow
     ├── StaleCase          somebody else changed the case since it was read
     ├── ForeignOrder       the record at a decision's coordinates holds another order
+    ├── Unfit              words or numbers that an action does not take
     ├── NotFindable        a search, or a value to be seen, that is none
     ├── TooMany            more searches, or values seen in clear, than an hour allows
     ├── BadPassword        a password that no account may have
@@ -49,3 +50,7 @@ class NotFindable(ReviewError):
 
 class TooMany(ReviewError):
     """More searches, or values seen in clear, than an hour allows."""
+
+
+class Unfit(ReviewError):
+    """Words or numbers that an action does not take."""

@@ -89,6 +89,18 @@ sessions = Table(
     Index("review_sessions_by_username", "username"),
 )
 
+# Programs' tokens for the API, by their hash; none may more than its account and its scopes both allow.
+tokens = Table(
+    "review_tokens",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("username", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Index("review_tokens_by_username", "username", "name"),
+)
+
 # What people write beside a case, sealed under its subject's key.
 notes = Table(
     "review_notes",

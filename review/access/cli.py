@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from review.access.accounts import Account, Language, hashed
-from review.access.roles import ROLES, Role
+from review.access.roles import PERMISSIONS, ROLES, Permission, Role
 from review.access.store import AccessStore
+from review.access.tokens import Tokens
 from review.cli import database_option, opened_database, stated
 
 username_argument = click.argument("username")
@@ -103,6 +104,29 @@ def disable(username: str, database: str) -> None:
     """
     _store(database).change(username, _operator(), _now_ms(), disabled=True)
     click.echo(f"{username}: disabled")
+
+
+@accounts.command()
+@username_argument
+@click.option("--name", required=True, help="What the token is for, to end it by later.")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(PERMISSIONS), required=True, help="What it may.")
+@click.option("--days", type=click.IntRange(1, 366), default=90, show_default=True, help="How long it counts.")
+@click.option("--revoke", is_flag=True, help="End the tokens of that name instead.")
+@database_option
+@stated
+def token(username: str, name: str, scopes: tuple[Permission, ...], days: int, revoke: bool, database: str) -> None:
+    """Make a token for a program that uses the API; it is shown once, and may no more than its account.
+
+    \b
+    Examples:
+      amana accounts token noura --name nightly --scope queue.read --scope case.read
+      amana accounts token noura --name nightly --scope queue.read --revoke
+    """
+    tokens = Tokens(opened_database(database), os.urandom)
+    if revoke:
+        click.echo(f"{username}: {tokens.revoke(username, name, _operator(), _now_ms())} ended")
+    else:
+        click.echo(tokens.issue(username, name, scopes, days, _operator(), _now_ms()))
 
 
 def _password(from_stdin: bool) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from review.access.roles import GRANTS, PERMISSIONS, ROLES, WORDS
+from review.console.api import BASE
 from review.console.app import WAYS
+from review.console.endpoints import ENDPOINTS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "access.md"
 INTRODUCTION = """\
@@ -20,11 +22,16 @@ Accounts are made with `amana accounts add NAME --role ROLE`; one may have sever
 characters, kept as an argon2id hash; from the fifth wrong one on the account is locked, for 30 seconds first and then
 twice as long each time, up to an hour. A session ends after half an hour unused, and after twelve hours in any case.
 """
+API = (
+    "Programs come with a token of an account's (`amana accounts token NAME --name FOR --scope PERMISSION`); it may"
+    " what both its scopes and its account's roles allow. The description is at `/api/v1/openapi.json`."
+)
 
 
 def page() -> str:
     """The whole page, Markdown."""
-    return "\n".join((INTRODUCTION, *_permissions(), "", "## Pages", "", *_ways(), ""))
+    pages, calls = ("## Pages", "", *_ways(), ""), ("## API", "", API, "", *_endpoints(), "")
+    return "\n".join((INTRODUCTION, *_permissions(), "", *pages, *calls))
 
 
 def _permissions() -> Iterator[str]:
@@ -40,6 +47,13 @@ def _ways() -> Iterator[str]:
     yield "| --- | --- |"
     for way in WAYS:
         yield f"| `{way.method} {way.path}` | {f'`{way.needs}`' if way.needs else 'being signed in'} |"
+
+
+def _endpoints() -> Iterator[str]:
+    yield "| call | name | takes |"
+    yield "| --- | --- | --- |"
+    for each in ENDPOINTS:
+        yield f"| `{each.method} {BASE}{each.path}` | {each.name} | `{each.needs}` |"
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """Accounts, sign-ins and the audit trail in the case database. Every method is one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -28,24 +28,24 @@ class AccessStore:
         try:
             with self._engine.begin() as connection:
                 connection.execute(sa.insert(tables.accounts).values(_row(account)))
-                _note(connection, actor, "account.added", now_ms, fields=("roles",))
+                note(connection, actor, "account.added", now_ms, fields=("roles",))
         except sa.exc.IntegrityError:
             raise AccountRefused(f"{account.username}: there is an account of that name already") from None
 
     def change(self, username: str, actor: str, now_ms: int, **changes: Any) -> Account:
         """Set fields of an account; whoever loses a role, a password or the account is signed out everywhere."""
         with self._engine.begin() as connection:
-            account = msgspec.structs.replace(_existing(connection, username), **changes)
+            account = msgspec.structs.replace(account_named(connection, username), **changes)
             connection.execute(sa.update(tables.accounts).where(_named(username)).values(_row(account)))
             if {"roles", "password", "disabled"} & set(changes):
                 connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.username == username))
-            _note(connection, actor, "account.changed", now_ms, fields=sorted(changes))
+            note(connection, actor, "account.changed", now_ms, fields=sorted(changes))
         return account
 
     def get(self, username: str) -> Account:
         """Raises AccountRefused where there is none."""
         with self._engine.connect() as connection:
-            return _existing(connection, username)
+            return account_named(connection, username)
 
     def list(self) -> tuple[Account, ...]:
         """All accounts, by name."""
@@ -66,7 +66,7 @@ class AccessStore:
                 locked = after.locked_until_ms if after else 0
                 changed = {"failures": failures, "locked_until_ms": locked}
                 connection.execute(sa.update(tables.accounts).where(_named(username)).values(changed))
-                _note(connection, username, "signed_in" if welcome else "sign_in.refused", now_ms)
+                note(connection, username, "signed_in" if welcome else "sign_in.refused", now_ms)
             if token is not None:
                 _begin(connection, sessions.begun(token, username, now_ms))
         return token
@@ -75,10 +75,10 @@ class AccessStore:
         """A session for somebody who proved elsewhere who they are (OpenID Connect)."""
         token = sessions.new_token(self._random)
         with self._engine.begin() as connection:
-            if _existing(connection, username).disabled:
+            if account_named(connection, username).disabled:
                 raise AccountRefused(f"{username}: the account is disabled")
             _begin(connection, sessions.begun(token, username, now_ms))
-            _note(connection, username, "signed_in", now_ms)
+            note(connection, username, "signed_in", now_ms)
         return token
 
     def resume(self, token: str, now_ms: int) -> tuple[Account, str] | None:
@@ -109,7 +109,7 @@ class AccessStore:
             session = _session(connection, sessions.key_of(token))
             if session is not None:
                 connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.key == session.key))
-                _note(connection, session.username, "signed_out", now_ms)
+                note(connection, session.username, "signed_out", now_ms)
 
     def sweep(self, now_ms: int) -> int:
         """Forget sessions that have ended; how many."""
@@ -119,7 +119,7 @@ class AccessStore:
             return connection.execute(sa.delete(tables.sessions).where(ended)).rowcount
 
 
-def _note(
+def note(
     connection: sa.Connection,
     actor: str,
     action: str,
@@ -127,12 +127,10 @@ def _note(
     case_id: str | None = None,
     fields: Sequence[str] = (),
 ) -> None:
+    """An entry of the audit trail, inside the caller's transaction: names of fields, never their values."""
     entry = {"at_ms": now_ms, "actor": actor, "action": action, "case_id": case_id}
     names = msgspec.json.encode(tuple(fields)).decode()
     connection.execute(sa.insert(tables.audit).values(entry | {"fields": names}))
-
-
-note: Callable[..., None] = _note
 
 
 def _named(username: str) -> sa.ColumnElement[bool]:
@@ -144,7 +142,8 @@ def _find(connection: sa.Connection, username: str) -> Account | None:
     return None if row is None else _account(row)
 
 
-def _existing(connection: sa.Connection, username: str) -> Account:
+def account_named(connection: sa.Connection, username: str) -> Account:
+    """Raises AccountRefused where there is none."""
     account = _find(connection, username)
     if account is None:
         raise AccountRefused(f"{username}: no account of that name")

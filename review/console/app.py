@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -12,7 +13,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from review.console import overseeing, signing_in, working
+from review.console.api import BASE, api, problem
+from review.console.api_types import Problem
+from review.console.endpoints import ENDPOINTS
 from review.console.house import House
+from review.console.openapi import document
 from review.console.routes import Way, refused, routed
 from review.console.security import Limited, Secured
 from review.console.words import marked
@@ -26,6 +31,8 @@ SAID = {
     500: marked("Something went wrong here; nothing was changed."),
 }
 
+DESCRIPTION = msgspec.json.encode(document(ENDPOINTS))
+
 
 def console(house: House) -> Starlette:
     async def home(_: Request) -> Response:
@@ -34,8 +41,13 @@ def console(house: House) -> Starlette:
     async def sign_in_page(request: Request) -> Response:
         return signing_in.sign_in_page(house, request)
 
+    async def described(_: Request) -> Response:
+        return Response(DESCRIPTION, media_type="application/json")
+
     async def not_so(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
+        if request.url.path.startswith(BASE):
+            return problem(Problem(title=SAID.get(status, SAID[500]), status=status))
         return refused(house, request, None, status, SAID.get(status, SAID[500]))
 
     return Starlette(
@@ -44,6 +56,8 @@ def console(house: House) -> Starlette:
             Route("/sign-in", sign_in_page, methods=["GET"]),
             Route("/sign-in", partial(signing_in.sign_in, house), methods=["POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
+            *api(house, ENDPOINTS),
+            Route(f"{BASE}/openapi.json", described),
             *routed(house, WAYS),
         ],
         middleware=[Middleware(Secured, https=house.cookies.https), Middleware(Limited)],

@@ -13,6 +13,7 @@ from review.access.accounts import Language
 from review.access.roles import permissions
 from review.access.sessions import Random, csrf_of
 from review.access.store import AccessStore
+from review.access.tokens import Tokens
 from review.cases import Case
 from review.console.people import Cookies, Person
 from review.console.words import LANGUAGES, Words
@@ -29,6 +30,7 @@ class House(NamedTuple):
 
     engine: sa.Engine
     access: AccessStore
+    tokens: Tokens
     cases: CaseStore
     desk: Desk
     envelopes: Envelopes
@@ -65,6 +67,7 @@ def furnished(
     return House(
         engine=engine,
         access=AccessStore(engine, random),
+        tokens=Tokens(engine, random),
         cases=CaseStore(engine),
         desk=Desk(engine),
         envelopes=envelopes,

@@ -7,35 +7,29 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from events.cards import holds_card_number
 from review import finding, masking, queue
 from review.cases import Case
+from review.console import doing
 from review.console.house import House
 from review.console.people import Person
 from review.console.routes import Form, Way, refused
 from review.console.words import Words, marked
 from review.desk import VERDICTS
 from review.views import opened
-from review.workflow import UNDO_MS, Action
+from review.workflow import UNDO_MS
 from vault.errors import Erased
 
-HOUR_MS = 3_600_000
-SNOOZE_HOURS = (1, 4, 24)
-ACTIONS: Mapping[str, Action] = {
-    **{each: each for each in ("claim", "renew", "release", "snooze", "ask", "escalate")},
-    **{each: each for each in ("dismiss", "confirm_fraud", "undo")},
-}
 SEARCHES: Mapping[str, finding.By] = {"order": "order", "last4": "last4", "email": "email", "phone": "phone"}
-UNREASONED = frozenset({"claim", "renew", "release", "undo"})
-SHORTEST, LONGEST = 3, 1000
+NOTE_SHOWN = doing.LONGEST + 20  # the name of a field stands before the reason to see it
+PUT_OFF = frozenset({"snooze", "ask", "escalate", "release"})
 
 
 def queue_page(house: House, request: Request, person: Person, _: Form) -> Response:
     try:
         wanted = queue.filtered(dict(request.query_params))
-        found = queue.page(house.engine, wanted, person.name)
-    except (msgspec.ValidationError, ValueError):
+    except msgspec.ValidationError:
         return refused(house, request, person, 400, marked("There is no such filter."))
+    found = queue.page(house.engine, wanted, person.name)
     return house.page(
         request,
         "queue.html",
@@ -73,7 +67,7 @@ def _case(house: House, request: Request, person: Person, case: Case, revealed: 
         view=view,
         reasons=view.why_ar if words.language == "ar" else view.why,
         notes=_notes(house, case),
-        hours=SNOOZE_HOURS,
+        hours=doing.SNOOZE_HOURS,
         revealed=revealed,
         revealable=tuple(finding.REVEALABLE),
         mine=case.status == "claimed" and case.holder == person.name,
@@ -83,45 +77,24 @@ def _case(house: House, request: Request, person: Person, case: Case, revealed: 
 
 def act(house: House, request: Request, person: Person, form: Form) -> Response:
     """A stale version is refused with 409: the person sees the case as it is now before acting."""
-    action = ACTIONS.get(request.path_params["action"])
-    case = house.cases.get(request.path_params["case_id"])
+    action = doing.ACTIONS.get(request.path_params["action"])
     if action is None:
         return refused(house, request, person, 404, marked("There is no such action."))
-    if form.get("version") != str(case.version):
-        return refused(house, request, person, 409, marked("Somebody else changed this case since you opened it."))
-    reason = form.get("reason", "").strip()
-    if action not in UNREASONED and not fit(reason):
-        return refused(house, request, person, 400, marked("A reason has 3 to 1000 characters and no card number."))
-    return _acted(house, person, case, action, form, reason)
-
-
-def _acted(house: House, person: Person, case: Case, action: Action, form: Form, reason: str) -> Response:
-    now_ms = house.clock()
-    sealed = house.sealed(case, "reason" if action in VERDICTS else "note", reason) if reason else None
+    case_id, reason = request.path_params["case_id"], form.get("reason", "")
+    case = doing.perform(house, person.name, case_id, action, whole(form, "version"), reason, whole(form, "hours", 1))
     if action in VERDICTS:
-        assert sealed is not None
-        house.desk.decide(case, VERDICTS[action], reason=sealed, actor=person.name, now_ms=now_ms)
         return _onward(house, person, case)
-    hours = int(form.get("hours", "")) if form.get("hours") in {str(each) for each in SNOOZE_HOURS} else SNOOZE_HOURS[0]
-    until_ms = now_ms + hours * HOUR_MS if action == "snooze" else None
-    house.desk.act(case, action, person.name, now_ms, until_ms=until_ms, reason=sealed)
-    if action in {"snooze", "ask", "escalate", "release"}:
-        return RedirectResponse("/queue", 303)
-    return RedirectResponse(f"/cases/{case.decision_id}", 303)
+    return RedirectResponse("/queue" if action in PUT_OFF else f"/cases/{case.decision_id}", 303)
 
 
 def reveal(house: House, request: Request, person: Person, form: Form) -> Response:
     """The value stands on this one page: not in its address, nor kept by the browser."""
     case = house.cases.get(request.path_params["case_id"])
-    reason, field = form.get("reason", "").strip(), form.get("field", "")
-    if not fit(reason):
-        return refused(house, request, person, 400, marked("A reason has 3 to 1000 characters and no card number."))
-    now_ms = house.clock()
+    field = form.get("field", "")
     try:
-        value = finding.reveal(house.engine, house.envelopes, case, field, person.name, now_ms)
+        value = doing.see(house, person.name, case, field, form.get("reason", ""))
     except Erased:
         return refused(house, request, person, 404, marked("This customer's data were erased."))
-    house.desk.write(case, house.sealed(case, "note", f"{field}: {reason}"), person.name, now_ms, "reveal")
     return _case(house, request, person, case, {field: value or "-"})
 
 
@@ -138,16 +111,14 @@ def search_page(house: House, request: Request, person: Person, _: Form) -> Resp
 
 
 def write(house: House, request: Request, person: Person, form: Form) -> Response:
-    case = house.cases.get(request.path_params["case_id"])
-    body = form.get("body", "").strip()
-    if not fit(body):
-        return refused(house, request, person, 400, marked("A note has 3 to 1000 characters and no card number."))
-    house.desk.write(case, house.sealed(case, "note", body), person.name, house.clock())
+    case = doing.write_down(house, person.name, request.path_params["case_id"], form.get("body", ""))
     return RedirectResponse(f"/cases/{case.decision_id}#notes", 303)
 
 
-def fit(text: str) -> bool:
-    return SHORTEST <= len(text) <= LONGEST and not holds_card_number(text)
+def whole(form: Form, field: str, otherwise: int = 0) -> int:
+    """A whole number of a form, or another where there is none."""
+    text = form.get(field, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise
 
 
 def _onward(house: House, person: Person, done: Case | None) -> Response:
@@ -170,7 +141,12 @@ def _notes(house: House, case: Case) -> list[tuple[int, str, str, str]]:
     """When, who, what kind, the words; a subject that was erased has none left."""
     try:
         return [
-            (note.at_ms, note.actor, note.kind, masking.plain(house.opened(case, "note", note.body), LONGEST))
+            (
+                note.at_ms,
+                note.actor,
+                note.kind,
+                masking.plain(house.opened(case, "note", note.body), doing.LONGEST + 20),
+            )
             for note in house.desk.notes(case)
         ]
     except Erased:

@@ -1,4 +1,4 @@
-"""How far the work on a case has come, notes, and a moment before which nothing of a verdict leaves."""
+"""How far the work on a case has come, notes, programs' tokens, and when what a verdict sets off may leave."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,11 +30,21 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
     op.create_index("review_notes_by_case", "review_notes", ["case_id", "place"])
+    op.create_table(
+        "review_tokens",
+        sa.Column("key", sa.String(64), primary_key=True),
+        sa.Column("username", sa.String(64), nullable=False),
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("scopes", sa.Text, nullable=False),
+        sa.Column("expires_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_index("review_tokens_by_username", "review_tokens", ["username", "name"])
     for table in ("review_outbox", "review_triggers"):
         op.add_column(table, sa.Column("not_before_ms", sa.BigInteger, nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
+    op.drop_table("review_tokens")
     op.drop_table("review_notes")
     for table in ("review_outbox", "review_triggers"):
         op.drop_column(table, "not_before_ms")

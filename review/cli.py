@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -63,6 +63,19 @@ def stated(command: Callable[P, T]) -> Callable[P, T]:
             raise click.ClickException(f"the database failed: {type(error).__name__}") from None
 
     return run
+
+
+def labels_options(command: Callable[P, T]) -> Callable[P, T]:
+    """Where labels go: to Kafka, or to a file."""
+    to_file = click.option(
+        "--labels-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Append labels to a JSONL file instead (embedded use).",
+    )
+    to_brokers = click.option(
+        "--brokers", envvar="AMANA_BROKERS", type=BROKERS, help="Publish labels to Kafka, e.g. 127.0.0.1:9092."
+    )
+    return to_brokers(to_file(command))
 
 
 @click.group()
@@ -130,14 +143,7 @@ def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
 @click.option("--actor", required=True, help="Who decides.")
 @database_option
 @keyring_option
-@click.option(
-    "--brokers", envvar="AMANA_BROKERS", type=BROKERS, help="Publish the label to Kafka, e.g. 127.0.0.1:9092."
-)
-@click.option(
-    "--labels-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Append the label to a JSONL file instead (embedded use).",
-)
+@labels_options
 @click.pass_context
 @stated
 def decide(
@@ -188,18 +194,23 @@ def _check_words(reason: str, actor: str) -> None:
 def _publish_pending(store: CaseStore, brokers: str | None, labels_file: Path | None) -> None:
     labels = store.pending_labels(time.time_ns() // 1_000_000)
     try:
-        if labels_file is not None:
-            _append(labels_file, labels)
-        elif brokers is not None:
-            with Publisher(brokers) as publisher:
-                publisher.publish_many(labels)
+        publish_labels(labels, brokers, labels_file)
     except (AmanaError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise click.ClickException(f"decided; {len(labels)} labels wait for the next decision: {why}") from None
     store.mark_published([label.event_id for label in labels])
 
 
-def _append(path: Path, labels: tuple[LabelEvent, ...]) -> None:
+def publish_labels(labels: Sequence[LabelEvent], brokers: str | None, labels_file: Path | None) -> None:
+    """To the file where there is one, else to the brokers; returns once they are durable there."""
+    if labels_file is not None:
+        _append(labels_file, labels)
+    elif brokers is not None:
+        with Publisher(brokers) as publisher:
+            publisher.publish_many(labels)
+
+
+def _append(path: Path, labels: Sequence[LabelEvent]) -> None:
     with path.open("ab") as file:
         file.write(b"".join(msgspec.json.encode(label) + b"\n" for label in labels))
         file.flush()

@@ -16,6 +16,7 @@ DRIFTED = 0.25  # population stability: by custom, from here on a distribution i
 _FEW_FRAUDS = 25
 _BINS = 10
 _NAMED = 5
+_ENOUGH = 50_000  # rows; evenly drawn, so many say the same of hundreds of columns in a fraction of the time
 
 
 def refuse_future(occurred_at_ms: Ints, labelled_at_ms: Floats | None, known_at_ms: int) -> None:
@@ -40,7 +41,8 @@ def refuse_leaks(x: Floats, y: Ints, names: Sequence[str]) -> None:
     """
     if int(y.sum()) < _FEW_FRAUDS:
         return
-    leaks = [name for name, column in zip(names, x.T, strict=True) if _told_by(column, y) > TOO_GOOD]
+    rows = np.union1d(_some(len(y)), np.flatnonzero(y == 1)) if len(y) > _ENOUGH else np.arange(len(y))
+    leaks = [name for place, name in enumerate(names) if _told_by(x[rows, place], y[rows]) > TOO_GOOD]
     if leaks:
         raise FromTheFuture(
             f"the label can be read off {', '.join(leaks)} alone: expected features of what was known before the order"
@@ -60,9 +62,15 @@ def stability(earlier: Floats, later: Floats) -> float:
 
 def drifted(earlier: Floats, later: Floats, names: Sequence[str]) -> tuple[tuple[str, float], ...]:
     """The columns whose population has changed, the most changed first, a few at most."""
-    found = [(name, stability(earlier[:, place], later[:, place])) for place, name in enumerate(names)]
+    before, after = _some(len(earlier)), _some(len(later))
+    found = [(name, stability(earlier[before, place], later[after, place])) for place, name in enumerate(names)]
     most = sorted((one for one in found if one[1] >= DRIFTED), key=lambda one: -one[1])
     return tuple((name, round(value, 3)) for name, value in most[:_NAMED])
+
+
+def _some(count: int) -> NDArray[np.intp]:
+    """At most _ENOUGH places, over all of them evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, _ENOUGH)).astype(np.intp))
 
 
 def _told_by(column: Floats, y: Ints) -> float:

@@ -24,7 +24,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from models import signing
 from models.card import CARD, card, plots
-from models.errors import ArtifactRefused, NoModel
+from models.errors import ArtifactRefused, BadKey, NoModel
 from models.manifest import Manifest, decode, encode, manifest_of, sha256_of
 from models.probing import probes, refuse_chunk_dependent
 from models.scoring import HistScorer
@@ -68,7 +68,7 @@ class Checked(msgspec.Struct, frozen=True):
     content: str
 
 
-def save(folder: Path, trained: Trained, signer: Signer | None = None) -> str:
+def save(folder: Path, trained: Trained, signer: Signer | None = None, public: Path | None = None) -> str:
     """Registers a version and returns its name; the same training has the same name and is not written again.
 
     The first of a folder is in use from then on; a later one when it is promoted. By default it is signed by the key
@@ -76,6 +76,7 @@ def save(folder: Path, trained: Trained, signer: Signer | None = None) -> str:
     """
     folder.mkdir(parents=True, exist_ok=True)
     signer = signer or signing.signer_of(folder)
+    refuse_stranger(folder, signer, public)
     model = skops.io.dumps(trained.model, compression=zipfile.ZIP_DEFLATED)
     manifest = manifest_of(trained)
     target = folder / manifest.version
@@ -86,6 +87,17 @@ def save(folder: Path, trained: Trained, signer: Signer | None = None) -> str:
     with suppress(FileExistsError):
         _write_new_text(folder / CURRENT, manifest.version + "\n")
     return manifest.version
+
+
+def refuse_stranger(folder: Path, signer: Signer, public: Path | None = None) -> None:
+    """Raises BadKey where those who load from the folder would not believe the signer: nobody could use the version."""
+    keys = signing.public_path(folder) if public is None else public
+    probe = b"of this key?"
+    if (public is not None or keys.exists()) and not signing.trusted(keys).signed(probe, signer.sign(probe)):
+        raise BadKey(
+            f"{keys}: does not hold the public half of the signing key, so that nobody would load what it signs: "
+            "append it (it lies beside the signing key), or name the file that workers read with --models-key"
+        )
 
 
 def load(
@@ -130,6 +142,16 @@ def check(folder: Path, version: str, public: Path | None = None) -> Checked:
     if manifest.version != version:
         raise ArtifactRefused(f"{path}: a manifest of version {manifest.version}")
     return Checked(manifest, sha256_of(body))
+
+
+def verified(folder: Path, version: str, public: Path | None = None) -> Manifest:
+    """As `check`, and every file of the version is as the manifest says; the model is not read.
+
+    Raises NoModel, ArtifactRefused, BadKey.
+    """
+    manifest = check(folder, version, public).manifest
+    _contents(folder / version, manifest)
+    return manifest
 
 
 def read_manifest(folder: Path, version: str, public: Path | None = None) -> Manifest:

@@ -22,16 +22,18 @@ import sklearn
 import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from models import signing
+from models import populations, signing
 from models.card import CARD, card, plots
 from models.errors import ArtifactRefused, BadKey, NoModel
 from models.manifest import Manifest, decode, encode, manifest_of, sha256_of
+from models.populations import Populations
 from models.probing import probes, refuse_chunk_dependent
 from models.scoring import HistScorer
 from models.signing import Signer
 from models.training import Trained
 
 MODEL, MANIFEST, SIGNATURE, CURRENT = "model.skops", "manifest.json", "manifest.sig", "current"
+POPULATIONS = "populations.json"
 _VERSION = re.compile(r"[0-9]{8}-[0-9a-f]{10}")
 _BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
 
@@ -154,6 +156,19 @@ def verified(folder: Path, version: str, public: Path | None = None) -> Manifest
     return manifest
 
 
+def trained_on(folder: Path, version: str, public: Path | None = None) -> Populations | None:
+    """How the orders were spread that a version was trained on; None where an older Amana has not kept it.
+
+    Raises NoModel, ArtifactRefused, BadKey.
+    """
+    manifest = check(folder, version, public).manifest
+    body = _contents(folder / version, manifest).get(POPULATIONS)
+    try:
+        return None if body is None else populations.decode(body)
+    except msgspec.DecodeError as error:
+        raise ArtifactRefused(f"{folder / version / POPULATIONS}: {error}") from None
+
+
 def read_manifest(folder: Path, version: str, public: Path | None = None) -> Manifest:
     """As `check`, the manifest alone."""
     return check(folder, version, public).manifest
@@ -187,6 +202,8 @@ def use(folder: Path, version: str) -> None:
 def _files(manifest: Manifest, model: bytes, trained: Trained, signer: Signer) -> dict[str, bytes]:
     """All files of a version: the manifest has the others' hashes, and the signature is over the manifest."""
     files = {MODEL: model, **plots(trained.drawn, trained.metrics)}
+    if trained.populations is not None:
+        files[POPULATIONS] = populations.encode(trained.populations)
     shown = msgspec.structs.replace(manifest, files=dict.fromkeys(files, ""))
     files[CARD] = card(shown).encode()
     whole = encode(msgspec.structs.replace(manifest, files={name: sha256_of(body) for name, body in files.items()}))

@@ -107,6 +107,7 @@ FILES = (
     "manifest.json",
     "manifest.sig",
     "model.skops",
+    "populations.json",
     "precision.svg",
     "roc.svg",
 )

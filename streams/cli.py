@@ -29,6 +29,7 @@ ROOMS = {
     "features": "streams.features_cli:features",
     "history": "history.cli:history",
     "keys": "vault.cli:keys",
+    "ledger": "streams.ledger_cli:ledger",
     "models": "streams.models_cli:models",
     "publish": "events.cli:publish",
     "rules": "streams.rules_cli:rules",

@@ -4,14 +4,11 @@ AmanaError
 └── SharingError
     ├── ContractError     an ill-formed contract, or one that asks for more than a field's class allows: file and line
     ├── ProjectionError   a value that does not fit its contract's closed type; names the field, never the value
-<<<<<<< HEAD
+    ├── KeysError         a key or a set of keys that is not what it must be; names file and member, never a key
+    ├── TokenError        a token or an acknowledgement that is not taken, or cannot be made; `reason` says why
     └── LedgerError       an ill-formed leaf, or an entry that is not there
         ├── LedgerBroken  stored rows that contradict each other or what was signed: names the entries
         └── BadProof      a checkpoint, receipt or proof that is ill-formed, or signed by nobody who is trusted
-=======
-    ├── KeysError         a key or a set of keys that is not what it must be; names file and member, never a key
-    └── TokenError        a token or an acknowledgement that is not taken, or cannot be made; `reason` says why
->>>>>>> tokens
 """
 
 from events.errors import AmanaError
@@ -29,7 +26,6 @@ class ProjectionError(SharingError):
     """A value that does not fit its contract's closed type: nothing was disclosed."""
 
 
-<<<<<<< HEAD
 class LedgerError(SharingError):
     """An ill-formed leaf, or an entry that is not there."""
 
@@ -40,7 +36,8 @@ class LedgerBroken(LedgerError):
 
 class BadProof(LedgerError):
     """A checkpoint, a receipt or a proof that is ill-formed, or signed by nobody who is trusted."""
-=======
+
+
 class KeysError(SharingError):
     """A key, or a set of keys, that is not what it must be."""
 
@@ -54,4 +51,3 @@ class TokenError(SharingError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
->>>>>>> tokens

@@ -17,9 +17,14 @@ from events.schemas import portable
 from events.topics import share_ack_topic, share_topic
 from sharing import page
 from sharing.contracts import FOLDER, Contract, load
-from sharing.projection import Withdrawal, message_type
+from sharing.projection import Rotation, Withdrawal, message_type
 
 ROOT = Path(__file__).parents[1]
+_TITLES = {
+    "disclosure": "Something is told",
+    "withdrawal": "Something told is taken back",
+    "rotation": "Pseudonyms change on a day",
+}
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -43,19 +48,18 @@ def contract_schema() -> dict[str, Any]:
 
 def message_schema(contract: Contract) -> dict[str, Any]:
     """The JSON Schema of what a contract's tokens carry as their one event: a disclosure, or what takes one back."""
-    (disclosure, withdrawal), components = _components(contract, "#/$defs/{name}")
+    schemas, components = _components(contract, "#/$defs/{name}")
     return {
         "$schema": _DIALECT,
         "title": f"What {contract.partner} is told, version {contract.version}",
-        "oneOf": [disclosure, withdrawal],
+        "oneOf": list(schemas.values()),
         "$defs": components,
     }
 
 
 def asyncapi(contract: Contract) -> dict[str, Any]:
     """The AsyncAPI 3 document of a partner's two topics, from the partner's side."""
-    schemas, components = _components(contract, "#/components/schemas/{name}")
-    messages = {"disclosure": schemas[0], "withdrawal": schemas[1]}
+    messages, components = _components(contract, "#/components/schemas/{name}")
     basis = f"{contract.purpose}, on the basis of {contract.legal_basis}."
     return {
         "asyncapi": "3.0.0",
@@ -108,11 +112,13 @@ def _read(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
-def _components(contract: Contract, template: str) -> tuple[tuple[Any, Any], dict[str, Any]]:
-    kinds = (message_type(contract), Withdrawal)
-    schemas, components = msgspec.json.schema_components(kinds, ref_template=template)
-    disclosure, withdrawal = schemas
-    return (disclosure, withdrawal), {name: portable(schema) for name, schema in components.items()}
+def _components(contract: Contract, template: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The schemas of the messages that the contract's partner gets, by name, and what they refer to."""
+    kinds = {"disclosure": message_type(contract), "withdrawal": Withdrawal}
+    kinds |= {"rotation": Rotation} if contract.epochs else {}
+    schemas, components = msgspec.json.schema_components(kinds.values(), ref_template=template)
+    found = {name: portable(schema) for name, schema in components.items()}
+    return dict(zip(kinds, schemas, strict=True)), found
 
 
 def _portable(node: Any) -> dict[str, Any]:
@@ -133,7 +139,7 @@ def _message(name: str, event_uri: str, schema: Any) -> dict[str, Any]:
     """Text on the wire; what the schema describes is the member `event_uri` of `events` in the opened token."""
     return {
         "name": name,
-        "title": "Something is told" if name == "disclosure" else "Something told is taken back",
+        "title": _TITLES[name],
         "summary": f"A compact JWE around a JWS (RFC 8417); the schema is of its event {event_uri}.",
         "contentType": "application/jose",
         "payload": {"type": "string", "contentMediaType": "application/jose", "contentSchema": schema},

@@ -112,6 +112,8 @@ def _epochs(epochs: Sequence[Epoch]) -> Iterator[str]:
         "|---|---|",
         *(f"| {epoch.number} | {epoch.since} |" for epoch in epochs),
         "",
+        "A message of its own, with `epoch` and `since` alone, tells you of each before it begins.",
+        "",
     )
 
 

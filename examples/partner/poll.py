@@ -29,9 +29,9 @@ def access_token(client, url, private, partner):
     """An access token and when it ends, for an assertion that we signed: private_key_jwt (RFC 7523)."""
     key, now = next(key for key in private if key.curve_name == "Ed25519"), int(time.time())
     said = {"iss": partner, "sub": partner, "aud": url, "iat": now, "exp": now + 60, "jti": str(time.time_ns())}
-    assertion = jws.serialize_compact({"alg": "Ed25519", "kid": key.kid}, json.dumps(said), key, algorithms=["Ed25519"])
+    signed = jws.serialize_compact({"alg": "Ed25519", "typ": "JWT", "kid": key.kid}, json.dumps(said), key, ["Ed25519"])
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-    form = {"grant_type": "client_credentials", "client_assertion_type": kind, "client_assertion": assertion}
+    form = {"grant_type": "client_credentials", "client_assertion_type": kind, "client_assertion": signed}
     answer = client.post(url, data=form).raise_for_status().json()
     return {"Authorization": f"Bearer {answer['access_token']}"}, now + answer["expires_in"] - 90
 

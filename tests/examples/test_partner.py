@@ -49,7 +49,8 @@ class Partner(NamedTuple):
         return [sys.executable, str(FOLDER / script), "--partner", self.name, "--issuer", ISSUER, *files, *arguments]
 
 
-CHECKPOINT = b"store.example/ledger\n42\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n\xe2\x80\x94 store.example/ledger Az3g\n"
+ROOT = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
+CHECKPOINT = f"store.example/ledger\n42\n{ROOT}\n\n\u2014 store.example/ledger A\n".encode()
 
 
 def jti(number: int) -> str:
@@ -247,6 +248,7 @@ class Store:
         (assertion,) = form["client_assertion"]
         key = next(iter(self.partner.keys.signers.values()))
         found = jws.deserialize_compact(assertion, key, algorithms=["Ed25519"])
+        assert found.headers() == {"alg": "Ed25519", "typ": "JWT", "kid": key.kid}
         said = json.loads(found.payload)
         assert (said["iss"], said["sub"], said["aud"]) == (self.partner.name, self.partner.name, f"{self.url}/token")
         assert 0 < said["exp"] - said["iat"] <= 60

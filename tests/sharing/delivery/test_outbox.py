@@ -3,6 +3,8 @@ import threading
 import pytest
 import sqlalchemy as sa
 
+from history.database import make_engine, migrate
+from sharing.database import LOCK, MIGRATIONS
 from sharing.delivery import allowances, outbox
 from sharing.delivery.disclosures import delivered
 from sharing.delivery.limits import Limits
@@ -153,8 +155,6 @@ def test_only_a_dead_letter_is_sent_again(desktop: Desktop) -> None:
 
 
 def test_two_deliverers_at_once_never_hold_the_same_message(database: str) -> None:
-    from history.database import make_engine, migrate
-    from sharing.database import LOCK, MIGRATIONS
 
     engine = make_engine(database)
     migrate(engine, MIGRATIONS, LOCK)

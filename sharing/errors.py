@@ -6,6 +6,9 @@ AmanaError
     ├── DeliveryError     a delivery that cannot be made or changed as asked
     │   └── TransitionRefused  a state that the life cycle's table does not allow from where the disclosure is
     └── ProjectionError   a value that does not fit its contract's closed type; names the field, never the value
+    ├── ProjectionError   a value that does not fit its contract's closed type; names the field, never the value
+    ├── KeysError         a key or a set of keys that is not what it must be; names file and member, never a key
+    └── TokenError        a token or an acknowledgement that is not taken, or cannot be made; `reason` says why
 """
 
 from events.errors import AmanaError
@@ -29,3 +32,16 @@ class DeliveryError(SharingError):
 
 class TransitionRefused(DeliveryError):
     """A state that the life cycle's table does not allow from where the disclosure is."""
+class KeysError(SharingError):
+    """A key, or a set of keys, that is not what it must be."""
+
+
+class TokenError(SharingError):
+    """A token or an acknowledgement that is not taken, or cannot be made: `reason` is one of a closed set of words.
+
+    The message never quotes what was in it.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

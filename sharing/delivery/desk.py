@@ -140,10 +140,13 @@ class Desk:
     def sweep(self) -> tuple[Mapping[str, int], int]:
         """Mark late ones, forget old rows. By partner how many became late; how many rows were forgotten."""
         now_ms = self._now_ms()
-        with self._engine.begin() as connection:
+
+        def record(connection: sa.Connection) -> tuple[Mapping[str, int], int]:
+            late = disclosures.escalate(connection, self._ledger, now_ms)
             statements.forget(connection, now_ms)
-            late = disclosures.escalate(connection, now_ms)
             return late, outbox.expire(connection, now_ms - self._schedule.kept_dead_ms)
+
+        return self._again(record)
 
     def counts(self) -> tuple[dict[str, tuple[int, int, int]], dict[tuple[str, State], int]]:
         with self._engine.connect() as connection:

@@ -5,7 +5,7 @@ leaves are appended, and a row changes only where it is still as it was read.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -14,18 +14,18 @@ from sharing.delivery import outbox
 from sharing.delivery.lifecycle import SUPERSEDED, SUPERSEDES, Kind, State, moved, urgent
 from sharing.delivery.schedule import Schedule
 from sharing.errors import DeliveryError
+from sharing.ledger.leaves import Answered, Leaf, hash_of
 from sharing.tables import disclosures
 
 _DEPTH = 64  # of corrections of corrections: more is no chain that a case makes
 
 
 class Ledger(Protocol):
-    """What delivery needs of the ledger, both inside the caller's transaction."""
+    """What delivery needs of the ledger, both inside the caller's transaction (sharing/ledger/store.py)."""
 
-    def holds(self, connection: Any, sealed_hash: bytes, /) -> bool: ...
+    def holds(self, connection: sa.Connection, sealed_hash: bytes) -> bool: ...
 
-    def answered(self, connection: Any, at_ms: int, partner: str, place: int, statement: bytes, /) -> int:
-        """Append a leaf: that partner's statement on the disclosure at `place`. Returns the leaf's own place."""
+    def append(self, connection: sa.Connection, leaves: Sequence[Leaf]) -> list[int]: ...
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,8 +104,12 @@ def answer(
     """
     rows = _rows(connection, partner, [each.jti for each in answers])
     fresh = {each.jti: each for each in answers if each.jti in rows and rows[each.jti].answered_at_ms is None}
-    for jti in sorted(fresh):
-        ledger.answered(connection, now_ms, partner, rows[jti].place, statement)
+    said = hash_of(statement)
+    leaves = [
+        Answered(at_ms=now_ms, partner=partner, place=rows[jti].place, answer=_said(fresh[jti]), statement=said)
+        for jti in sorted(fresh)
+    ]
+    ledger.append(connection, leaves)
     for jti, each in sorted(fresh.items()):
         _answered(connection, rows[jti], each, now_ms)
     refused = [jti for jti, each in fresh.items() if each.error is not None]
@@ -113,6 +117,10 @@ def answer(
     outbox.bury(connection, refused, outbox.REFUSED)
     unknown = len({each.jti for each in answers} - set(rows))
     return Taken(len(fresh) - len(refused), len(refused), unknown, len(rows) - len(fresh))
+
+
+def _said(each: Answer) -> Literal["acknowledged", "refused"]:
+    return "refused" if each.error is not None else "acknowledged"
 
 
 def _rows(connection: sa.Connection, partner: str, jtis: Sequence[str]) -> dict[str, sa.Row[Any]]:
@@ -126,19 +134,29 @@ def _answered(connection: sa.Connection, row: sa.Row[Any], each: Answer, now_ms:
     if state == "pending":
         state = moved(state, "delivered")
     if state not in SUPERSEDED:
-        state = moved(state, "refused" if each.error is not None else "acknowledged")
+        state = moved(state, _said(each))
     changed = {"state": state, "changed_at_ms": now_ms, "answered_at_ms": now_ms}
     as_read = (disclosures.c.jti == row.jti, disclosures.c.state == row.state, disclosures.c.answered_at_ms.is_(None))
     if connection.execute(sa.update(disclosures).where(*as_read).values(changed)).rowcount != 1:
         raise DeliveryError("a disclosure changed while its answer was taken in; expected it as it was read")
 
 
-def escalate(connection: sa.Connection, now_ms: int) -> dict[str, int]:
-    """Mark as overdue what was not answered by its deadline; how many became so, by partner."""
+def escalate(connection: sa.Connection, ledger: Ledger, now_ms: int, at_most: int = 1000) -> dict[str, int]:
+    """Mark as overdue what was not answered by its deadline, with a leaf each; how many became so, by partner."""
     late = sa.and_(disclosures.c.state.in_(("pending", "delivered")), disclosures.c.due_at_ms <= now_ms)
-    changed = {"state": moved("delivered", "overdue"), "changed_at_ms": now_ms}
-    statement = sa.update(disclosures).where(late).values(changed).returning(disclosures.c.partner)
-    found = list(connection.scalars(statement))
+    rows = list(connection.execute(sa.select(disclosures).where(late).order_by(disclosures.c.jti).limit(at_most)))
+    nothing = hash_of(b"")
+    leaves = [
+        Answered(at_ms=now_ms, partner=row.partner, place=row.place, answer="overdue", statement=nothing)
+        for row in rows
+    ]
+    ledger.append(connection, leaves)
+    for row in rows:
+        as_read = (disclosures.c.jti == row.jti, disclosures.c.state == row.state)
+        changed = {"state": moved(row.state, "overdue"), "changed_at_ms": now_ms}
+        if connection.execute(sa.update(disclosures).where(*as_read).values(changed)).rowcount != 1:
+            raise DeliveryError("a disclosure changed while it became overdue; expected it as it was read")
+    found = [row.partner for row in rows]
     return {partner: found.count(partner) for partner in sorted(set(found))}
 
 

@@ -1,6 +1,5 @@
-"""A ledger in memory, and messages as the projector would have made them."""
+"""Messages as the projector makes them: a leaf, a disclosure and a row of the outbox in one transaction."""
 
-import hashlib
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,26 +9,13 @@ from sharing.delivery.lifecycle import Kind
 from sharing.delivery.limits import Limits
 from sharing.delivery.outbox import Claimed, claim
 from sharing.delivery.schedule import Schedule
+from sharing.ledger.leaves import Answered, Disclosed, hash_of
+from sharing.ledger.store import Ledger
 from sharing.tables import disclosures, outbox
 
 SCHEDULE = Schedule()
 LIMITS = Limits()
 NOW_MS = 1_790_000_000_000
-
-
-class FakeLedger:
-    """`answers`: time, partner, place, statement of each leaf."""
-
-    def __init__(self) -> None:
-        self.hashes: set[bytes] = set()
-        self.answers: list[tuple[int, str, int, bytes]] = []
-
-    def holds(self, _connection: Any, sealed_hash: bytes) -> bool:
-        return sealed_hash in self.hashes
-
-    def answered(self, _connection: Any, at_ms: int, partner: str, place: int, statement: bytes) -> int:
-        self.answers.append((at_ms, partner, place, statement))
-        return 1_000 + len(self.answers)
 
 
 def jti(number: int) -> str:
@@ -41,7 +27,7 @@ class Desktop:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
-        self.ledger = FakeLedger()
+        self.ledger = Ledger()
 
     def tell(
         self,
@@ -53,21 +39,33 @@ class Desktop:
         ledgered: bool = True,
     ) -> str:
         sealed = f"sealed-{number}".encode()
-        if ledgered:
-            self.ledger.hashes.add(hashlib.sha256(sealed).digest())
-        message = Made(
+        leaf = Disclosed(
+            at_ms=now_ms, partner=partner, contract=b"c" * 32, sealed=hash_of(sealed), commitment=b"m" * 32
+        )
+        with self.engine.begin() as connection:
+            place = self.ledger.append(connection, [leaf])[0] if ledgered else 0
+            made(connection, self._message(number, partner, kind, supersedes, place, sealed), SCHEDULE, now_ms)
+        return jti(number)
+
+    def _message(
+        self, number: int, partner: str, kind: Kind, supersedes: int | None, place: int, sealed: bytes
+    ) -> Made:
+        return Made(
             jti=jti(number),
             partner=partner,
             contract=b"c" * 32,
             case_id=f"case-{number}",
             kind=kind,
             supersedes=None if supersedes is None else jti(supersedes),
-            place=number,
+            place=place,
             sealed=sealed,
         )
-        with self.engine.begin() as connection:
-            made(connection, message, SCHEDULE, now_ms)
-        return message.jti
+
+    def answers(self) -> list[Answered]:
+        """The ledger's leaves about answers, in order."""
+        with self.engine.connect() as connection:
+            found = [self.ledger.leaf(connection, place) for place in range(self.ledger.size(connection))]
+        return [leaf for leaf in found if isinstance(leaf, Answered)]
 
     def claim(
         self, partner: str = "acquirer", at_most: int = 10, now_ms: int = NOW_MS, limits: Limits = LIMITS

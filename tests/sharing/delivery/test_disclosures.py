@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sharing.delivery import outbox
 from sharing.delivery.disclosures import Answer, Taken, answer, delivered, escalate, root
 from sharing.errors import DeliveryError, TransitionRefused
+from sharing.ledger.leaves import Answered, hash_of
 from tests.sharing.delivery.fakes import NOW_MS, SCHEDULE, Desktop, jti
 
 DAY_MS = 86_400_000
@@ -26,7 +27,7 @@ def _delivered(desktop: Desktop, *numbers: int, now_ms: int = NOW_MS) -> None:
 
 def _escalate(desktop: Desktop, now_ms: int) -> dict[str, int]:
     with desktop.engine.begin() as connection:
-        return escalate(connection, now_ms)
+        return escalate(connection, desktop.ledger, now_ms)
 
 
 def test_an_acknowledged_message_has_a_leaf_and_its_sealed_bytes_go(desktop: Desktop) -> None:
@@ -35,7 +36,9 @@ def test_an_acknowledged_message_has_a_leaf_and_its_sealed_bytes_go(desktop: Des
     assert desktop.state(1) == "delivered"
     assert _answer(desktop, Answer(jti(1))) == Taken(1, 0, 0, 0)
     assert (desktop.state(1), desktop.kept()) == ("acknowledged", [])
-    assert desktop.ledger.answers == [(NOW_MS, "acquirer", 1, b"said")]
+    assert desktop.answers() == [
+        Answered(at_ms=NOW_MS, partner="acquirer", place=0, answer="acknowledged", statement=hash_of(b"said"))
+    ]
 
 
 def test_a_refused_message_is_a_dead_letter_that_can_be_sent_again(desktop: Desktop) -> None:
@@ -49,7 +52,7 @@ def test_a_refused_message_is_a_dead_letter_that_can_be_sent_again(desktop: Desk
     assert (desktop.state(1), desktop.claimed()) == ("pending", [jti(1)])
     _delivered(desktop, 1)
     assert _answer(desktop, Answer(jti(1))) == Taken(1, 0, 0, 0)
-    assert len(desktop.ledger.answers) == 2
+    assert [leaf.answer for leaf in desktop.answers()] == ["refused", "acknowledged"]
 
 
 def test_an_answer_to_what_was_never_said_to_be_sent_counts_as_delivery(desktop: Desktop) -> None:
@@ -61,14 +64,14 @@ def test_an_answer_to_what_was_never_said_to_be_sent_counts_as_delivery(desktop:
 def test_answers_of_another_partner_and_to_unknown_messages_change_nothing(desktop: Desktop) -> None:
     desktop.tell(1)
     assert _answer(desktop, Answer(jti(1)), Answer(jti(2)), partner="agency") == Taken(0, 0, 2, 0)
-    assert (desktop.state(1), desktop.ledger.answers) == ("pending", [])
+    assert (desktop.state(1), desktop.answers()) == ("pending", [])
 
 
 def test_a_second_answer_changes_nothing(desktop: Desktop) -> None:
     desktop.tell(1)
     _answer(desktop, Answer(jti(1)))
     assert _answer(desktop, Answer(jti(1), "invalid_key")) == Taken(0, 0, 0, 1)
-    assert (desktop.state(1), len(desktop.ledger.answers)) == ("acknowledged", 1)
+    assert (desktop.state(1), len(desktop.answers())) == ("acknowledged", 1)
 
 
 def test_a_message_is_overdue_a_day_after_it_was_delivered_and_its_late_answer_counts(desktop: Desktop) -> None:
@@ -83,6 +86,7 @@ def test_a_message_is_overdue_a_day_after_it_was_delivered_and_its_late_answer_c
     assert desktop.state(1) == "overdue"
     assert _answer(desktop, Answer(jti(1))) == Taken(1, 0, 0, 0)
     assert desktop.state(1) == "acknowledged"
+    assert [leaf.answer for leaf in desktop.answers()] == ["overdue", "overdue", "acknowledged"]
 
 
 def test_a_withdrawal_is_overdue_four_hours_after_it_was_made_even_if_it_never_left(desktop: Desktop) -> None:
@@ -106,7 +110,7 @@ def test_a_late_answer_to_a_superseded_message_has_a_leaf_and_leaves_its_state(d
     _delivered(desktop, 1)
     desktop.tell(2, kind="deletion", supersedes=1)
     assert _answer(desktop, Answer(jti(1))) == Taken(1, 0, 0, 0)
-    assert (desktop.state(1), len(desktop.ledger.answers)) == ("deleted", 1)
+    assert (desktop.state(1), len(desktop.answers())) == ("deleted", 1)
 
 
 def test_only_a_told_message_of_the_same_partner_is_superseded(desktop: Desktop) -> None:

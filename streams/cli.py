@@ -26,6 +26,8 @@ Command = Callable[..., Any]
 ROOMS = {
     "backtest": "streams.backtest_cli:backtest_command",
     "cases": "review.cli:cases",
+    "deliverer": "streams.delivery_cli:deliverer",
+    "delivery": "streams.delivery_cli:delivery",
     "features": "streams.features_cli:features",
     "history": "history.cli:history",
     "keys": "vault.cli:keys",

@@ -32,6 +32,7 @@ ROOMS = {
     "history": "history.cli:history",
     "keys": "vault.cli:keys",
     "models": "streams.models_cli:models",
+    "partner-api": "streams.delivery_cli:partner_api",
     "publish": "events.cli:publish",
     "rules": "streams.rules_cli:rules",
     "schemas": "events.cli:schemas",

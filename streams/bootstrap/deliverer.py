@@ -3,9 +3,11 @@
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
@@ -16,7 +18,9 @@ from sharing.delivery.answers import Answers
 from sharing.delivery.deliverer import Deliverer, Way
 from sharing.delivery.desk import Desk
 from sharing.delivery.limits import Limits
+from sharing.delivery.push import Push, PushSettings
 from sharing.delivery.schedule import Schedule
+from sharing.delivery.ways import Ways
 from sharing.ledger.checkpoints import Signer
 from sharing.ledger.store import Ledger
 from sharing.tokens.keys import PartnerKeys, load_partner
@@ -66,12 +70,36 @@ async def _work(settings: DeliverySettings) -> None:
         answers = Answers(made, settings.issuer, partial(keys_of, settings), now_ms)
         reader = Acknowledgements(settings.brokers, group("deliverer"), names, answers, counted.answered)
         await started(stack, reader)
-        by_kafka = Way(ByKafka(sender, made.roots, made.checkpoint if settings.keyring else None).send)
-        deliverer = Deliverer(made, lambda partner: by_kafka if partner in names else None, counted)
+        checkpoint = made.checkpoint if settings.keyring else None
+        by_kafka = Way(ByKafka(sender, made.roots, checkpoint).send)
+        urls = push_urls(agreed)
+        pushing = PushSettings(loopback=settings.loopback)
+        by_push = Way(Push(urls, _trusting(settings.push_ca), pushing, checkpoint).send, pushing.at_most)
+        ways = Ways(sql, by_kafka, by_push, frozenset(urls))
+        deliverer = Deliverer(made, ways.of, counted)
         if settings.metrics_port is not None:
             site = await serve(metrics, lambda: deliverer.ready, settings.metrics_host, settings.metrics_port)
             stack.push_async_callback(site.cleanup)
         await first_to_end(deliverer.run(), reader.run())
+
+
+def push_urls(agreed: Sequence[Contract]) -> dict[str, str]:
+    """By partner the URL that its contract pins."""
+    return {contract.partner: url for contract in agreed if (url := push_url(contract)) is not None}
+
+
+def push_url(contract: Contract) -> str | None:
+    return getattr(contract, "push_url", None)
+
+
+def event_uri(contract: Contract) -> str:
+    return getattr(contract, "event_uri", f"https://schemas.amana.example/event/{contract.partner}/v{contract.version}")
+
+
+def _trusting(ca: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def contracts(settings: DeliverySettings) -> list[Contract]:

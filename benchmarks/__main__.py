@@ -16,6 +16,7 @@ NAMES = {
     "pipeline": "orders/s of the whole path, beside stock Faust and plain loops",
     "costs": "processor time an order, stage by stage",
     "decide": "processor time of score, rules, policy and reasons",
+    "rules": "processor time of rules alone, by what they look at",
     "latency": "produce-to-decision latency at 200 orders/s",
     "memory": "resident memory of screening after a million facts",
     "features": "orders/s of the feature store, beside the usual Redis counters",
@@ -24,6 +25,8 @@ NAMES = {
     "backfill": "a million orders' vectors from their facts",
     "detection": "fraud found in public data sets, which --orders and --synccfd name",
     "simulated_detection": "fraud's money found in the simulated store, by kind, beside baselines",
+    "automation": "how well scripts are told from people, in stores not seen before",
+    "training": "time and memory of training on a million rows",
 }
 QUICK = Path("var/benchmarks")
 DETECTION = ROOT / "docs" / "detection.md"
@@ -52,6 +55,7 @@ def main(
     pipeline   orders/s of the whole path, beside stock Faust and plain loops
     costs      processor time an order, stage by stage
     decide     processor time of score, rules, policy and reasons
+    rules      processor time of rules alone, by what they look at
     latency    produce-to-decision latency at 200 orders/s
     memory     resident memory of screening after a million facts
     features   orders/s of the feature store, beside the usual Redis counters
@@ -60,6 +64,8 @@ def main(
     backfill   a million orders' vectors from their facts
     detection  fraud found in public data sets: left out unless one is named
     simulated_detection  fraud's money found in the simulated store, by kind, beside baselines
+    automation  how well scripts are told from people, in stores not seen before
+    training   time and memory of training on a million rows
 
     \b
     Examples:
@@ -95,7 +101,7 @@ def main(
 
 def page_of(name: str) -> Path:
     """The document that has a place for the benchmark's result."""
-    return DETECTION if name == "simulated_detection" else DOCUMENT
+    return DETECTION if name in {"simulated_detection", "automation", "training"} else DOCUMENT
 
 
 if __name__ == "__main__":

@@ -38,6 +38,12 @@ _OPTIONS = (
         help="The folder of contracts; by default those that come with Amana.",
     ),
     click.option(
+        "--signers",
+        envvar="AMANA_SIGNERS",
+        type=PATH,
+        help="Who may sign contracts: a push goes to a URL that is signed for.",
+    ),
+    click.option(
         "--keyring",
         envvar="AMANA_KEYRING",
         type=PATH,

@@ -3,6 +3,7 @@
 import os
 import ssl
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sharing.delivery.http import Endpoints, HttpSettings
 from sharing.delivery.streams import Terms
 from streams.bootstrap import now_ms
 from streams.bootstrap.database import engine
-from streams.bootstrap.deliverer import contracts, desk, event_uri, keys_of, push_url
+from streams.bootstrap.deliverer import contracts, desk, keys_of, push_urls
 from streams.delivery_settings import DeliverySettings
 from streams.errors import Unservable
 from streams.settings import Settings
@@ -70,7 +71,7 @@ def application(settings: DeliverySettings, now: Callable[[], int] = now_ms) -> 
         made,
         settings.issuer,
         partial(keys_of, settings),
-        terms(settings, contracts(settings)).get,
+        terms(settings, contracts(settings), datetime.fromtimestamp(now() / 1000, UTC).date()).get,
         now,
         os.urandom,
         lambda partner, rows: log.error("outbox.unledgered", partner=partner, messages=rows),
@@ -79,20 +80,15 @@ def application(settings: DeliverySettings, now: Callable[[], int] = now_ms) -> 
     return Endpoints(counter, settings.issuer, partial(_published, settings.jwks), checkpoint, HttpSettings())
 
 
-def terms(settings: DeliverySettings, agreed: list[Contract]) -> dict[str, Terms]:
+def terms(settings: DeliverySettings, agreed: list[Contract], today: date) -> dict[str, Terms]:
     """What each partner's contracts say of its stream."""
-    by_partner: dict[str, list[Contract]] = {}
+    events: dict[str, list[str]] = {}
     for contract in agreed:
-        by_partner.setdefault(contract.partner, []).append(contract)
-    poll_root = f"{settings.issuer}/ssf/poll"
+        events.setdefault(contract.partner, []).append(contract.event_uri)
+    urls, poll_root = push_urls(settings, today), f"{settings.issuer}/ssf/poll"
     return {
-        partner: Terms(
-            settings.issuer,
-            tuple(dict.fromkeys(map(event_uri, theirs))),
-            next(filter(None, map(push_url, theirs)), None),
-            poll_root,
-        )
-        for partner, theirs in by_partner.items()
+        partner: Terms(settings.issuer, tuple(dict.fromkeys(found)), urls.get(partner), poll_root)
+        for partner, found in events.items()
     }
 
 

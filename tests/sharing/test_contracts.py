@@ -219,11 +219,10 @@ def test_a_contract_changed_anywhere_is_refused_or_is_a_whole_contract(one: int,
         lines[one] = lines[one][: len(lines[one]) // 2]
     try:
         contract = parse("\n".join(lines), "changed.yaml")
-    except ContractError as error:
-        assert str(error).startswith("changed.yaml")
-    else:
-        told = json.loads(compile_contract(contract, b"k" * 32).project(disclosable()))
-        assert set(told) <= {"jti", *(term.name for term in contract.fields)}
+    except ContractError:
+        return
+    told = json.loads(compile_contract(contract, b"k" * 32).project(disclosable()))
+    assert set(told) <= {"jti", *(term.name for term in contract.fields)}
 
 
 def test_a_bomb_of_aliases_is_refused_before_it_is_read_out() -> None:

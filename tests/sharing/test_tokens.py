@@ -140,6 +140,11 @@ def test_another_encryption_is_refused(header: dict[str, Any]) -> None:
     assert reason(encrypted(signed(), header)) == "algorithm"
 
 
+@pytest.mark.parametrize("cty", ["jwt", "text/plain"])
+def test_an_encryption_of_something_else_is_no_token(cty: str) -> None:
+    assert reason(encrypted(signed(), {**OUTER, "cty": cty})) == "type"
+
+
 def test_a_shared_secret_in_place_of_key_agreement_is_refused() -> None:
     key = OctKey.import_key(base64.urlsafe_b64decode(TO.recipient.as_dict()["x"] + "="))
     assert reason(encrypted(signed(), {**OUTER, "alg": "dir"}, key)) == "algorithm"

@@ -335,6 +335,21 @@ def test_a_payload_that_names_another_message_is_not_sealed() -> None:
         sealed(b'{"jti":"BBBBBBBBBBBBBBBBBBBBBB"}')
 
 
+@pytest.mark.parametrize(
+    ("jti", "sub_id", "uri"),
+    [
+        ("short", "case-1", EVENT),
+        (JTI + "A", "case-1", EVENT),
+        (JTI, "", EVENT),
+        (JTI, "x" * 257, EVENT),
+        (JTI, "c", ""),
+    ],
+)
+def test_what_nobody_could_read_as_ours_is_not_sealed(jti: str, sub_id: str, uri: str) -> None:
+    with pytest.raises(TokenError):
+        sealer().seal("acquirer", jti, sub_id, uri, b"{}", NOW_MS)
+
+
 def test_nothing_is_sealed_to_a_partner_without_keys() -> None:
     with pytest.raises(TokenError, match="merchant: no public keys of this partner are held"):
         sealed(partner="merchant")

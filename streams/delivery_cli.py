@@ -66,7 +66,8 @@ _OPTIONS = (
         help="New messages to a partner a day (UTC); urgent ones go ahead of it.",
     ),
     click.option(
-        "--loopback",
+        "--allow-loopback",
+        "loopback",
         is_flag=True,
         help="For demonstrations alone: push to this machine, and serve on it without TLS.",
     ),
@@ -113,14 +114,14 @@ def deliverer(contracts: Path | None, **settings: Any) -> None:
 def partner_api(contracts: Path | None, **settings: Any) -> None:
     """Serve partners that poll, and those that set up a stream: RFC 8936, OpenID Shared Signals Framework 1.0.
 
-    https alone: without TLS it serves this machine, and with --loopback only. --issuer is the address at which partners
-    reach it.
+    https alone: without TLS it serves this machine, and with --allow-loopback only. --issuer is the address at which
+    partners reach it.
 
     \b
     Examples:
       amana partner-api --issuer https://signals.store.example --host 0.0.0.0 --port 443 --jwks var/jwks.json \
         --certificate cert.pem --private-key key.pem
-      amana partner-api --issuer http://127.0.0.1:8443 --loopback
+      amana partner-api --issuer http://127.0.0.1:8443 --allow-loopback
     """
     from streams import logs
     from streams.bootstrap.partner_api import run_partner_api

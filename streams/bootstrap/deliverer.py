@@ -98,7 +98,7 @@ def push_urls(settings: DeliverySettings, today: date) -> dict[str, str]:
         if not begun or (url := begun[-1][1].push_url) is None:
             continue
         if begun[-1][1].to_this_machine and not settings.loopback:
-            raise ContractError(f"{path}: pushes to this machine; only a demonstration may (--loopback)")
+            raise ContractError(f"{path}: pushes to this machine; only a demonstration may (--allow-loopback)")
         check_signed(begun, _signers(settings))
         urls[begun[-1][1].partner] = url
     return urls

@@ -94,7 +94,7 @@ class Store(NamedTuple):
             f"{self.folder}/keyring.json",
             "--contracts",
             f"{self.folder}/contracts",
-            "--allow-loopback",
+            "--demo",
         )
         return [sys.executable, "-m", "streams.cli", name, *where, *more, *options]
 

@@ -89,7 +89,15 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     partner: str
     contract: bytes
     case_id: str
+    person: str
     payload: bytes
+
+
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that is approved and in force, and the partner who asked."""
+
+    partner: str
+    request: Request
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +129,7 @@ class Projector:
         disclosable: Disclosable | None,
         told: Sequence[Told],
         now_ms: int,
-        request: Request | None = None,
+        granted: Granted | None = None,
     ) -> Answer:
         """`disclosable` is None where nothing may be told of the case (any more); `told` what its partners have.
 
@@ -133,7 +141,7 @@ class Projector:
         if disclosable is None:
             return Answer()
         if trigger.kind == "requested":
-            return self._gathered(self._requested(disclosable, request, now_ms))
+            return self._gathered(self._requested(disclosable, granted, now_ms))
         steps = list(self._first(trigger.kind, disclosable, told, now_ms))
         if trigger.kind != "flagged":
             steps += self._put_right(trigger.kind, disclosable, told, now_ms)
@@ -163,6 +171,12 @@ class Projector:
         """What a partner knows a case by over its messages: no other partner has the same, and it opens nothing."""
         return named(self._key, framed("sub_id", partner, case_id))
 
+    def person(self, partner: str, disclosable: Disclosable) -> str:
+        """Tells the people of a batch apart; the case stands for a customer who is not known."""
+        customer = disclosable.order.customer_id
+        kind, who = ("customer", customer) if customer else ("case", disclosable.decision_id)
+        return named(self._key, framed("person", partner, kind, who))
+
     def projection(self, contract: bytes) -> Projects | None:
         """The compiled contract of that hash, if it is still in force."""
         return self._by_hash.get(contract)
@@ -191,7 +205,10 @@ class Projector:
         contract, case_id = projection.contract, disclosable.decision_id
         hashed, jti, payload = contract_hash(contract), projection.message_id(case_id), projection.project(disclosable)
         if contract.delivery == "batch":
-            return Waiting(jti=jti, partner=contract.partner, contract=hashed, case_id=case_id, payload=payload)
+            person = self.person(contract.partner, disclosable)
+            return Waiting(
+                jti=jti, partner=contract.partner, contract=hashed, case_id=case_id, person=person, payload=payload
+            )
         sub_id = self.sub_id(contract.partner, case_id)
         return self.disclosed(jti, contract.partner, hashed, case_id, sub_id, payload, now_ms)
 
@@ -237,19 +254,19 @@ class Projector:
                 )
 
     def _requested(
-        self, disclosable: Disclosable, request: Request | None, now_ms: int
+        self, disclosable: Disclosable, granted: Granted | None, now_ms: int
     ) -> "Iterator[Message | str]":
         """One request's answer: by the contract of the partner who asked, under the request's own id."""
-        if request is None:
+        if granted is None:
             yield "no request that is approved and has not expired"
             return
-        answered = msgspec.structs.replace(disclosable, request=request, at_ms=now_ms)
+        answered = msgspec.structs.replace(disclosable, request=granted.request, at_ms=now_ms)
         for projection in self._projections:
             contract = projection.contract
-            if contract.trigger == "requested" and contract.partner == request.partner:
+            if contract.trigger == "requested" and contract.partner == granted.partner:
                 yield self._attempt(contract.partner, lambda p=projection: self._answered(p, answered, now_ms))
                 return
-        yield f"{request.partner}: no contract that answers requests is in force"
+        yield f"{granted.partner}: no contract that answers requests is in force"
 
     def _answered(self, projection: Projects, disclosable: Disclosable, now_ms: int) -> Message:
         contract, case_id = projection.contract, disclosable.decision_id

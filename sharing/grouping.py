@@ -7,7 +7,6 @@ import sqlalchemy as sa
 
 from sharing import batches, waiting
 from sharing.batches import Group, Shuffle
-from sharing.errors import ProjectionError
 from sharing.projector import Message, Projector, contract_hash
 from sharing.projection import Projection
 from sharing.waiting import Left
@@ -40,29 +39,39 @@ class Grouping:
         hashed = contract_hash(contract)
         waiting_now = waiting.waits(connection, contract.partner, hashed)
         ladder = batches.ladder_of([term.name for term in contract.fields])
-        found = batches.released(
-            waiting_now, ladder, now_ms, self._shuffle, k=self._k, patience_ms=self._patience_ms
-        )
+        least = self._k_of(projection)
+        found = batches.released(waiting_now, ladder, now_ms, self._shuffle, k=least, patience_ms=self._patience_ms)
         return [self._message(connection, projection, group, now_ms) for group in found]
 
     def follow_up(self, left: Left, now_ms: int) -> Message:
-        """What is told when a case leaves a group: how many are left, or that the group is withdrawn."""
-        projection = self._projector.projection(left.head.contract)
-        sub_id = self._sub_id(left.group_jti)
-        if projection is None or left.people < self._k:
-            return self._projector.follow_up("withdrawal", left.head, None, now_ms, sub_id)
-        content = counted(projection, left.payload, left.cases)
-        return self._projector.follow_up("correction", left.head, None, now_ms, sub_id, content)
+        """What is told when a case leaves a group: how many are left, or that the group is withdrawn.
+
+        Raises SharingError.
+        """
+        projection, sub_id = self._projector.projection(left.head.contract), self._sub_id(left.group_jti)
+        if projection is None or left.people < self._k_of(projection):
+            return self._projector.taken_back("withdrawal", left.head, None, sub_id, now_ms)
+        jti = named(self._key, framed("group", "correction", left.head.jti))
+        head = {"jti": jti, "supersedes": left.head.jti}
+        payload = projection.counted(_with(left.payload, head), left.cases)
+        return self._projector.corrected(left.head, None, sub_id, payload, now_ms)
 
     def _message(self, connection: sa.Connection, projection: Projection, group: Group, now_ms: int) -> Message:
-        contract = projection.contract
-        hashed = contract_hash(contract)
+        hashed, partner = contract_hash(projection.contract), projection.partner
         members = sorted(member.jti for member in group.members)
-        jti = named(self._key, framed("group", contract.partner, hashed.hex(), *members))
-        values = msgspec.json.encode({"jti": jti, **group.values})
+        jti = named(self._key, framed("group", partner, hashed.hex(), *members))
+        values = msgspec.json.encode(group.values)
+        payload = projection.counted(_with(values, {"jti": jti}), len(group.members))
         waiting.release(connection, jti, values, group)
-        payload = counted(projection, values, len(group.members))
-        return self._projector.disclosed(jti, contract.partner, hashed, None, self._sub_id(jti), payload, now_ms)
+        return self._projector.disclosed(partner, hashed, None, self._sub_id(jti), payload, now_ms)
+
+    def _k_of(self, projection: Projection) -> int:
+        release = projection.contract.release
+        return max(self._k, release.group_of) if release else self._k
 
     def _sub_id(self, group_jti: str) -> str:
         return named(self._key, framed("group's sub_id", group_jti))
+
+
+def _with(values: bytes, more: dict[str, str]) -> bytes:
+    return msgspec.json.encode(more | msgspec.json.decode(values))

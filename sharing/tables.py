@@ -189,10 +189,13 @@ requests = Table(
     Column("state", String(16), nullable=False),
 )
 
-approvals = Table(
-    "sharing_approvals",
+# Who did what to a request; `place` is the audit leaf's on the ledger.
+request_steps = Table(
+    "sharing_request_steps",
     metadata,
     Column("reference", String(64), ForeignKey("sharing_requests.reference"), primary_key=True),
+    Column("action", String(16), primary_key=True),
     Column("actor", String(64), primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
+    Column("place", _PLACE, nullable=False),
 )

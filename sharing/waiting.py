@@ -21,6 +21,7 @@ class Left(NamedTuple):
     group_jti: str
     head: Told
     payload: bytes
+    cases: int
     people: int
 
 
@@ -69,9 +70,9 @@ def leave(connection: sa.Connection, case_id: str) -> list[Left]:
     return [_left(connection, jti) for jti in groups]
 
 
-def follow(connection: sa.Connection, group_jti: str, head: str) -> None:
-    """What stands of the group is another message now."""
-    connection.execute(sa.update(tables.groups).where(_groups.jti == group_jti).values(head=head))
+def follow(connection: sa.Connection, head: str, successor: str) -> None:
+    """What stood of a group is superseded by another message."""
+    connection.execute(sa.update(tables.groups).where(_groups.head == head).values(head=successor))
 
 
 def _left(connection: sa.Connection, group_jti: str) -> Left:
@@ -82,10 +83,9 @@ def _left(connection: sa.Connection, group_jti: str) -> Left:
         .where(_groups.jti == group_jti)
     )
     row = connection.execute(query).one()
-    people = connection.scalar(
-        sa.select(sa.func.count(sa.distinct(_members.person))).where(_members.group_jti == group_jti)
-    )
-    return Left(group_jti, told(row), bytes(row.payload), int(people or 0))
+    counts = sa.select(sa.func.count(), sa.func.count(sa.distinct(_members.person)))
+    cases, people = connection.execute(counts.where(_members.group_jti == group_jti)).one()
+    return Left(group_jti, told(row), bytes(row.payload), cases, people)
 
 
 def told(row: sa.Row[Any]) -> Told:

@@ -40,9 +40,7 @@ class Requests:
         self._ledger = ledger
         self._random = random
 
-    def ask(
-        self, connection: sa.Connection, request: LawRequest, contract: Contract | None, now_ms: int
-    ) -> LawRequest:
+    def ask(self, connection: sa.Connection, request: LawRequest, contract: Contract | None, now_ms: int) -> LawRequest:
         """Enter a request. Raises RequestRefused, also for a reference that is known."""
         asked(request, contract, now_ms)
         if _found(connection, request.reference) is not None:
@@ -126,9 +124,7 @@ def _found(connection: sa.Connection, reference: str, *, lock: bool = True) -> L
     if row is None:
         return None
     approvals = (
-        sa.select(_steps.actor)
-        .where(_steps.reference == reference, _steps.action == "approve")
-        .order_by(_steps.place)
+        sa.select(_steps.actor).where(_steps.reference == reference, _steps.action == "approve").order_by(_steps.place)
     )
     fields = msgspec.json.decode(row["fields"], type=tuple[str, ...])
     return LawRequest(**{**row, "fields": fields, "approved_by": tuple(connection.scalars(approvals))})

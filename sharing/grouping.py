@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from sharing import batches, waiting
 from sharing.batches import Group, Shuffle
-from sharing.projector import Message, Projector, contract_hash
 from sharing.projection import Projection
+from sharing.projector import Message, Projector, contract_hash
 from sharing.waiting import Left
 from vault.chain import framed, named
 

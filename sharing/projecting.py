@@ -142,7 +142,7 @@ class Projecting(NamedTuple):
 
 @contextmanager
 def begun(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that writes: on SQLite it holds the database from its beginning, so that it never has to give up."""
+    """A transaction that writes: on SQLite it holds the database from its beginning, and never has to give it up."""
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -46,9 +46,7 @@ class Trigger(Protocol):
 class Seals(Protocol):
     """sharing.tokens.Sealer."""
 
-    def seal(
-        self, partner: str, jti: str, sub_id: str, event_uri: str, payload: bytes, issued_at_ms: int
-    ) -> bytes: ...
+    def seal(self, partner: str, jti: str, sub_id: str, event_uri: str, payload: bytes, issued_at_ms: int) -> bytes: ...
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,7 +177,7 @@ class Projector:
 
     def _first(
         self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], now_ms: int
-    ) -> Iterator[Made]:
+    ) -> Iterator[Made | None]:
         have = {each.contract for each in told}
         day = datetime.fromtimestamp(now_ms / 1000, UTC).date()
         for projection in self._projections:
@@ -205,7 +203,7 @@ class Projector:
 
     def _put_right(
         self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], now_ms: int
-    ) -> Iterator[Made]:
+    ) -> Iterator[Made | None]:
         for each in told:
             if each.state in _LIVE:
                 made = attempt(each.partner, lambda e=each: self._righted(kind, e, disclosable, now_ms))  # type: ignore[misc]
@@ -220,11 +218,11 @@ class Projector:
             return self.taken_back("withdrawal", told, case_id, sub_id, now_ms)
         if projection is None or projection.contract.trigger == "requested":
             return None
-        if kind == "confirmed" and not tells_verdicts(projection, disclosable):
+        if kind == "confirmed" and (projection.contract.trigger == kind or not tells_verdicts(projection, disclosable)):
             return None
         return self.corrected(told, case_id, sub_id, projection.project(disclosable, told.jti), now_ms)
 
-    def _taken_back(self, case_id: str, told: Sequence[Told], kind: Kind, now_ms: int) -> Iterator[Made]:
+    def _taken_back(self, case_id: str, told: Sequence[Told], kind: Kind, now_ms: int) -> Iterator[Made | None]:
         held = _LIVE | {"withdrawn"} if kind == "deletion" else _LIVE
         for each in told:
             if each.state in held:
@@ -233,7 +231,7 @@ class Projector:
 
     def _requested(
         self, disclosable: Disclosable, granted: Granted | None, told: Sequence[Told], now_ms: int
-    ) -> Iterator[Made]:
+    ) -> Iterator[Made | None]:
         """One request's answer, by the contract of the partner who asked."""
         if granted is None:
             yield "no request that is approved and has not expired"
@@ -272,11 +270,17 @@ class Projector:
             contract=contract,
             case_id=case_id,
             kind=kind,
-            supersedes=supersedes and supersedes.jti,
+            supersedes=None if supersedes is None else supersedes.jti,
             sealed=sealed,
             salt=salt,
             leaf=_leaf(
-                kind, partner, contract, sealed, leaves.commitment(salt, case_id or "", jti, payload), now_ms, supersedes
+                kind,
+                partner,
+                contract,
+                sealed,
+                leaves.commitment(salt, case_id or "", jti, payload),
+                now_ms,
+                supersedes,
             ),
         )
 
@@ -286,9 +290,7 @@ def _leaf(
 ) -> leaves.Disclosed | leaves.Superseding:
     hashed = leaves.hash_of(sealed)
     if supersedes is None:
-        return leaves.Disclosed(
-            at_ms=now_ms, partner=partner, contract=contract, sealed=hashed, commitment=commitment
-        )
+        return leaves.Disclosed(at_ms=now_ms, partner=partner, contract=contract, sealed=hashed, commitment=commitment)
     return leaves.Superseding(
         at_ms=now_ms,
         partner=partner,

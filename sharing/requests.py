@@ -5,7 +5,7 @@ neither of them the one who entered it; then it is answered with exactly those f
 """
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -20,7 +20,7 @@ State = Literal["asked", "approved", "refused", "answered"]
 Action = Literal["ask", "approve", "refuse", "answer"]
 APPROVALS = 2
 LONGEST_MS = 90 * 24 * 3_600_000
-_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{2,63}")
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{2,63}")
 
 # Every change of state that there is; whatever is not here is refused.
 TRANSITIONS: Mapping[tuple[State, Action], State] = {
@@ -46,7 +46,7 @@ class LawRequest(msgspec.Struct, frozen=True, kw_only=True):
     approved_by: tuple[str, ...] = ()
 
 
-def officer(actor: str, roles: Mapping[str, Set[Role]]) -> str:
+def officer(actor: str, roles: Mapping[str, frozenset[Role]]) -> str:
     """The actor, if a privacy officer. Raises RequestRefused: nobody else learns so much as that a request exists."""
     if "privacy_officer" not in roles.get(actor, frozenset()):
         raise RequestRefused("requests are for privacy officers; the roles file names none by that actor")
@@ -63,7 +63,7 @@ def asked(request: LawRequest, contract: Contract | None, now_ms: int) -> LawReq
     if not request.fields or len(set(request.fields)) != len(request.fields):
         raise RequestRefused("expected one field or more, each once")
     if not _REFERENCE.fullmatch(request.reference) or holds_card_number(request.reference):
-        raise RequestRefused("reference: expected 3 to 64 letters, digits and . _ : / -")
+        raise RequestRefused("reference: expected 3 to 64 letters, digits and . _ : -")
     if not 10 <= len(request.basis) <= 200 or not request.basis.isprintable() or holds_card_number(request.basis):
         raise RequestRefused("basis: expected 10 to 200 printable characters that say by which law")
     if not now_ms < request.expires_at_ms <= now_ms + LONGEST_MS:

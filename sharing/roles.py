@@ -1,7 +1,7 @@
 """Who may do what, from a small file until people sign in: a name to a line, and its roles.
 
-    noura: [privacy_officer]
-    saud: [privacy_officer, analyst]
+noura: [privacy_officer]
+saud: [privacy_officer, analyst]
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ MAX_BYTES = 64 * 1024
 
 
 def load(path: Path) -> dict[str, frozenset[Role]]:
-    """Read the file. Raises RolesError, also where others than its owner may write to it: they could name themselves."""
+    """Read the file. Raises RolesError, also where others may write to it: they could name themselves."""
     try:
         if path.stat().st_mode & 0o022:
             raise RolesError(f"{path}: others than its owner may write to it; run `chmod go-w` on it")

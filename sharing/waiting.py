@@ -88,7 +88,7 @@ def _left(connection: sa.Connection, group_jti: str) -> Left:
     return Left(group_jti, told(row), bytes(row.payload), cases, people)
 
 
-def told(row: sa.Row[Any]) -> Told:
+def told(row: Any) -> Told:
     return Told(
         jti=row.jti, partner=row.partner, contract=bytes(row.contract), kind=row.kind, state=row.state, place=row.place
     )

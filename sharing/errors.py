@@ -8,6 +8,8 @@ AmanaError
     ├── RolesError        a roles file that is ill-formed, or that others may write to
     ├── RequestRefused    a request of the law that may not be entered, approved or answered, or not by this person
     ├── TokenError        a token or an acknowledgement that is not taken, or cannot be made; `reason` says why
+    ├── DeliveryError     a delivery that cannot be made or changed as asked
+    │   └── TransitionRefused  a state that the life cycle's table does not allow from where the disclosure is
     └── LedgerError       an ill-formed leaf, or an entry that is not there
         ├── LedgerBroken  stored rows that contradict each other or what was signed: names the entries
         └── BadProof      a checkpoint, receipt or proof that is ill-formed, or signed by nobody who is trusted
@@ -34,6 +36,14 @@ class RolesError(SharingError):
 
 class RequestRefused(SharingError):
     """A request of the law that may not be entered, approved or answered, or not by this person."""
+
+
+class DeliveryError(SharingError):
+    """A delivery that cannot be made or changed as asked."""
+
+
+class TransitionRefused(DeliveryError):
+    """A state that the life cycle's table does not allow from where the disclosure is."""
 
 
 class KeysError(SharingError):

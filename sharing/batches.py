@@ -101,7 +101,7 @@ def ladder_of(fields: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_hour(now_ms: int, release: Release | None = None) -> bool:
-    """Whether a contract's batches leave now."""
+    """Whether a contract's batches leave now: on its day, in its hour (UTC)."""
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     if release is None:
         return now.hour == HOUR

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from sharing import tables, waiting
+from sharing import batches, tables, waiting
 from sharing.asking import granted
 from sharing.delivery import disclosures
 from sharing.delivery.lifecycle import SUPERSEDED
@@ -74,10 +74,12 @@ class Projecting(NamedTuple):
                 self._settle(connection, trigger, answer, now_ms)
             return Step(len(taken), recorded, [why for answer in answers for why in answer.failures])
 
-    def release(self) -> Step:
-        """Release what batches may leave now, a transaction for each contract; `clock` does not matter here."""
+    def release(self, *, at_any_hour: bool = False) -> Step:
+        """Release the batches whose hour it is, a transaction for each contract."""
         recorded: list[tuple[str, str]] = []
         for projection in self.grouping.projections:
+            if not at_any_hour and not batches.is_hour(self.clock(), projection.contract.release):
+                continue
             with begun(self.engine) as connection:
                 now_ms = self.clock()
                 recorded += self._record(connection, self.grouping.released(connection, projection, now_ms), now_ms)

@@ -1,4 +1,4 @@
-"""Flagged decisions to cases and partner messages."""
+"""Flagged decisions to cases."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,14 +12,13 @@ from models.decisions import Decision
 from review.opener import Opener, opens_case
 from streams.kafka import RawOrders
 from streams.metrics import Metrics
-from streams.stages import Record, Sends, Unhurried, decode_decisions
+from streams.stages import Record, Unhurried, decode_decisions
 
 
 class OpenerStage(Unhurried):
-    def __init__(self, opener: Opener, orders: RawOrders, sender: Sends, metrics: Metrics) -> None:
+    def __init__(self, opener: Opener, orders: RawOrders, metrics: Metrics) -> None:
         self._opener = opener
         self._orders = orders
-        self._sender = sender
         self._metrics = metrics
 
     async def handle(self, tp: TP, records: Sequence[Record]) -> None:
@@ -28,11 +27,8 @@ class OpenerStage(Unhurried):
         if not flagged:
             return
         orders = {decision.source: await self._order(decision) for decision in flagged}
-        messages = await asyncio.to_thread(self._opener.handle, flagged, orders.get)
+        await asyncio.to_thread(self._opener.handle, flagged, orders.get)
         self._metrics.cases.inc(len(flagged))
-        for partner, key, body in messages:
-            await self._sender.send(topics.share_topic(partner), tp.partition, [(key.encode(), body)])
-            self._metrics.shared.labels(partner).inc()
 
     async def _order(self, decision: Decision) -> OrderPlaced | None:
         record = await self._orders.fetch(decision.source)

@@ -87,6 +87,11 @@ def contracts(settings: ProjectorSettings) -> list[Contract]:
     return [load(path) for path in sorted(settings.contracts.glob("*.yaml"))]
 
 
+def told_on_blocks() -> list[Contract]:
+    """Those whose messages an outcome alone decides on, for `amana whatif`."""
+    return [each for each in contracts(ProjectorSettings()) if each.trigger == "blocked"]
+
+
 def housekeeping(settings: ProjectorSettings, sql: Engine) -> Callable[[], None]:
     """What the projector does between steps: partners' reports become labels, and labels are published."""
     store = CaseStore(sql)

@@ -23,6 +23,7 @@ from sharing.errors import KeysError
 Use = Literal["sig", "enc"]
 MAX_FILE_BYTES = 64 * 1024
 MAX_SIGNERS = 4
+PRIVATE = ".private.json"  # what the file with the private halves ends in
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")  # as a contract's `partner`
 
 # `$` alone also matches before a last newline in Python, so the look-ahead.
@@ -112,6 +113,8 @@ def imported(jwk: PublicJwk) -> OKPKey:
 
 def load_partner(path: Path) -> PartnerKeys:
     """Read `NAME.json`. Raises KeysError."""
+    if path.name.endswith(PRIVATE):
+        raise KeysError(f"{path}: a partner's private set, which stays with the partner; expected NAME.json alone")
     if not NAME.fullmatch(path.stem):
         raise KeysError(f"{path}: a partner's name is lower-case letters, digits and hyphens, at most 32")
     try:
@@ -129,7 +132,10 @@ def load_partner(path: Path) -> PartnerKeys:
 
 
 def load_partners(folder: Path) -> dict[str, PartnerKeys]:
-    """Every `NAME.json` of a folder, by NAME. Raises KeysError, also when two partners hold the same key."""
+    """Every `NAME.json` of a folder, by NAME. Raises KeysError, also when two partners hold the same key.
+
+    A partner's private file has no business there, and is refused by its name.
+    """
     if not folder.is_dir():
         raise KeysError(f"{folder}: no such folder; expected partners' JWK sets, NAME.json each")
     partners = {path.stem: load_partner(path) for path in sorted(folder.glob("*.json"))}

@@ -51,7 +51,5 @@ def _labelled(connection: sa.Connection, report: Report) -> bool:
     waits = sa.select(tables.outbox.c.place).where(tables.outbox.c.event_id == label.event_id)
     if connection.scalar(waits) is not None:
         return False
-    connection.execute(
-        sa.insert(tables.outbox).values(event_id=label.event_id, body=msgspec.json.encode(label))
-    )
+    connection.execute(sa.insert(tables.outbox).values(event_id=label.event_id, body=msgspec.json.encode(label)))
     return True

@@ -34,7 +34,9 @@ def put(connection: sa.Connection, partner: str, jti: str, verdict: Verdict, now
 def take(connection: sa.Connection, limit: int = 100) -> list[Report]:
     """The next ones, in the order in which they were noted; gone when the caller's transaction is committed."""
     query = (
-        sa.select(_reports.place, _reports.jti, _reports.partner, _reports.verdict, _reports.at_ms, _disclosures.case_id)
+        sa.select(
+            _reports.place, _reports.jti, _reports.partner, _reports.verdict, _reports.at_ms, _disclosures.case_id
+        )
         .join(tables.disclosures, _disclosures.jti == _reports.jti)
         .order_by(_reports.place)
         .limit(limit)

@@ -22,7 +22,8 @@ def told(engine: sa.Engine, store: CaseStore, vault: Vault) -> sa.Engine:
     migrate(engine, MIGRATIONS, LOCK)
     store.take_in(open_case(decision(), ORDER, vault, NOW_MS))
     insert = sa.text(
-        "INSERT INTO sharing_disclosures (jti, partner, contract, case_id, kind, state, place, made_at_ms, changed_at_ms)"
+        "INSERT INTO sharing_disclosures"
+        " (jti, partner, contract, case_id, kind, state, place, made_at_ms, changed_at_ms)"
         " VALUES (:jti, :partner, :contract, :case_id, 'disclosure', 'acknowledged', 0, 0, 0)"
     )
     rows = [(JTI, "acquirer", "topic:0:17"), (GROUP, "fellow-merchant", None)]

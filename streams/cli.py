@@ -30,6 +30,7 @@ ROOMS = {
     "history": "history.cli:history",
     "keys": "vault.cli:keys",
     "models": "streams.models_cli:models",
+    "partner": "streams.partner_cli:partner",
     "publish": "events.cli:publish",
     "rules": "streams.rules_cli:rules",
     "schemas": "events.cli:schemas",

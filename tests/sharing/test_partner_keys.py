@@ -111,6 +111,12 @@ def test_two_partners_with_one_key_are_refused(tmp_path: Path) -> None:
         load_partners(tmp_path)
 
 
+def test_a_partners_private_file_among_the_public_ones_is_refused(tmp_path: Path) -> None:
+    written(tmp_path / "acquirer.private.json", ACQUIRER)
+    with pytest.raises(KeysError, match=r"acquirer.private.json: a partner's private set, which stays with"):
+        load_partners(tmp_path)
+
+
 def test_a_partners_name_is_one_that_a_contract_may_have(tmp_path: Path) -> None:
     with pytest.raises(KeysError, match=r"a partner's name is lower-case letters, digits and hyphens"):
         load_partner(written(tmp_path / "Acquirer_1.json", PUBLIC))

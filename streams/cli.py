@@ -26,6 +26,7 @@ Command = Callable[..., Any]
 ROOMS = {
     "backtest": "streams.backtest_cli:backtest_command",
     "cases": "review.cli:cases",
+    "contracts": "sharing.cli:contracts_command",
     "features": "streams.features_cli:features",
     "history": "history.cli:history",
     "keys": "vault.cli:keys",

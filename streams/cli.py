@@ -30,6 +30,7 @@ ROOMS = {
     "features": "streams.features_cli:features",
     "history": "history.cli:history",
     "keys": "vault.cli:keys",
+    "ledger": "streams.ledger_cli:ledger",
     "models": "streams.models_cli:models",
     "partner": "streams.partner_cli:partner",
     "publish": "events.cli:publish",

@@ -4,7 +4,8 @@ Appending writes `sharing_head` first: that row's lock (SQLite: the database's) 
 append, over all processes, each until it commits or rolls back. So append late, and keep the transaction short.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -86,6 +87,12 @@ class Ledger:
         """Of the entries about a message; none once its case is erased."""
         return list(connection.scalars(sa.select(_lookup.place).where(_lookup.jti == jti).order_by(_lookup.place)))
 
+    def opening(self, connection: sa.Connection, place: int) -> dict[str, Any] | None:
+        """What opens a leaf's commitment, by name; None once its case is erased."""
+        query = sa.select(_lookup.case_id, _lookup.jti, _lookup.salt).where(_lookup.place == place)
+        row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else {**row, "salt": bytes(row["salt"])}
+
     def place_of(self, connection: sa.Connection, sealed: bytes) -> int | None:
         """Where sealed bytes of that SHA-256 are on the ledger: only if the tree really includes the leaf that says so.
 
@@ -149,6 +156,18 @@ class Ledger:
         """The hashes over spans, of whole subtrees that are read at once."""
         hashes = _hashes(connection, {node for span in spans for node in cover(span)})
         return [folded(span, hashes) for span in spans]
+
+
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that sees one state of the database throughout, whoever appends meanwhile; nothing is written."""
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        else:
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
+        connection.rollback()
 
 
 def _taken(connection: sa.Connection, count: int) -> int:

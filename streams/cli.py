@@ -27,6 +27,8 @@ ROOMS = {
     "backtest": "streams.backtest_cli:backtest_command",
     "cases": "review.cli:cases",
     "contracts": "sharing.cli:contracts_command",
+    "deliverer": "streams.delivery_cli:deliverer",
+    "delivery": "streams.delivery_cli:delivery",
     "features": "streams.features_cli:features",
     "history": "history.cli:history",
     "keys": "vault.cli:keys",

@@ -37,6 +37,7 @@ class Failed(NamedTuple):
 
 
 Outcome = Sent | Answered | Failed
+Report = Callable[[sa.Connection, str, str, str], None]  # partner, message, verdict
 Told = Literal["taken", "again", "replayed"]
 
 
@@ -117,19 +118,31 @@ class Desk:
         return self._again(lambda c: disclosures.answer(c, self._ledger, partner, answers, statement, now_ms))
 
     def stated(
-        self, partner: str, place: Place, jti: str, answers: Sequence[Answer], statement: bytes
+        self,
+        partner: str,
+        place: Place,
+        jti: str,
+        answers: Sequence[Answer],
+        statement: bytes,
+        verdicts: Mapping[str, str] | None = None,
+        report: Report | None = None,
     ) -> tuple[Told, Taken]:
-        """What a verified acknowledgement says. Its own id counts once; a replay is noted and changes nothing."""
+        """What a verified acknowledgement says. Its own id counts once; a replay changes nothing.
+
+        `report` gets what the partner found out of messages that are its own, in the same transaction.
+        """
         now_ms = self._now_ms()
 
         def record(connection: sa.Connection) -> tuple[Told, Taken]:
             via = f"{place.partition}/{place.position}"
             new = statements.is_new(connection, partner, jti, via, now_ms + _REMEMBERED_MS)
-            if new:
-                return "taken", disclosures.answer(connection, self._ledger, partner, answers, statement, now_ms)
-            if new is False:
-                statements.refuse(connection, partner, place, "replayed", now_ms)
-            return ("again" if new is None else "replayed"), Taken(0, 0, 0, 0)
+            if not new:
+                return ("again" if new is None else "replayed"), Taken(0, 0, 0, 0)
+            taken = disclosures.answer(connection, self._ledger, partner, answers, statement, now_ms)
+            for told, verdict in (verdicts or {}).items():
+                if report is not None and disclosures.was_told(connection, partner, told):
+                    report(connection, partner, told, verdict)
+            return "taken", taken
 
         return self._again(record)
 
@@ -147,6 +160,11 @@ class Desk:
             return late, outbox.expire(connection, now_ms - self._schedule.kept_dead_ms)
 
         return self._again(record)
+
+    def checkpoint(self) -> bytes:
+        """The ledger as it is now, signed; committed before anybody is told."""
+        with self._engine.begin() as connection:
+            return self._ledger.checkpoint(connection, self._now_ms())
 
     def counts(self) -> tuple[dict[str, tuple[int, int, int]], dict[tuple[str, State], int]]:
         with self._engine.connect() as connection:

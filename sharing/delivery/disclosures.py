@@ -27,6 +27,8 @@ class Ledger(Protocol):
 
     def append(self, connection: sa.Connection, leaves: Sequence[Leaf]) -> list[int]: ...
 
+    def checkpoint(self, connection: sa.Connection, now_ms: int) -> bytes: ...
+
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
     """A message as the projector made it: sealed, and at `place` in the ledger."""
@@ -121,6 +123,10 @@ def answer(
 
 def _said(each: Answer) -> Literal["acknowledged", "refused"]:
     return "refused" if each.error is not None else "acknowledged"
+
+
+def was_told(connection: sa.Connection, partner: str, jti: str) -> bool:
+    return bool(_rows(connection, partner, [jti]))
 
 
 def _rows(connection: sa.Connection, partner: str, jtis: Sequence[str]) -> dict[str, sa.Row[Any]]:

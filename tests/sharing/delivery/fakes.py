@@ -1,9 +1,11 @@
 """Messages as the projector makes them: a leaf, a disclosure and a row of the outbox in one transaction."""
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
+from sharing.delivery.desk import Desk
 from sharing.delivery.disclosures import Made, made
 from sharing.delivery.lifecycle import Kind
 from sharing.delivery.limits import Limits
@@ -66,6 +68,9 @@ class Desktop:
         with self.engine.connect() as connection:
             found = [self.ledger.leaf(connection, place) for place in range(self.ledger.size(connection))]
         return [leaf for leaf in found if isinstance(leaf, Answered)]
+
+    def desk(self, now_ms: Callable[[], int] = lambda: NOW_MS, ledger: Ledger | None = None) -> Desk:
+        return Desk(self.engine, ledger or self.ledger, LIMITS, SCHEDULE, now_ms, lambda: 1.0)
 
     def claim(
         self, partner: str = "acquirer", at_most: int = 10, now_ms: int = NOW_MS, limits: Limits = LIMITS

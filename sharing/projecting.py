@@ -35,6 +35,7 @@ class Triggers(Protocol[T]):
     def take(self, connection: Any, limit: int) -> Sequence[T]: ...
     def done(self, connection: Any, triggers: Sequence[T]) -> None: ...
     def fail(self, connection: Any, trigger: T, why: str) -> None: ...
+    def retry(self, connection: Any) -> None: ...
 
 
 class Cases(Protocol):
@@ -84,6 +85,13 @@ class Projecting(NamedTuple):
                 now_ms = self.clock()
                 recorded += self._record(connection, self.grouping.released(connection, projection, now_ms), now_ms)
         return Step(0, recorded)
+
+    def first_told(self, case_id: str) -> list[tuple[bytes, str]]:
+        """By contract, the first message about a case, or about the group that it is counted in: for who shows it."""
+        about = sa.or_(_columns.case_id == case_id, _columns.jti.in_(waiting.group_ids(case_id)))
+        query = sa.select(_columns.contract, _columns.jti).where(about, _columns.kind == "disclosure")
+        with self.engine.connect() as connection:
+            return [(bytes(contract), jti) for contract, jti in connection.execute(query.order_by(_columns.place))]
 
     def _taken(self, connection: sa.Connection, limit: int) -> list[Any]:
         """Up to the first that depends on what comes of one before it: the same case, or a group that both leave."""

@@ -56,10 +56,13 @@ def release(connection: sa.Connection, jti: str, payload: bytes, group: Group) -
     connection.execute(gone)
 
 
-def groups_of(connection: sa.Connection, case_id: str) -> list[str]:
+def group_ids(case_id: str) -> sa.Select[tuple[str]]:
     """The released groups that the case is counted in, by their first message."""
-    query = sa.select(_members.group_jti).where(_members.case_id == case_id).order_by(_members.group_jti)
-    return list(connection.scalars(query))
+    return sa.select(_members.group_jti).where(_members.case_id == case_id).order_by(_members.group_jti)
+
+
+def groups_of(connection: sa.Connection, case_id: str) -> list[str]:
+    return list(connection.scalars(group_ids(case_id)))
 
 
 def leave(connection: sa.Connection, case_id: str) -> list[Left]:

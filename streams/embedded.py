@@ -12,15 +12,16 @@ from itertools import groupby
 import msgspec
 
 from events import topics
-from events.facts import AnyFact, Coordinates, VisitFact
+from events.facts import ActivityFact, AnyFact, Coordinates, VisitFact
 from events.facts import encode as encode_fact
 from events.guard import Refusal, admit
-from events.types import Label, OrderPlaced
+from events.types import IdentityVerified, Label, OrderPlaced
 from history.index import Index
 from history.labels import resolve
 from models.decisions import FLAGGED, Decision
 from models.decisions import encode as encode_decision
 from review.opener import Opener
+from sharing.disclosable import Verification
 from streams.files import Line, Numbering
 from streams.intake import Intake, Quarantined, RawRecord
 from streams.lines import Lines
@@ -65,6 +66,7 @@ class Embedded:
         self.telling = telling
         self._opener = opener
         self._out = out
+        self._verifications: dict[Coordinates, RawRecord] = {}
         self._numbering = Numbering()
 
     def begin(self, conclude: Conclude) -> None:
@@ -90,7 +92,21 @@ class Embedded:
         self.tally.decide_ms += [elapsed_ms] * len(decisions)
         self.tally.orders += sum(record.coordinates.topic == topics.ORDERS for record in records)
         self.index.record_visits([fact for fact in taken.facts if isinstance(fact, VisitFact)])
+        self._verified(taken.facts, {record.coordinates: record for record in records})
         self._conclude(decisions, {record.coordinates: record for record in records})
+
+    def _verified(self, facts: Sequence[AnyFact], records: dict[Coordinates, RawRecord]) -> None:
+        """Verifications are few, so that their records are kept here: there is no raw log to fetch them from."""
+        found = [fact for fact in facts if isinstance(fact, ActivityFact) and fact.activity == "IdentityVerified"]
+        self.index.record_verifications(found)
+        self._verifications.update((fact.source, records[fact.source]) for fact in found)
+
+    def _verification(self, decision: Decision) -> Verification | None:
+        customer = decision.entities.customer
+        source = customer and self.index.verification_of(customer, decision.occurred_at_ms)
+        record = self._verifications.get(source) if source else None
+        event = admit(topics.ACTIVITY, record.body, record.recorded_at_ms) if record else None
+        return Verification.of(event) if isinstance(event, IdentityVerified) else None
 
     async def _labels(self, records: Sequence[RawRecord]) -> None:
         resolved = [self._label(record) for record in records]
@@ -123,7 +139,7 @@ class Embedded:
         flagged = [decision for decision in decisions if decision.outcome in FLAGGED]
         self.flagged.update(decision.order_id for decision in flagged)
         orders = {decision.source: order_in(records[decision.source]) for decision in flagged}
-        if self._opener.handle(flagged, orders.get):
+        if self._opener.handle(flagged, orders.get, self._verification):
             self.tell()
         for decision in decisions:
             add(self.tally.outcomes, decision.outcome)
@@ -134,6 +150,9 @@ class Embedded:
         """Tell partners of what has become of cases."""
         for partner, messages in self.telling.tell().items():
             self.tally.partners[partner] = self.tally.partners.get(partner, 0) + messages
+
+    def flush(self) -> None:
+        self._out.flush()
 
     def _quarantine(self, quarantined: Sequence[Quarantined]) -> None:
         self._out.write(topics.QUARANTINE, map(encode_quarantined, quarantined))

@@ -20,6 +20,11 @@ class Lines:
         file = self._files[name] = (self._folder / f"{name}.jsonl").open("ab")
         return file
 
+    def flush(self) -> None:
+        """So that whoever reads the files finds all that was written."""
+        for file in self._files.values():
+            file.flush()
+
     def close(self) -> None:
         for file in self._files.values():
             file.close()

@@ -17,8 +17,9 @@ from sharing.delivery.schedule import Schedule
 from sharing.ledger.store import Ledger
 from sharing.projecting import Projecting
 from sharing.tokens import Opener
+from sharing.tokens.keys import PRIVATE
 from sharing.tokens.keyset import KeySet, published, signing_keys
-from sharing.tokens.making import PRIVATE, load_private, write_pair
+from sharing.tokens.making import load_private, write_pair
 from streams.lines import Lines
 from streams.projector_settings import ProjectorSettings
 from streams.settings import Settings

@@ -48,7 +48,7 @@ async def embedded(
     store = Store(await stack.enter_async_context(connect(redis)), DEFINITIONS, settings.shards)
     screening = Screening(store, facts, FACTS_ID, concluder(settings), publish, report=report)
     intake = Intake(Pseudonymiser(Keyring.load(settings.keyring)))
-    agreed = contracts(ProjectorSettings())
+    agreed = contracts(ProjectorSettings(demo=True), now())
     projector = projecting(prepared(folder, settings, [each.partner for each in agreed], now()), sql, now, agreed)
     telling = Telling(projector, desk(sql, now()), out)
     return Embedded(intake, facts, screening, Index(sql), opener(settings, sql, now), telling, out)

@@ -12,7 +12,7 @@ from review.opener import Opener, Vault
 from review.store import CaseStore, SubjectKeyTable
 from streams.bootstrap import now_ms, started, worker
 from streams.bootstrap.database import engine
-from streams.kafka import RawOrders
+from streams.kafka import RawRecords
 from streams.lanes import Stage
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -25,11 +25,12 @@ from vault.keyring import Keyring
 
 def opener_worker(settings: Settings) -> Worker:
     async def parts(stack: AsyncExitStack, _: Mapping[str, str], metrics: Metrics) -> Stage:
-        orders = RawOrders(settings.brokers)
-        await started(stack, orders)
-        return OpenerStage(opener(settings, engine(settings)), orders, metrics)
+        raw = RawRecords(settings.brokers)
+        await started(stack, raw)
+        sql = engine(settings)
+        return OpenerStage(opener(settings, sql), raw, Index(sql).verification_of, metrics)
 
-    return worker(settings, "opener", (topics.DECISIONS,), (topics.ORDERS,), parts)
+    return worker(settings, "opener", (topics.DECISIONS,), (topics.ORDERS, topics.ACTIVITY), parts)
 
 
 def opener(settings: Settings, sql: Engine, now: Callable[[], int] = now_ms) -> Opener:

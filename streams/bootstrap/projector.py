@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
@@ -12,13 +13,15 @@ from review.disclosing import SealedCases
 from review.feedback import take_reports
 from review.store import CaseStore, SubjectKeyTable
 from review.triggers import TriggerTable
-from sharing.contracts import Contract, load
+from sharing import in_force
+from sharing.contracts import FOLDER, Contract, load
 from sharing.delivery.schedule import Schedule
 from sharing.grouping import Grouping
 from sharing.ledger.store import Ledger
 from sharing.projecting import Projecting
 from sharing.projection import Projection, compile_contract
 from sharing.projector import Projector
+from sharing.signers import DEMO, Signers
 from sharing.tokens import Sealer
 from sharing.tokens.keys import load_partners
 from sharing.tokens.keyset import KeySet, signing_key, signing_keys
@@ -45,7 +48,11 @@ async def _work(settings: ProjectorSettings) -> None:
         metrics = Metrics()
         sql = engine(Settings(database=settings.database))
         stack.callback(sql.dispose)
-        loop = Loop(projecting(settings, sql), ProjectorMetrics(metrics), housekeeping(settings, sql))
+        projector = projecting(settings, sql)
+        if settings.retry:
+            with sql.begin() as connection:
+                projector.triggers.retry(connection)
+        loop = Loop(projector, ProjectorMetrics(metrics), housekeeping(settings, sql))
         if settings.metrics_port is not None:
             site = await serve(metrics, lambda: loop.ready, settings.metrics_host, settings.metrics_port)
             stack.push_async_callback(site.cleanup)
@@ -58,7 +65,9 @@ def projecting(
     """The projector's parts from settings; `agreed` are the contracts, by default those of the settings' folder."""
     keyring = Keyring.load(settings.keyring)
     key = keyring.key("disclosure", len(keyring.keys("disclosure")))
-    projections = [compile_contract(each, key, keyring.keys("partner")) for each in agreed or contracts(settings)]
+    projections = [
+        compile_contract(each, key, keyring.keys("partner")) for each in agreed or contracts(settings, now())
+    ]
     projector = Projector(projections, sealer(settings, keyring, now()), key, os.urandom)
     return Projecting(
         engine=sql,
@@ -83,13 +92,16 @@ def sealer(settings: ProjectorSettings, keyring: Keyring, at_ms: int) -> Sealer:
     return Sealer(settings.issuer, signs, load_partners(settings.partners))
 
 
-def contracts(settings: ProjectorSettings) -> list[Contract]:
-    return [load(path) for path in sorted(settings.contracts.glob("*.yaml"))]
+def contracts(settings: ProjectorSettings, at_ms: int) -> list[Contract]:
+    """Those in force, signed by people of the settings' file. Raises ContractError for the first that is not."""
+    signers = Signers.load(settings.signers) if settings.signers else Signers.load(DEMO, settings.demo)
+    today = datetime.fromtimestamp(at_ms / 1000, UTC).date()
+    return in_force.load_all(settings.contracts, signers, today, settings.demo)
 
 
 def told_on_blocks() -> list[Contract]:
-    """Those whose messages an outcome alone decides on, for `amana whatif`."""
-    return [each for each in contracts(ProjectorSettings()) if each.trigger == "blocked"]
+    """Of the contracts that come with Amana, those whose messages an outcome alone decides on: for `amana whatif`."""
+    return [each for path in sorted(FOLDER.glob("*.yaml")) if (each := load(path)).trigger == "blocked"]
 
 
 def housekeeping(settings: ProjectorSettings, sql: Engine) -> Callable[[], None]:

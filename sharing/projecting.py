@@ -75,15 +75,19 @@ class Projecting(NamedTuple):
                 self._settle(connection, trigger, answer, now_ms)
             return Step(len(taken), recorded, [why for answer in answers for why in answer.failures])
 
-    def release(self, *, at_any_hour: bool = False) -> Step:
-        """Release the batches whose hour it is, a transaction for each contract."""
+    def release(self, *, early: bool = False) -> Step:
+        """Release the batches whose hour it is, a transaction for each contract.
+
+        `early`, for demonstrations: at any hour, and without patience; never in smaller groups.
+        """
         recorded: list[tuple[str, str]] = []
         for projection in self.grouping.projections:
-            if not at_any_hour and not batches.is_hour(self.clock(), projection.contract.release):
+            if not early and not batches.is_hour(self.clock(), projection.contract.release):
                 continue
             with begun(self.engine) as connection:
                 now_ms = self.clock()
-                recorded += self._record(connection, self.grouping.released(connection, projection, now_ms), now_ms)
+                messages = self.grouping.released(connection, projection, now_ms, patient=not early)
+                recorded += self._record(connection, messages, now_ms)
         return Step(0, recorded)
 
     def first_told(self, case_id: str) -> list[tuple[bytes, str]]:

@@ -16,14 +16,18 @@ NAMES = {
     "pipeline": "orders/s of the whole path, beside stock Faust and plain loops",
     "costs": "processor time an order, stage by stage",
     "decide": "processor time of score, rules, policy and reasons",
+    "rules": "processor time of rules alone, by what they look at",
     "latency": "produce-to-decision latency at 200 orders/s",
     "memory": "resident memory of screening after a million facts",
     "features": "orders/s of the feature store, beside the usual Redis counters",
     "history": "cost of an order against how much its entities have behind them",
     "entities": "memory of a million active entities",
     "backfill": "a million orders' vectors from their facts",
+    "ledger": "cost of an entry, a proof and a verification against the disclosure ledger's size",
     "detection": "fraud found in public data sets, which --orders and --synccfd name",
     "simulated_detection": "fraud's money found in the simulated store, by kind, beside baselines",
+    "automation": "how well scripts are told from people, in stores not seen before",
+    "training": "time and memory of training on a million rows",
 }
 QUICK = Path("var/benchmarks")
 DETECTION = ROOT / "docs" / "detection.md"
@@ -52,14 +56,18 @@ def main(
     pipeline   orders/s of the whole path, beside stock Faust and plain loops
     costs      processor time an order, stage by stage
     decide     processor time of score, rules, policy and reasons
+    rules      processor time of rules alone, by what they look at
     latency    produce-to-decision latency at 200 orders/s
     memory     resident memory of screening after a million facts
     features   orders/s of the feature store, beside the usual Redis counters
     history    cost of an order against how much its entities have behind them
     entities   memory of a million active entities
     backfill   a million orders' vectors from their facts
+    ledger     cost of an entry, a proof and a verification against the disclosure ledger's size
     detection  fraud found in public data sets: left out unless one is named
     simulated_detection  fraud's money found in the simulated store, by kind, beside baselines
+    automation  how well scripts are told from people, in stores not seen before
+    training   time and memory of training on a million rows
 
     \b
     Examples:
@@ -95,7 +103,7 @@ def main(
 
 def page_of(name: str) -> Path:
     """The document that has a place for the benchmark's result."""
-    return DETECTION if name == "simulated_detection" else DOCUMENT
+    return DETECTION if name in {"simulated_detection", "automation", "training"} else DOCUMENT
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ ROOMS = {
     "models": "streams.models_cli:models",
     "partner": "streams.partner_cli:partner",
     "projector": "streams.projector_cli:projector",
+    "partner-api": "streams.delivery_cli:partner_api",
     "publish": "events.cli:publish",
     "requests": "streams.requests_cli:requests",
     "rules": "streams.rules_cli:rules",

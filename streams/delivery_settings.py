@@ -12,7 +12,7 @@ class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses and paths, never a key.
 
     `keyring` need hold the purpose `ledger` alone; without the file no checkpoints go out. `loopback` lets a contract
-    push to this machine, and the partners' endpoints be served on it without TLS: for demonstrations alone.
+    push to this machine, be signed by the demonstration's people, and the partners' endpoints be served on it without TLS: for demonstrations alone.
     """
 
     brokers: str = "127.0.0.1:9092"
@@ -21,6 +21,7 @@ class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str = "https://amana.example"
     partners: Path = Path("var/partners")
     contracts: Path = FOLDER
+    signers: Path | None = None
     instance: str = "0"
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None

@@ -13,6 +13,7 @@ before it.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -97,6 +98,14 @@ def published(before: KeySet, held: tuple[SigningKey, ...], now_s: int) -> KeySe
 def withdrawn(held: tuple[SigningKey, ...], now_s: int) -> KeySet:
     """The newest key alone, signing at once: for when an earlier one is in other hands. What that signed is void."""
     return KeySet((_entry(held[-1], now_s),))
+
+
+def signer(key_set: KeySet, held: tuple[SigningKey, ...]) -> Callable[[int], SigningKey]:
+    """What a Sealer takes: the key that signs at a time, so that a process which runs for weeks changes over in time.
+
+    Raises KeysError, at that time, once all that it knows of has been replaced: it was to be started again.
+    """
+    return lambda now_s: signing_key(key_set, held, now_s)
 
 
 def signing_key(key_set: KeySet, held: tuple[SigningKey, ...], now_s: int) -> SigningKey:

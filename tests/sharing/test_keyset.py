@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sharing.errors import KeysError, TokenError
 from sharing.tokens import Opener, Sealer, SigningKey
-from sharing.tokens.keyset import DAY_S, KEEP_S, LEAD_S, KeySet, published, signing_key, signing_keys, withdrawn
+from sharing.tokens.keyset import DAY_S, KEEP_S, LEAD_S, KeySet, published, signer, signing_key, signing_keys, withdrawn
 from tests.sharing.sealed import ACQUIRER, EVENT, ISSUER, JTI, PARTNERS
 from vault.keyring import Keyring
 
@@ -91,6 +91,29 @@ def test_whenever_it_is_rotated_what_signs_is_published_and_was_for_a_day(waits_
     assert signs.kid in {key.kid for key in published(sets[-1][1], KEYS[: len(sets)], now_s).keys}
     since_s = min(at for at, each in sets if signs.kid in {key.kid for key in each.keys})
     assert signs is KEYS[0] or now_s - since_s >= LEAD_S
+
+
+def test_a_sealer_that_runs_for_weeks_changes_over_when_the_next_key_starts_and_stops_when_its_last_is_gone() -> None:
+    both = published(FIRST, KEYS[:2], NOW_S)
+    sealer = Sealer(ISSUER, signer(both, KEYS), PARTNERS)
+
+    def signed_by(at_s: int) -> str:
+        sealed = sealer.seal("acquirer", JTI, "case-1", EVENT, b"{}", at_s * 1000)
+        for number, key in enumerate(KEYS, 1):
+            try:
+                Opener(ACQUIRER, {"keys": [key.jwk()]}, issuer=ISSUER, audience="acquirer").open(sealed)
+            except TokenError:
+                continue
+            return f"key {number}"
+        return "nobody"
+
+    assert signed_by(NOW_S + LEAD_S - 1) == "key 1"
+    assert signed_by(NOW_S + LEAD_S) == "key 2"
+    replaced = published(both, KEYS[:3], NOW_S + LEAD_S)
+    with pytest.raises(KeysError, match="has no key that signs now"):
+        Sealer(ISSUER, signer(KeySet(replaced.keys[:2]), KEYS), PARTNERS).seal(
+            "acquirer", JTI, "case-1", EVENT, b"{}", (NOW_S + 2 * LEAD_S + KEEP_S) * 1000
+        )
 
 
 def test_what_an_old_key_signed_opens_while_the_key_is_published_and_not_after() -> None:

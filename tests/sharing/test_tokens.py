@@ -342,7 +342,7 @@ def test_no_error_quotes_what_was_to_be_sealed() -> None:
 
 
 def test_our_key_is_shown_and_kept_by_its_name_alone() -> None:
-    assert repr(sealer()) == f"<Sealer https://store.example {OURS.kid}>"
+    assert repr(sealer()) == "<Sealer https://store.example, 2 partners>"
     assert repr(OURS) == f"<SigningKey {OURS.kid}>"
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(OURS)

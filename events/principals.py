@@ -4,6 +4,7 @@ A principal is a process, or a person's task, never a machine. Partners get one 
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,7 @@ Operation = Literal["READ", "WRITE", "DESCRIBE", "DELETE"]
 Kind = Literal["topic", "group"]
 
 ADMIN = "admin"  # proves itself by a certificate on a listener of its own: may do everything, and needs no table
+KAFKA_PASSWORD = "kafka.password"  # the file of a principal's password, in a folder of its name
 RAW = tuple(topics.UNIONS)
 
 
@@ -38,6 +40,11 @@ class Principal(msgspec.Struct, frozen=True):
 def principals(partners: Sequence[str]) -> tuple[Principal, ...]:
     """All of them, with those of these partners. Raises ValueError for a partner's name that is none."""
     return (*_store(), *_stages(), *_tasks(), _deliverer(partners), *(_partner(partner) for partner in partners))
+
+
+def kafka_passwords(folder: Path) -> dict[str, str]:
+    """By principal, those that a folder has."""
+    return {path.parent.name: path.read_text().strip() for path in sorted(folder.glob(f"*/{KAFKA_PASSWORD}"))}
 
 
 def partner_principal(partner: str) -> str:
@@ -93,9 +100,7 @@ def _stages() -> tuple[Principal, ...]:
                 _group("amana.history"),
             ),
         ),
-        Principal(
-            "opener", "`amana opener`", (*_read(topics.DECISIONS, topics.ORDERS), _group("amana.opener"))
-        ),
+        Principal("opener", "`amana opener`", (*_read(topics.DECISIONS, topics.ORDERS), _group("amana.opener"))),
         Principal("projector", "`amana projector`: works in the database alone", ()),
     )
 
@@ -103,9 +108,7 @@ def _stages() -> tuple[Principal, ...]:
 def _tasks() -> tuple[Principal, ...]:
     return (
         Principal("console", "analysts: publishes their verdicts as labels", _write(topics.LABELS)),
-        Principal(
-            "rules-promoter", "`amana rules promote` and `log`", (*_read(topics.RULES), *_write(topics.RULES))
-        ),
+        Principal("rules-promoter", "`amana rules promote` and `log`", (*_read(topics.RULES), *_write(topics.RULES))),
         Principal(
             "models-promoter",
             "`amana models promote`, `rollback` and `log`",

@@ -114,9 +114,7 @@ def secured(brokers: str, environment: Mapping[str, str]) -> Brokers:
         raise BadSecurity(f"{VARIABLES[0]}: expected one of {', '.join(PROTOCOLS)}")
     _, ca, user, password_file, certificate = given.values()
     _complete(protocol, given)
-    return Brokers(
-        ",".join(hosts), Security(protocol, _path(ca), user, _path(password_file), _path(certificate))
-    )
+    return Brokers(",".join(hosts), Security(protocol, _path(ca), user, _path(password_file), _path(certificate)))
 
 
 def _only_loopback(hosts: list[str], given: Mapping[str, str | None]) -> None:

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from events.principals import ADMIN, principals
+from events.principals import ADMIN, KAFKA_PASSWORD, principals
 from vault.certificates import LOOPBACK, Member, create
 
-KAFKA_PASSWORD = "kafka.password"
 SERVERS = ("kafka", "redis", "postgres", "deliverer")  # the names that docker-compose.yml gives them
 LASTING = timedelta(days=30)
 
@@ -28,12 +27,6 @@ def make(folder: Path, partners: Sequence[str], now: datetime, token: Token = se
     ]
     create(folder, members, now, LASTING)
     return sorted(files)
-
-
-def kafka_passwords(folder: Path) -> dict[str, str]:
-    """By principal, those that the folder has."""
-    found = sorted(folder.glob(f"*/{KAFKA_PASSWORD}"))
-    return {path.parent.name: path.read_text().strip() for path in found}
 
 
 def _line(text: str) -> bytes:

@@ -15,10 +15,9 @@ import pytest
 
 from events import admin
 from events.acls import secure
-from events.principals import principals
+from events.principals import kafka_passwords, principals
 from events.topics import SPECS, share_specs
 from features.server import embedded
-from streams.secrets import kafka_passwords
 from tests.harness import Kafka, Postgres, Redis, RedisCluster, SecuredKafka
 
 

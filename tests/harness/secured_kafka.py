@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from events.principals import ADMIN
+from events.principals import ADMIN, KAFKA_PASSWORD
 from events.security import Brokers, Security
-from streams.secrets import KAFKA_PASSWORD, make
+from streams.secrets import make
 from tests.harness.kafka import SMALL, Kafka
 from tests.harness.waiting import free_port
 
@@ -32,9 +32,7 @@ class SecuredKafka(Kafka):
     @property
     def admin(self) -> Brokers:
         own = self.secrets / ADMIN
-        return Brokers(
-            f"127.0.0.1:{self._admin_port}", Security("SSL", own / "ca.pem", certificate=own / "own.pem")
-        )
+        return Brokers(f"127.0.0.1:{self._admin_port}", Security("SSL", own / "ca.pem", certificate=own / "own.pem"))
 
     def properties(self) -> str:
         """The deployed file, with this machine's addresses and folders."""

@@ -101,7 +101,8 @@ def _stages() -> tuple[Principal, ...]:
             ),
         ),
         Principal("opener", "`amana opener`", (*_read(topics.DECISIONS, topics.ORDERS), _group("amana.opener"))),
-        Principal("projector", "`amana projector`: works in the database alone", ()),
+        # It tells partners nothing itself; what they report becomes labels.
+        Principal("projector", "`amana projector`", _write(topics.LABELS)),
     )
 
 

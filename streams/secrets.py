@@ -9,8 +9,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from events.principals import ADMIN, KAFKA_PASSWORD, principals
+from streams.roles import ROLES
 from vault.certificates import LOOPBACK, Member, create
 
+POSTGRES_PASSWORD = "postgres.password"
+PASSFILE = "pgpass"  # the same, as libpq reads it
+OWNER = "amana"  # of PostgreSQL's tables
 SERVERS = ("kafka", "redis", "postgres", "deliverer")  # the names that docker-compose.yml gives them
 LASTING = timedelta(days=30)
 
@@ -22,11 +26,21 @@ def make(folder: Path, partners: Sequence[str], now: datetime, token: Token = se
     files: dict[str, dict[str, bytes]] = {name: {} for name in (*SERVERS, ADMIN)}
     for principal in principals(partners):
         files.setdefault(principal.name, {})[KAFKA_PASSWORD] = _line(token())
+    for name in (OWNER, *(role.name for role in ROLES)):
+        password = token()
+        files.setdefault(name, {}).update(
+            {POSTGRES_PASSWORD: _line(password), PASSFILE: _line(f"*:*:*:{name}:{password}")}
+        )
     members = [
         Member(name, (name, *LOOPBACK) if name in SERVERS else (), name == ADMIN, held) for name, held in files.items()
     ]
     create(folder, members, now, LASTING)
     return sorted(files)
+
+
+def postgres_passwords(folder: Path) -> dict[str, str]:
+    """By role, those that the folder has."""
+    return {path.parent.name: path.read_text().strip() for path in sorted(folder.glob(f"*/{POSTGRES_PASSWORD}"))}
 
 
 def _line(text: str) -> bytes:

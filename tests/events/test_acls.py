@@ -35,7 +35,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "fallback": ({"facts", "decisions"}, {"decisions"}),
     "history": ({"decisions", "facts", "labels", "quarantine"}, {"facts", "quarantine"}),
     "opener": ({"decisions", "orders"}, set()),
-    "projector": (set(), set()),
+    "projector": (set(), {"labels"}),
     "deliverer": (ACKNOWLEDGED, SHARED),
     "console": (set(), {"labels"}),
     "rules-promoter": ({"rules"}, {"rules"}),

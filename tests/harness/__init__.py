@@ -14,6 +14,7 @@ from tests.harness.postgres import Postgres
 from tests.harness.redis import Redis
 from tests.harness.redis_cluster import ClusterNode, RedisCluster
 from tests.harness.secured_kafka import SecuredKafka
+from tests.harness.secured_postgres import SecuredPostgres
 from tests.harness.server import MissingServer, Server, ServerFailed
 from tests.harness.waiting import free_port, wait_until
 
@@ -25,6 +26,7 @@ __all__ = [
     "Redis",
     "RedisCluster",
     "SecuredKafka",
+    "SecuredPostgres",
     "Server",
     "ServerFailed",
     "free_port",

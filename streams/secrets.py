@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from events.principals import ADMIN, KAFKA_PASSWORD, principals
+from streams.redis_users import USERS, acl_file
 from streams.roles import ROLES
 from vault.certificates import LOOPBACK, Member, create
 
 POSTGRES_PASSWORD = "postgres.password"
+REDIS_PASSWORD = "redis.password"
+USERS_FILE = "users.acl"
 PASSFILE = "pgpass"  # the same, as libpq reads it
 OWNER = "amana"  # of PostgreSQL's tables
 SERVERS = ("kafka", "redis", "postgres", "deliverer")  # the names that docker-compose.yml gives them
@@ -31,6 +34,10 @@ def make(folder: Path, partners: Sequence[str], now: datetime, token: Token = se
         files.setdefault(name, {}).update(
             {POSTGRES_PASSWORD: _line(password), PASSFILE: _line(f"*:*:*:{name}:{password}")}
         )
+    opening = {user.name: token() for user in USERS if not user.open}
+    for name, password in opening.items():
+        files.setdefault(name, {})[REDIS_PASSWORD] = _line(password)
+    files["redis"][USERS_FILE] = acl_file(opening).encode()
     members = [
         Member(name, (name, *LOOPBACK) if name in SERVERS else (), name == ADMIN, held) for name, held in files.items()
     ]

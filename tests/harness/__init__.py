@@ -15,6 +15,7 @@ from tests.harness.redis import Redis
 from tests.harness.redis_cluster import ClusterNode, RedisCluster
 from tests.harness.secured_kafka import SecuredKafka
 from tests.harness.secured_postgres import SecuredPostgres
+from tests.harness.secured_redis import SecuredRedis
 from tests.harness.server import MissingServer, Server, ServerFailed
 from tests.harness.waiting import free_port, wait_until
 
@@ -27,6 +28,7 @@ __all__ = [
     "RedisCluster",
     "SecuredKafka",
     "SecuredPostgres",
+    "SecuredRedis",
     "Server",
     "ServerFailed",
     "free_port",

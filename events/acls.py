@@ -1,7 +1,7 @@
 """Kafka's access lists and passwords: made what the table of principals says, and nothing beside it.
 
-What one of its principals holds beyond the table is taken away. Whoever the table does not know is named and, unless told
-to remove strangers, left alone: the table given may be of fewer partners than there are.
+What one of its principals holds beyond the table is taken away. Whoever the table does not know is named and, unless
+told to remove strangers, left alone: the table given may be of fewer partners than there are.
 """
 
 import time

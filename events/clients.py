@@ -14,8 +14,8 @@ T = TypeVar("T")
 def made(client: Callable[..., T], brokers: str, timeout_s: float, **configs: Any) -> T:
     """A producer or admin client that has found a broker; raises kafka.errors.KafkaError if none answers in time.
 
-    Raises BadAddress for what is no address, BadSecurity for what it cannot prove itself with. The clients' own constructors leave a thread and its sockets behind where
-    none answers, one more at each attempt.
+    Raises BadAddress for what is no address, BadSecurity for what it cannot prove itself with. The clients' own
+    constructors leave a thread and its sockets behind where none answers, one more at each attempt.
     """
     networks: list[KafkaNetClient] = []
 

@@ -16,7 +16,7 @@ Operation = Literal["READ", "WRITE", "DESCRIBE", "DELETE"]
 Kind = Literal["topic", "group"]
 
 ADMIN = "admin"  # proves itself by a certificate on a listener of its own: may do everything, and needs no table
-KAFKA_PASSWORD = "kafka.password"  # the file of a principal's password, in a folder of its name
+KAFKA_PASSWORD = "kafka.password"  # noqa: S105 - the file of a principal's password, in a folder of its name
 RAW = tuple(topics.UNIONS)
 
 

@@ -7,7 +7,7 @@ pass the one on without the other. Text that came from elsewhere is reached in p
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import msgspec
 
@@ -69,7 +69,7 @@ class Brokers(str):
     __slots__ = ("security",)
     security: Security
 
-    def __new__(cls, text: str, security: Security) -> "Brokers":
+    def __new__(cls, text: str, security: Security) -> Self:
         made = super().__new__(cls, text)
         made.security = security
         return made

@@ -40,11 +40,11 @@ def on(table: sa.Table, privileges: str) -> Grant:
 
 def but(table: sa.Table, privilege: str, hidden: Collection[str]) -> Grant:
     """The privilege on all columns but these."""
-    return Grant(table.name, (privilege,), tuple(name for name in table.c.keys() if name not in hidden))
+    return Grant(table.name, (privilege,), tuple(column.name for column in table.c if column.name not in hidden))
 
 
 def part(table: sa.Table, privilege: str, columns: str) -> Grant:
-    assert set(columns.split()) <= set(table.c.keys())
+    assert set(columns.split()) <= {column.name for column in table.c}
     return Grant(table.name, (privilege,), tuple(columns.split()))
 
 

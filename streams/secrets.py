@@ -13,8 +13,8 @@ from streams.redis_users import USERS, acl_file
 from streams.roles import ROLES
 from vault.certificates import LOOPBACK, Member, create
 
-POSTGRES_PASSWORD = "postgres.password"
-REDIS_PASSWORD = "redis.password"
+POSTGRES_PASSWORD = "postgres.password"  # noqa: S105 - files, as that of Kafka
+REDIS_PASSWORD = "redis.password"  # noqa: S105
 USERS_FILE = "users.acl"
 PASSFILE = "pgpass"  # the same, as libpq reads it
 OWNER = "amana"  # of PostgreSQL's tables

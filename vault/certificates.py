@@ -1,7 +1,7 @@
 """A throw-away authority and certificates for a try: TLS as in earnest, trust that ends in days.
 
-The authority's key is never written: once a folder is made nobody can have it vouch for more. Each name gets a folder of
-its own with all that its machine needs, so that one folder can be given away without another.
+The authority's key is never written: once a folder is made nobody can have it vouch for more. Each name gets a folder
+of its own with all that its machine needs, so that one folder can be given away without another.
 """
 
 import ipaddress

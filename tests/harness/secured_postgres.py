@@ -12,7 +12,7 @@ DEPLOYED = Path(__file__).parents[2] / "deploy" / "postgres"
 
 
 class SecuredPostgres(Postgres):
-    """`url` is its owner's; `reached_by` says how a role reaches a database. `secrets`: a folder of `amana certs dev`."""
+    """`url` is its owner's; `reached_by` says how a role reaches a database. `secrets`: by `amana certs dev`."""
 
     start_timeout_s = 120.0
 

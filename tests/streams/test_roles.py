@@ -174,7 +174,7 @@ def test_on_tables_that_are_not_it_is_told_who_brings_them_there(server: Secured
 
 def test_tables_that_are_missing_are_named_before_anything_is_granted(server: SecuredPostgres) -> None:
     sql = sa.create_engine(server.create_database(f"test_{uuid.uuid4().hex}"))
-    with pytest.raises(BadRoles, match="no table alembic_version_history, .*: `amana migrate` makes them"):
+    with pytest.raises(BadRoles, match=r"no table alembic_version_history, .*: `amana migrate` makes them"):
         grant(sql, {})
     sql.dispose()
 

@@ -100,7 +100,11 @@ def _stages() -> tuple[Principal, ...]:
                 _group("amana.history"),
             ),
         ),
-        Principal("opener", "`amana opener`", (*_read(topics.DECISIONS, topics.ORDERS), _group("amana.opener"))),
+        Principal(
+            "opener",
+            "`amana opener`",
+            (*_read(topics.DECISIONS, topics.ORDERS, topics.ACTIVITY), _group("amana.opener")),
+        ),
         # It tells partners nothing itself; what they report becomes labels.
         Principal("projector", "`amana projector`", _write(topics.LABELS)),
     )

@@ -76,9 +76,10 @@ TRAINING = Role(
 )
 OPENER = Role(
     "opener",
-    "`amana opener`: makes cases, sees a session's pages",
+    "`amana opener`: makes cases, sees a session's pages and where verifications stand",
     (
         on(history.pages, "SELECT"),
+        on(history.verifications, "SELECT"),
         on(review.cases, "SELECT INSERT"),
         on(review.subject_keys, "SELECT INSERT"),
         on(review.triggers, "SELECT INSERT"),

@@ -34,7 +34,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "screen": ({"facts", "rules", "models"}, {"decisions", "late", "models"}),
     "fallback": ({"facts", "decisions"}, {"decisions"}),
     "history": ({"decisions", "facts", "labels", "quarantine"}, {"facts", "quarantine"}),
-    "opener": ({"decisions", "orders"}, set()),
+    "opener": ({"decisions", "orders", "activity"}, set()),
     "projector": (set(), {"labels"}),
     "deliverer": (ACKNOWLEDGED, SHARED),
     "console": (set(), {"labels"}),

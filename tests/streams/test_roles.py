@@ -116,6 +116,7 @@ def test_the_opener_and_the_index_know_nothing_of_partners(server: SecuredPostgr
         assert "sharing" not in rooms_of(seen)
     assert read_by(server, "opener", database) == {
         "history_pages",
+        "history_verifications",
         "review_cases",
         "review_subject_keys",
         "review_triggers",

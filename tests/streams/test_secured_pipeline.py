@@ -13,11 +13,12 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from events import admin, topics
+from events import admin
 from events.acls import secure
 from events.principals import kafka_passwords, principals
 from events.publisher import Publisher
 from events.topics import SPECS, share_specs
+from events.types import OrderPlaced
 from review.tables import cases
 from streams.bootstrap.database import engine
 from streams.roles import grant
@@ -96,7 +97,7 @@ def test_an_order_becomes_a_case_with_no_more_rights_than_each_stage_has(house: 
     sql = sa.create_engine(house.postgres.reached_by("console", house.database))
     try:
         now = datetime.now(UTC)
-        order = msgspec.convert(examples.valid("OrderPlaced") | {"occurred_at": now}, topics.OrderEvent)
+        order = msgspec.convert(examples.order(occurred_at=now), OrderPlaced)
         with Publisher(house.kafka.reached_by("publisher"), timeout_s=60) as publisher:
             publisher.publish_many([order])
 

@@ -24,9 +24,12 @@ NAMES = {
     "backfill": "a million orders' vectors from their facts",
     "detection": "fraud found in public data sets, which --orders and --synccfd name",
     "simulated_detection": "fraud's money found in the simulated store, by kind, beside baselines",
+    "guard": "card numbers in disguise that the guard finds, and what it takes for one",
 }
 QUICK = Path("var/benchmarks")
 DETECTION = ROOT / "docs" / "detection.md"
+SHARING = ROOT / "docs" / "sharing.md"
+PAGES = {"simulated_detection": DETECTION, "guard": SHARING}
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -60,6 +63,7 @@ def main(
     backfill   a million orders' vectors from their facts
     detection  fraud found in public data sets: left out unless one is named
     simulated_detection  fraud's money found in the simulated store, by kind, beside baselines
+    guard      card numbers in disguise that the guard finds, and what it takes for one
 
     \b
     Examples:
@@ -95,7 +99,7 @@ def main(
 
 def page_of(name: str) -> Path:
     """The document that has a place for the benchmark's result."""
-    return DETECTION if name == "simulated_detection" else DOCUMENT
+    return PAGES.get(name, DOCUMENT)
 
 
 if __name__ == "__main__":

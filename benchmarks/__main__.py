@@ -25,11 +25,12 @@ NAMES = {
     "detection": "fraud found in public data sets, which --orders and --synccfd name",
     "simulated_detection": "fraud's money found in the simulated store, by kind, beside baselines",
     "guard": "card numbers in disguise that the guard finds, and what it takes for one",
+    "contracts": "the contracts' compiler beside an interpreter written apart, case by case",
 }
 QUICK = Path("var/benchmarks")
 DETECTION = ROOT / "docs" / "detection.md"
 SHARING = ROOT / "docs" / "sharing.md"
-PAGES = {"simulated_detection": DETECTION, "guard": SHARING}
+PAGES = {"simulated_detection": DETECTION, "guard": SHARING, "contracts": SHARING}
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -64,6 +65,7 @@ def main(
     detection  fraud found in public data sets: left out unless one is named
     simulated_detection  fraud's money found in the simulated store, by kind, beside baselines
     guard      card numbers in disguise that the guard finds, and what it takes for one
+    contracts  the contracts' compiler beside an interpreter written apart, case by case
 
     \b
     Examples:

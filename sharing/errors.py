@@ -3,7 +3,9 @@
 AmanaError
 └── SharingError
     ├── ContractError     an ill-formed contract, or one that asks for more than a field's class allows: file and line
-    └── ProjectionError   a value that does not fit its contract's closed type; names the field, never the value
+    ├── ProjectionError   a value that does not fit its contract's closed type; names the field, never the value
+    ├── KeysError         a key or a set of keys that is not what it must be; names file and member, never a key
+    └── TokenError        a token or an acknowledgement that is not taken, or cannot be made; `reason` says why
 """
 
 from events.errors import AmanaError
@@ -19,3 +21,18 @@ class ContractError(SharingError):
 
 class ProjectionError(SharingError):
     """A value that does not fit its contract's closed type: nothing was disclosed."""
+
+
+class KeysError(SharingError):
+    """A key, or a set of keys, that is not what it must be."""
+
+
+class TokenError(SharingError):
+    """A token or an acknowledgement that is not taken, or cannot be made: `reason` is one of a closed set of words.
+
+    The message never quotes what was in it.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

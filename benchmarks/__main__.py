@@ -26,11 +26,12 @@ NAMES = {
     "simulated_detection": "fraud's money found in the simulated store, by kind, beside baselines",
     "guard": "card numbers in disguise that the guard finds, and what it takes for one",
     "contracts": "the contracts' compiler beside an interpreter written apart, case by case",
+    "canaries": "salted orders under every contract, every way out watched, and leaks planted",
 }
 QUICK = Path("var/benchmarks")
 DETECTION = ROOT / "docs" / "detection.md"
 SHARING = ROOT / "docs" / "sharing.md"
-PAGES = {"simulated_detection": DETECTION, "guard": SHARING, "contracts": SHARING}
+PAGES = {"simulated_detection": DETECTION, "guard": SHARING, "contracts": SHARING, "canaries": SHARING}
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -66,6 +67,7 @@ def main(
     simulated_detection  fraud's money found in the simulated store, by kind, beside baselines
     guard      card numbers in disguise that the guard finds, and what it takes for one
     contracts  the contracts' compiler beside an interpreter written apart, case by case
+    canaries   salted orders under every contract, every way out watched, and leaks planted
 
     \b
     Examples:

@@ -7,7 +7,7 @@ from typing import Any
 from tests.sharing import naive
 
 _WHY = "made by a mutation of the tests"
-_ODD = (
+_ODD: tuple[Any, ...] = (
     None,
     "",
     0,
@@ -25,6 +25,11 @@ _ODD = (
     "dpv:Marketing",
     "xqzjvkwp",
 )
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "amount": {"edges": [1, 10, 100, 1_000, 10_000, 100_000]},
+    "occurred_at": {"to": "hour"},
+    "ip": {"to": "network"},
+}
 ALL_FIELDS = [name for names in naive.CLASSES.values() for name in names]
 OPERATORS = sorted({*naive.FITS, "disclose", "pseudonym", "generalise", "count", "constant", "none", "Keep"})
 
@@ -35,6 +40,24 @@ def mutate(rng: Random, contract: dict[str, Any]) -> dict[str, Any]:
     for _ in range(rng.choice((1, 1, 2, 3))):
         rng.choice(_CHANGES)(rng, changed)
     return changed
+
+
+def everything() -> dict[str, Any]:
+    """A contract that asks for every field, each by the operator that tells most."""
+    names = [(operator, name) for operator, names in naive.FITS.items() for name in sorted(names)]
+    return {
+        "partner": "everything",
+        "kind": "financial_institution",
+        "version": 1,
+        "purpose": "dpv:FraudPreventionAndDetection",
+        "legal_basis": "dpv:LegitimateInterest",
+        "trigger": "blocked",
+        "fields": [
+            {"name": name, "operator": operator, "reason": _WHY} | _SETTINGS.get(name, {})
+            for operator, name in names
+            if naive.ISSUED_BY.get(name, "financial_institution") == "financial_institution"
+        ],
+    }
 
 
 def _line(rng: Random, name: str, operator: str) -> dict[str, Any]:

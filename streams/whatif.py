@@ -255,6 +255,7 @@ class _Partner:
         told = []
         for term in self._contract.fields:
             field = FIELDS[term.name]
-            if field.source is None and field.read is not None:
-                told.append(term.apply(field.read(disclosable)))
+            value = field.read(disclosable) if field.source is None and field.read is not None else None
+            if value is not None:
+                told.append(term.apply(value))
         return tuple(told)

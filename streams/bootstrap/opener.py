@@ -46,4 +46,5 @@ def opener(settings: Settings, sql: Engine, now: Callable[[], int] = now_ms) -> 
 
 
 def contracts() -> list[Contract]:
-    return [load(path) for path in sorted(FOLDER.glob("*.yaml"))]
+    """Those that the opener itself tells of: what was blocked. All others need what the case knows besides."""
+    return [each for path in sorted(FOLDER.glob("*.yaml")) if (each := load(path)).trigger == "blocked"]

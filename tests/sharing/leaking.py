@@ -4,7 +4,6 @@
 tokens (opened again with the partner's key), headers, topics, errors, logs, metrics.
 """
 
-import json
 import logging
 import traceback
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from sharing.projection import Projection
 from sharing.tokens import Opener, Sealer, claims, jose
 from sharing.tokens.keys import partner_keys
 from tests.sharing import naive, sealed
-from tests.sharing.agreement import compiled, contracts, disclosable
+from tests.sharing.agreement import compiled, contracts, disclosable, message_id, told_otherwise
 from tests.sharing.mutated import everything, mutate
 from tests.sharing.salted import Salted
 from tests.sharing.watching import Watch, without
@@ -42,6 +41,16 @@ class Line:
         keys = {self.partner: partner_keys(self.partner, sealed.public_set(PRIVATE), self.partner)}
         self.sealer = Sealer(sealed.ISSUER, sealed.OURS, keys)
         self.opener = Opener(PRIVATE, sealed.JWKS, issuer=sealed.ISSUER, audience=self.partner)
+
+    def allowed(self, order: dict[str, Any], decision: dict[str, Any]) -> list[str]:
+        """The texts that may stand in this partner's message: its own ids, and what an approved request names."""
+        values = [naive._value(name, order, decision) for name in self.echoed]
+        if self.contract["trigger"] == "requested":
+            try:
+                values.append(naive.told(self.contract, order, decision))
+            except naive.Refused:
+                return []
+        return list(_texts(values))
 
 
 class Disclosing:
@@ -80,29 +89,23 @@ class Disclosing:
         self.checked += 1
         try:
             payload = line.projection.project(item)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding, and its text is watched
+        except Exception as error:  # noqa: BLE001 - whatever it is, its text is watched
             self._failed(error)
-            self.wrong.append(f"{line.partner}: {type(error).__name__} on an order that the guard let in")
+            if told_otherwise(line.contract, line.projection, order, decision):
+                self.wrong.append(f"{line.partner}: {type(error).__name__} on what may be told")
             return
-        allowed = [str(value) for name in line.echoed if (value := _issued(name, order))]
+        allowed = line.allowed(order, decision)
         self.watch.saw("payload", without(payload, allowed))
         if self.checked % self._compare_every == 0:
-            self._compare(line, payload, order, decision)
+            wrong = told_otherwise(line.contract, line.projection, order, decision)
+            self.wrong += [f"{line.partner}: {wrong}"] if wrong else []
         if self.checked % self._seal_every == 0:
             self._seal(line, payload, decision, allowed)
-
-    def _compare(self, line: Line, payload: bytes, order: dict[str, Any], decision: dict[str, Any]) -> None:
-        said = json.loads(payload)
-        expected = naive.told(line.contract, order, decision)
-        expected["jti"] = line.projection.message_id(decision["decision_id"])
-        names = sorted(name for name in {*said, *expected} if said.get(name) != expected.get(name))
-        if names:
-            self.wrong.append(f"{line.partner}: {', '.join(names)}")
 
     def _seal(self, line: Line, payload: bytes, decision: dict[str, Any], allowed: list[str]) -> None:
         """The token as it leaves, and all that its partner can read of it."""
         self.sealed += 1
-        jti = line.projection.message_id(decision["decision_id"])
+        jti = message_id(line.projection, decision)
         token = line.sealer.seal(line.partner, jti, jti, sealed.EVENT, payload, sealed.NOW_MS)
         signed = jose.decrypt(token, claims.CTY, self._held.get)
         header, body, _ = signed.split(b".")
@@ -120,19 +123,15 @@ class Disclosing:
             item.order.payment, **dict.fromkeys(("method", "three_ds", "avs", "last4", "psp_reference"), text)
         )
         changes: list[dict[str, Any]] = [{"payment": payment}, {"ip": text}, {"currency": text}, {"tracking_ref": text}]
-        for line in lines:
+        for line in (line for line in lines if line.contract["trigger"] != "requested"):
             for change in changes:
                 spoilt = msgspec.structs.replace(item, order=msgspec.structs.replace(item.order, **change))
                 try:
-                    self.watch.saw(
-                        "payload", without(line.projection.project(spoilt), self._untouched(line, spoilt, text))
-                    )
+                    payload = line.projection.project(spoilt)
                 except Exception as error:  # noqa: BLE001 - its text is watched, whatever it is
                     self._failed(error)
-
-    def _untouched(self, line: Line, item: Disclosable, text: str) -> list[str]:
-        values = {"psp_reference": item.order.payment.psp_reference, "tracking_ref": item.order.tracking_ref}
-        return [value for name in line.echoed if (value := values.get(name)) and value != text]
+                else:
+                    self.watch.saw("payload", without(payload, _untouched(spoilt, text)))
 
     def _failed(self, error: Exception) -> None:
         self.watch.saw("error", f"{error} {error!r} {''.join(traceback.format_exception(error))}")
@@ -158,8 +157,20 @@ class Disclosing:
         return {**self.watch.found(), **wrong}
 
 
-def _issued(name: str, order: dict[str, Any]) -> Any:
-    return order.get(name, order["payment"].get(name))
+def _untouched(item: Disclosable, text: str) -> list[str]:
+    """The ids that go back to who issued them and were not spoilt."""
+    verified = item.verification.verification_ref if item.verification else None
+    values = (item.order.payment.psp_reference, item.order.tracking_ref, verified)
+    return [value for value in values if value and value != text]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in it, the longest first: none is cut up by another that it holds."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        each = value.values() if isinstance(value, dict) else value
+        yield from sorted((text for inner in each for text in _texts(inner)), key=len, reverse=True)
 
 
 def checked(seed: int, orders: int, mutated: int, **settings: Any) -> Disclosing:

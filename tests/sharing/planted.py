@@ -5,6 +5,7 @@ planted together with a type that was widened for them, since the closed type al
 """
 
 import base64
+import hashlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -15,11 +16,13 @@ from pytest import MonkeyPatch  # noqa: PT013 - a type in every signature here
 
 from sharing import contracts as compiler
 from sharing.errors import ProjectionError
-from sharing.fields import FIELDS, Disclosable
-from sharing.operators import Band, Derive, Keep, Last4, Truncate
+from sharing.fields import FIELDS
+from sharing.operators import Band, Derive, Generalise, Keep, Last4, Pseudonym, Truncate
 from sharing.projection import Projection
+from sharing.pseudonyms import Epoch, Pseudonyms
 from sharing.tokens import Sealer
 from tests.sharing import agreement, leaking
+from vault.derivation import key_for
 
 Plant = Callable[[MonkeyPatch], None]
 _project = Projection.project
@@ -40,12 +43,8 @@ def a_widened_type_lets_free_text_through(patch: MonkeyPatch) -> None:
 
 
 def a_projection_skips_the_reading_again(patch: MonkeyPatch) -> None:
-    def project(self: Projection, item: Disclosable) -> bytes:
-        message = self.message_type(jti=self.message_id(item.decision_id), **self._values(item))
-        return msgspec.json.encode(message)
-
     _reads(patch, "outcome", lambda item: item.order.contact.name)
-    patch.setattr(Projection, "project", project)
+    patch.setattr(Projection, "_checked", lambda _, message: msgspec.json.encode(message))
 
 
 def a_field_is_read_from_the_wrong_place(patch: MonkeyPatch) -> None:
@@ -57,7 +56,7 @@ def an_id_goes_to_another_than_who_issued_it(patch: MonkeyPatch) -> None:
 
 
 def an_error_quotes_the_value(patch: MonkeyPatch) -> None:
-    def project(self: Projection, item: Disclosable) -> bytes:
+    def project(self: Projection, item: Any, _: str | None = None) -> bytes:
         try:
             return _project(self, item)
         except ProjectionError:
@@ -67,7 +66,7 @@ def an_error_quotes_the_value(patch: MonkeyPatch) -> None:
 
 
 def an_error_carries_its_cause(patch: MonkeyPatch) -> None:
-    def project(self: Projection, item: Disclosable) -> bytes:
+    def project(self: Projection, item: Any, _: str | None = None) -> bytes:
         try:
             return _project(self, item)
         except ProjectionError as error:
@@ -77,11 +76,11 @@ def an_error_carries_its_cause(patch: MonkeyPatch) -> None:
 
 
 def a_message_id_is_the_decisions_id(patch: MonkeyPatch) -> None:
-    patch.setattr(Projection, "message_id", lambda _, decision_id: decision_id[:22])
+    patch.setattr(Projection, "message_id", lambda _, decision_id, *more: decision_id[:22])  # noqa: ARG005 - as what it replaces
 
 
 def a_field_beside_the_contracts_own(patch: MonkeyPatch) -> None:
-    def project(self: Projection, item: Disclosable) -> bytes:
+    def project(self: Projection, item: Any, _: str | None = None) -> bytes:
         return _project(self, item)[:-1] + b',"debug":' + msgspec.json.encode(item.order.contact.email) + b"}"
 
     patch.setattr(Projection, "project", project)
@@ -129,20 +128,59 @@ def eight_digits_of_a_card_instead_of_four(patch: MonkeyPatch) -> None:
 def an_id_that_leaves_by_any_operator(patch: MonkeyPatch) -> None:
     """The class table is not looked at: what a contract asks for leaves."""
     _widened(patch, Keep)
-    problem = compiler._problem
-    patch.setattr(compiler, "_problem", lambda *asked: (asked[1].name != "customer_id" and problem(*asked)) or None)
-    _reads(patch, "customer_id", lambda item: item.order.customer_id)
+    problem = compiler._of_field
+    patch.setattr(compiler, "_of_field", lambda *asked: None if asked[1].name == "event_id" else problem(*asked))
+    _reads(patch, "event_id", lambda item: item.order.event_id)
     found = agreement.contracts
 
     def widened() -> dict[str, dict[str, Any]]:
-        line = {"name": "customer_id", "operator": "keep", "reason": "planted by the tests"}
+        line = {"name": "event_id", "operator": "keep", "reason": "planted by the tests"}
         return {name: {**contract, "fields": [*contract["fields"], line]} for name, contract in found().items()}
 
     patch.setattr(leaking, "contracts", widened)
 
 
+def a_name_that_is_the_id_itself(patch: MonkeyPatch) -> None:
+    _widened(patch, Pseudonym)
+    patch.setattr(Pseudonym, "told", lambda _, value, occasion: value)  # noqa: ARG005 - as what it replaces
+
+
+def a_name_that_needs_no_key(patch: MonkeyPatch) -> None:
+    def name(_self: Pseudonyms, kind: str, value: str, _epoch: Epoch) -> str:
+        return base64.urlsafe_b64encode(hashlib.sha256(f"{kind}{value}".encode()).digest()[:16]).decode()[:22]
+
+    patch.setattr(Pseudonyms, "name", name)
+
+
+def a_name_that_two_partners_share(patch: MonkeyPatch) -> None:
+    patch.setattr("sharing.pseudonyms.key_for", lambda root, context, _partner, *rest: key_for(root, context, *rest))
+
+
+def a_name_that_no_epoch_changes(patch: MonkeyPatch) -> None:
+    patch.setattr("sharing.pseudonyms.key_for", lambda root, *use: key_for(root, *use[:-1]))
+
+
+def a_request_that_nobody_approved_is_answered(patch: MonkeyPatch) -> None:
+    for where in ("sharing.projection.refusal", "sharing.operators.disclose.refusal"):
+        patch.setattr(where, lambda _: None)
+
+
+def a_request_is_answered_with_more_than_it_names(patch: MonkeyPatch) -> None:
+    patch.setattr(Projection, "_asked", lambda *_: True)
+    patch.setattr("sharing.operators.disclose.named", lambda *_: True)
+
+
+def a_city_instead_of_its_region(patch: MonkeyPatch) -> None:
+    _widened(patch, Generalise)
+    patch.setattr(Generalise, "apply", lambda _, value: getattr(value, "city", value))
+
+
+def a_verification_goes_to_another_agency(patch: MonkeyPatch) -> None:
+    patch.setattr(Projection, "_issued", lambda *_: True)
+
+
 def a_log_of_what_was_projected(patch: MonkeyPatch) -> None:
-    def project(self: Projection, item: Disclosable) -> bytes:
+    def project(self: Projection, item: Any, _: str | None = None) -> bytes:
         logging.getLogger("sharing").info("projected %s", item)
         return _project(self, item)
 
@@ -150,7 +188,7 @@ def a_log_of_what_was_projected(patch: MonkeyPatch) -> None:
 
 
 def a_line_on_standard_error(patch: MonkeyPatch) -> None:
-    def project(self: Projection, item: Disclosable) -> bytes:
+    def project(self: Projection, item: Any, _: str | None = None) -> bytes:
         print(item.order.contact)  # noqa: T201 - the leak
         return _project(self, item)
 
@@ -161,7 +199,7 @@ def a_metric_by_customer(patch: MonkeyPatch) -> None:
     registry = CollectorRegistry()
     told = Counter("told", "Disclosures.", ["customer"], registry=registry)
 
-    def project(self: Projection, item: Disclosable) -> bytes:
+    def project(self: Projection, item: Any, _: str | None = None) -> bytes:
         told.labels(item.order.customer_id).inc()
         return _project(self, item)
 
@@ -180,7 +218,7 @@ def a_key_id_that_names_the_customer(patch: MonkeyPatch) -> None:
     patch.setattr("sharing.tokens.claims.TYP", "secevent+jwt;c=xqzjvkwpxqzjvkwp")
 
 
-def _reads(patch: MonkeyPatch, name: str, read: Callable[[Disclosable], Any]) -> None:
+def _reads(patch: MonkeyPatch, name: str, read: Callable[[Any], Any]) -> None:
     patch.setitem(FIELDS, name, msgspec.structs.replace(FIELDS[name], read=read))
 
 

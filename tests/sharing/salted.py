@@ -57,7 +57,13 @@ class Salted:
 
     def text(self) -> str:
         mark = ARABIC if self.random.random() < 0.25 else MARK
-        return self.random.choice(_SHAPES).format(mark * 2, self.random.randrange(10**6))
+        return self.random.choice(_SHAPES).format(mark * 2, self.random.randrange(10 ** self.random.choice((2, 3, 6))))
+
+    def email(self) -> str:
+        return self.text() if self.random.random() < 0.3 else f"{MARK * 2}{self.random.randrange(999)}@{MARK}.example"
+
+    def phone(self) -> str:
+        return MARK * 2 if self.random.random() < 0.3 else f"+9665{self.random.randrange(10**8):08}"
 
     def maybe(self, value: Any) -> Any:
         return value if self.random.random() < 0.85 else None
@@ -67,7 +73,8 @@ class Salted:
         kind = rng.random()
         if kind < 0.6:
             return ".".join(str(rng.randrange(256)) for _ in range(4))
-        groups = [f"{rng.getrandbits(16):x}" for _ in range(8)]
+        # A letter in each group: eight groups of decimal digits alone may be a card's number to the guard.
+        groups = [f"{rng.getrandbits(16) | 0xA000:x}" for _ in range(8)]
         if kind < 0.85:
             return ":".join(groups)
         at, zeros = rng.randrange(1, 4), rng.randrange(2, 5)
@@ -128,7 +135,7 @@ class Salted:
         amount = rng.choice(
             (0, 1, 99, 100, 101, 10**12, rng.randrange(10**4), rng.randrange(10**6), rng.randrange(10**9))
         )
-        contact = {"name": self.text(), "email": self.maybe(self.text()), "phone": self.maybe(MARK * 2)}
+        contact = {"name": self.text(), "email": self.maybe(self.email()), "phone": self.maybe(self.phone())}
         ids = ("account_id", "session_id", "device_id", "seller_id", "promo_code")
         return _without_none(
             {name: self.maybe(self.word()) for name in ids}
@@ -157,10 +164,39 @@ class Salted:
         rng = self.random
         reasons = rng.sample(REASONS, rng.randrange(5)) + ([self.text()] if rng.random() < 0.3 else [])
         rng.shuffle(reasons)
+        decision_id = self.word()
+        deadline = {"instruction": rng.choice(("hold", "release")), "deadline": self.moment()}
         return {
-            "decision_id": self.word(),
+            "decision_id": decision_id,
             "outcome": rng.choice(("approve", "review", "block")),
             "reasons": reasons,
+            "verdict": rng.choice(("suspected", "confirmed", "cleared")),
+            "verification": self.maybe(self.verification()),
+            "fulfilment": self.maybe(deadline),
+            "request": self.maybe(self.request(decision_id)),
+            "at_ms": RECORDED_AT_MS,
+        }
+
+    def verification(self) -> dict[str, Any]:
+        rng = self.random
+        return {
+            "agency": rng.choice(("verification-agency", "verification-agency", "everything", "another")),
+            "verification_ref": self.word(ECHOED),
+            "result": rng.choice(("passed", "failed", "inconclusive")),
+            "failed_check": self.maybe(rng.choice(("name", "document", "face", "other"))),
+            "verified_at": self.moment(),
+        }
+
+    def request(self, decision_id: str) -> dict[str, Any]:
+        """Mostly in order; else for another case, too late, or approved by one person twice."""
+        rng = self.random
+        named = ("name", "email", "phone", "shipping", "billing", "ip", "amount", "occurred_at", "last4")
+        return {
+            "reference": f"LE-{rng.randrange(10**6)}",
+            "decision_id": decision_id if rng.random() < 0.9 else self.word(),
+            "fields": rng.sample(named, rng.randrange(1, 5)) + (["customer_id"] if rng.random() < 0.05 else []),
+            "expires_at_ms": RECORDED_AT_MS + (1 if rng.random() < 0.9 else 0),
+            "approved_by": rng.choice((("a", "b"), ("a", "b", "c"), ("a", "b"), ("a", "a"), ("a",))),
         }
 
 

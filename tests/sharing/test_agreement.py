@@ -21,10 +21,10 @@ def test_the_two_agree_on_a_hundred_thousand_cases() -> None:
     assert list(differences(seed=6, cases=100_000)) == []
 
 
-def test_a_third_to_two_thirds_of_mutated_contracts_may_be_used() -> None:
+def test_a_fifth_to_two_thirds_of_mutated_contracts_may_be_used() -> None:
     rng, originals = Random(7), list(contracts().values())
     used = sum(naive.may_be_used(mutate(rng, rng.choice(originals))) for _ in range(1_000))
-    assert 300 < used < 700
+    assert 200 < used < 670
 
 
 def test_every_contract_that_we_have_may_be_used() -> None:
@@ -41,9 +41,9 @@ def test_an_operator_that_says_more_than_it_should_is_found(monkeypatch: pytest.
 def test_a_setting_that_is_no_longer_refused_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Truncate, "output", lambda *_: str)
     monkeypatch.setattr(Truncate, "apply", lambda *_: "")
-    assert any(found.startswith("accepted by the compiler alone") for found in differences(seed=9, cases=800))
+    assert any(found.startswith("accepted by the compiler alone") for found in differences(seed=9, cases=20_000))
 
 
 def test_an_id_that_goes_to_another_than_who_issued_it_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FIELDS, "psp_reference", msgspec.structs.replace(FIELDS["psp_reference"], issuer=None))
-    assert any(found.startswith("accepted by the compiler alone") for found in differences(seed=10, cases=800))
+    assert any(found.startswith("accepted by the compiler alone") for found in differences(seed=10, cases=20_000))

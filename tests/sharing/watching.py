@@ -4,6 +4,7 @@ Pieces of a canary count: any eight letters of its mark are one of eight rotatio
 case, backwards, and with hexadecimal, base64 and the escapes of JSON and links undone (tests/streams/canaries.py).
 """
 
+import json
 import logging
 import re
 from collections import Counter
@@ -56,7 +57,7 @@ class Watch(logging.Handler):
 
 
 def without(data: bytes, allowed: Iterable[str]) -> bytes:
-    """The bytes less the values that may stand there: ids that go back to who issued them."""
+    """JSON less the values that may stand there: ids that go back to who issued them, what a request names."""
     for value in allowed:
-        data = data.replace(b'"' + value.encode() + b'"', b'""')
+        data = data.replace(json.dumps(value, ensure_ascii=False).encode(), b'""')
     return data

@@ -16,6 +16,7 @@ NAMES = {
     "pipeline": "orders/s of the whole path, beside stock Faust and plain loops",
     "costs": "processor time an order, stage by stage",
     "decide": "processor time of score, rules, policy and reasons",
+    "rules": "processor time of rules alone, by what they look at",
     "latency": "produce-to-decision latency at 200 orders/s",
     "memory": "resident memory of screening after a million facts",
     "features": "orders/s of the feature store, beside the usual Redis counters",
@@ -24,14 +25,20 @@ NAMES = {
     "backfill": "a million orders' vectors from their facts",
     "detection": "fraud found in public data sets, which --orders and --synccfd name",
     "simulated_detection": "fraud's money found in the simulated store, by kind, beside baselines",
+    "automation": "how well scripts are told from people, in stores not seen before",
+    "training": "time and memory of training on a million rows",
     "guard": "card numbers in disguise that the guard finds, and what it takes for one",
     "contracts": "the contracts' compiler beside an interpreter written apart, case by case",
     "canaries": "salted orders under every contract, every way out watched, and leaks planted",
+    "linkage": "two partners' feeds laid side by side by a trained matcher",
+    "disclosures": "disclosures a second, from a case to the ledger; receipts; what a kill leaves behind",
 }
 QUICK = Path("var/benchmarks")
 DETECTION = ROOT / "docs" / "detection.md"
 SHARING = ROOT / "docs" / "sharing.md"
-PAGES = {"simulated_detection": DETECTION, "guard": SHARING, "contracts": SHARING, "canaries": SHARING}
+PAGES = dict.fromkeys(("simulated_detection", "automation", "training"), DETECTION) | dict.fromkeys(
+    ("guard", "contracts", "canaries", "linkage", "disclosures"), SHARING
+)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -57,6 +64,7 @@ def main(
     pipeline   orders/s of the whole path, beside stock Faust and plain loops
     costs      processor time an order, stage by stage
     decide     processor time of score, rules, policy and reasons
+    rules      processor time of rules alone, by what they look at
     latency    produce-to-decision latency at 200 orders/s
     memory     resident memory of screening after a million facts
     features   orders/s of the feature store, beside the usual Redis counters
@@ -65,9 +73,13 @@ def main(
     backfill   a million orders' vectors from their facts
     detection  fraud found in public data sets: left out unless one is named
     simulated_detection  fraud's money found in the simulated store, by kind, beside baselines
+    automation  how well scripts are told from people, in stores not seen before
+    training   time and memory of training on a million rows
     guard      card numbers in disguise that the guard finds, and what it takes for one
     contracts  the contracts' compiler beside an interpreter written apart, case by case
     canaries   salted orders under every contract, every way out watched, and leaks planted
+    linkage    two partners' feeds laid side by side by a trained matcher
+    disclosures  disclosures a second, from a case to the ledger; receipts; what a kill leaves behind
 
     \b
     Examples:

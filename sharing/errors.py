@@ -5,7 +5,10 @@ AmanaError
     ├── ContractError     an ill-formed contract, or one that asks for more than a field's class allows: file and line
     ├── ProjectionError   a value that does not fit its contract's closed type; names the field, never the value
     ├── KeysError         a key or a set of keys that is not what it must be; names file and member, never a key
-    └── TokenError        a token or an acknowledgement that is not taken, or cannot be made; `reason` says why
+    ├── TokenError        a token or an acknowledgement that is not taken, or cannot be made; `reason` says why
+    └── LedgerError       an ill-formed leaf, or an entry that is not there
+        ├── LedgerBroken  stored rows that contradict each other or what was signed: names the entries
+        └── BadProof      a checkpoint, receipt or proof that is ill-formed, or signed by nobody who is trusted
 """
 
 from events.errors import AmanaError
@@ -21,6 +24,18 @@ class ContractError(SharingError):
 
 class ProjectionError(SharingError):
     """A value that does not fit its contract's closed type: nothing was disclosed."""
+
+
+class LedgerError(SharingError):
+    """An ill-formed leaf, or an entry that is not there."""
+
+
+class LedgerBroken(LedgerError):
+    """Stored rows that contradict each other or what was signed."""
+
+
+class BadProof(LedgerError):
+    """A checkpoint, a receipt or a proof that is ill-formed, or signed by nobody who is trusted."""
 
 
 class KeysError(SharingError):

@@ -22,13 +22,23 @@ metadata = MetaData()
 
 _PLACE = BigInteger().with_variant(Integer, "sqlite")
 
-# The ledger: never updated, never deleted from.
+# How many leaves there are: one row, written first by whoever appends, so that appending is one after another.
+head = Table(
+    "sharing_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("size", _PLACE, nullable=False),
+)
+
+# The ledger: never updated, never deleted from. `sealed` repeats what the body says, to be looked up by.
 leaves = Table(
     "sharing_leaves",
     metadata,
     Column("place", _PLACE, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary),
+    Index("sharing_leaves_by_sealed", "sealed", unique=True),
 )
 
 # Hashes of whole subtrees (RFC 6962): level 1 is over two leaves. Only what can never change is kept.
@@ -45,6 +55,7 @@ checkpoints = Table(
     metadata,
     Column("size", _PLACE, primary_key=True, autoincrement=False),
     Column("signed", LargeBinary, nullable=False),
+    Column("made_at_ms", BigInteger, nullable=False),
 )
 
 # What opens a leaf's commitment. Erasing a subject deletes these rows; the tree stays whole.

@@ -26,10 +26,13 @@ Command = Callable[..., Any]
 ROOMS = {
     "backtest": "streams.backtest_cli:backtest_command",
     "cases": "review.cli:cases",
+    "contracts": "sharing.cli:contracts_command",
     "features": "streams.features_cli:features",
     "history": "history.cli:history",
     "keys": "vault.cli:keys",
+    "ledger": "streams.ledger_cli:ledger",
     "models": "streams.models_cli:models",
+    "partner": "streams.partner_cli:partner",
     "publish": "events.cli:publish",
     "rules": "streams.rules_cli:rules",
     "schemas": "events.cli:schemas",

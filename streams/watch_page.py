@@ -6,7 +6,7 @@ from itertools import groupby
 
 from models.page import STYLE, heading
 from models.watch import Cohort, Drift, Level, Segment
-from streams.watching import Report
+from streams.watching import Report, Trained
 from streams.whatif_shown import moment
 
 _FEATURES = 20  # shown at most
@@ -47,6 +47,7 @@ def page(report: Report) -> str:
 {_days(report.cohorts)}
 {heading("How far the features have moved (population stability index)", "مدى تغيّر الخصائص (مؤشر استقرار التوزيع)")}
 {_features(report.features)}
+{_trained(report.trained)}
 </body></html>
 """
 
@@ -127,6 +128,16 @@ def _features(features: Sequence[Drift]) -> str:
         f"<span lang=ar dir=rtl>تغيّر {moved:,} من {len(features):,}</span></p>"
         f"<table><tr><th>feature</th><th class=n>index</th><th></th></tr>{rows}</table>"
     )
+
+
+def _trained(trained: Trained | None) -> str:
+    if trained is None:
+        return ""
+    english = f"The window against what {escape(trained.model)} was trained on"
+    arabic = f"الفترة مقارنة ببيانات تدريب <bdi>{escape(trained.model)}</bdi>"
+    score = _psi(trained.score.psi, trained.score.level)
+    head = f"<table><tr><td>score <bdi lang=ar>الدرجات</bdi></td>{score}</tr></table>"
+    return heading(english, arabic) + head + _features(trained.features)
 
 
 def _rate(share: float | None) -> str:

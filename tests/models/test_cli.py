@@ -68,6 +68,23 @@ def test_list_shows_the_good_versions_and_fails_for_one_that_is_refused(folder, 
     assert "manifest.json: the signature is not of this content" in result.stderr
 
 
+def test_list_shows_the_versions_of_a_folder_where_none_is_in_use_and_fails(folder):
+    version = artifact.current(folder)
+    (folder / artifact.CURRENT).unlink()
+    result = CliRunner().invoke(models, ["list", "--models", str(folder)], env={"COLUMNS": "120"})
+    assert result.exit_code == 1
+    assert version in result.stdout
+    assert result.stderr == (f"Error: {folder}: no version is in use; `amana models promote --local` puts one in use\n")
+
+
+def test_list_refuses_a_version_whose_model_was_changed(folder):
+    model = folder / artifact.current(folder) / "model.skops"
+    model.write_bytes(model.read_bytes()[:-1] + b"!")
+    result = CliRunner().invoke(models, ["list", "--models", str(folder)])
+    assert result.exit_code == 1
+    assert f"{model}: content hash" in result.stderr
+
+
 def test_show_ends_with_the_content_hash(folder):
     result = CliRunner().invoke(models, ["show", "--models", str(folder)])
     assert result.stdout.endswith(f"Content hash {artifact.check(folder, artifact.current(folder)).content}.\n")

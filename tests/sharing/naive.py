@@ -195,7 +195,7 @@ def _settings_are_right(contract: dict[str, Any], term: dict[str, Any], name: st
     if operator == "band":
         return _edges_rise(term["edges"])
     if operator in {"truncate", "generalise"}:
-        return term["to"] in TO.get(name, TIMES)
+        return str(term["to"]) in TO.get(name, TIMES)
     if operator == "disclose":
         return contract["kind"] == "law_enforcement" and contract["trigger"] == "requested"
     if operator == "count":
@@ -375,18 +375,7 @@ def _groups(ip: str) -> list[int]:
 def _disclosed(name: str, value: Any, currency: str) -> Any:
     """The value itself, if it is plainly of its kind."""
     if name in {"billing", "shipping"}:
-        place: dict[str, Any] = dict(value)
-        if "lines" in place:
-            place["lines"] = [_plain(line) for line in place["lines"]]
-        for key in ("city", "region"):
-            if place.get(key):
-                place[key] = _plain(place[key])
-        if not re.fullmatch("[A-Za-z0-9 -]{1,16}", place.get("postal_code") or "1"):
-            raise Refused(name)
-        texts = [*place.get("lines", ()), place.get("city"), place.get("region")]
-        if any(re.search("[0-9]{9}", text) for text in texts if text):
-            raise Refused(name)
-        return {key: each for key, each in place.items() if each}
+        return _place(value)
     if name == "amount":
         digits = DIGITS.get(currency, 2)
         whole, rest = divmod(value, 10**digits)
@@ -400,6 +389,21 @@ def _disclosed(name: str, value: Any, currency: str) -> Any:
     if not re.fullmatch(forms[name], text, re.DOTALL):
         raise Refused(name)
     return text
+
+
+def _place(address: dict[str, Any]) -> dict[str, Any]:
+    place = dict(address)
+    if "lines" in place:
+        place["lines"] = [_plain(line) for line in place["lines"]]
+    for key in ("city", "region"):
+        if place.get(key):
+            place[key] = _plain(place[key])
+    if not re.fullmatch("[A-Za-z0-9 -]{1,16}", place.get("postal_code") or "1"):
+        raise Refused("postal_code")
+    texts = [*place.get("lines", ()), place.get("city"), place.get("region")]
+    if any(re.search("[0-9]{9}", text) for text in texts if text):
+        raise Refused("lines")
+    return {key: each for key, each in place.items() if each}
 
 
 def _written_out(ip: str) -> str:

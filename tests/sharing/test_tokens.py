@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import pickle
+import re
 from typing import Any
 
 import msgspec
@@ -44,6 +45,7 @@ CLAIMS: dict[str, Any] = {
 HEADER = {"alg": "Ed25519", "typ": "secevent+jwt", "kid": OURS.kid}
 TO = PARTNERS["acquirer"]
 OUTER = {"alg": "ECDH-ES", "enc": "A256GCM", "cty": "JWT", "kid": TO.recipient_kid}
+OF_FORMAT_OPAQUE = "about no opaque subject; expected `sub_id` of format opaque"
 EVERYTHING = list(jws.JWSRegistry.algorithms)
 ANY_ENCRYPTION = [*jwe.JWERegistry.algorithms["alg"], *jwe.JWERegistry.algorithms["enc"], "DEF"]
 
@@ -157,23 +159,42 @@ def test_something_else_that_we_signed_is_no_token(typ: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "why"),
     [
-        ("sub", "someone"),
-        ("exp", 1_800_000_000),
-        ("events", {}),
-        ("events", {EVENT: {}, EVENT + "x": {}}),
-        ("events", {EVENT: "text"}),
-        ("sub_id", {"format": "email", "email": "a@b.example"}),
-        ("jti", "short"),
-        ("jti", JTI + "\n"),
-        ("iat", -1),
-        ("iat", 1.5),
-        ("aud", ["acquirer", "carrier"]),
+        ("sub", "someone", "with `sub`; expected an opaque `sub_id` alone"),
+        ("exp", 1_800_000_000, "with `exp`; what happened does not expire"),
+        ("events", {EVENT: {}, EVENT + "x": {}}, "of 2 events; expected exactly one"),
+        ("aud", ["acquirer", "carrier"], "without one audience; expected `aud` to be one string"),
+        ("aud", None, "without one audience; expected `aud` to be one string"),
+        ("sub_id", {"format": "email", "email": "a@b.example"}, OF_FORMAT_OPAQUE),
+        ("sub_id", None, OF_FORMAT_OPAQUE),
+        ("sub_id", {"format": "opaque"}, "with other claims than ours have"),
+        ("jti", "short", "with another `jti`; expected 128 bits in base64url"),
+        ("jti", JTI + "\n", "with another `jti`; expected 128 bits in base64url"),
+        ("iat", -1, "with other claims than ours have"),
+        ("iat", 1.5, "with other claims than ours have"),
+        ("txn", "1", "with other claims than ours have"),
     ],
 )
-def test_claims_that_are_not_one_event_about_an_opaque_subject_are_refused(name: str, value: object) -> None:
-    assert reason(encrypted(signed({**CLAIMS, name: value}))) == "malformed"
+def test_a_security_event_token_that_is_not_as_ours_are_is_refused_by_what_differs(
+    name: str, value: object, why: str
+) -> None:
+    with pytest.raises(TokenError, match=f"^a security event token {re.escape(why)}$") as refusal:
+        opener().open(encrypted(signed({**CLAIMS, name: value})))
+    assert refusal.value.reason == "profile"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "member"),
+    [("events", {}, "events"), ("events", {EVENT: "text"}, "events[...]"), ("iat", "now", "iat"), ("iss", None, "iss")],
+)
+def test_claims_that_are_no_security_event_token_are_refused_by_their_member(
+    name: str, value: object, member: str
+) -> None:
+    with pytest.raises(TokenError) as refusal:
+        opener().open(encrypted(signed({**CLAIMS, name: value})))
+    assert refusal.value.reason == "malformed"
+    assert str(refusal.value) == f"{member}: not as a security event token has it (RFC 8417)"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"[" * 10_000, b'{"iss":"\xff"}'])
@@ -321,7 +342,7 @@ def test_no_error_quotes_what_was_to_be_sealed() -> None:
 
 
 def test_our_key_is_shown_and_kept_by_its_name_alone() -> None:
-    assert repr(sealer()) == f"<Sealer https://store.example {OURS.kid}>"
+    assert repr(sealer()) == "<Sealer https://store.example, 2 partners>"
     assert repr(OURS) == f"<SigningKey {OURS.kid}>"
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(OURS)

@@ -46,8 +46,9 @@ bench: .venv/dev servers ## Measure speed and memory; results in benchmarks/resu
 schemas: .venv/dev ## Write the events' JSON Schemas
 	$(BIN)/amana schemas
 
-docs: .venv/dev ## Write docs/cli.md from the commands' own help
+docs: .venv/dev ## Write docs/cli.md from the commands' own help, docs/partners/ from the contracts
 	$(BIN)/python docs/cli_reference.py
+	$(BIN)/python -m sharing.docs
 
 lock: .venv/dev ## Lock the dependencies of pyproject.toml in requirements/
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt

@@ -23,6 +23,7 @@ NAMES = {
     "history": "cost of an order against how much its entities have behind them",
     "entities": "memory of a million active entities",
     "backfill": "a million orders' vectors from their facts",
+    "ledger": "cost of an entry, a proof and a verification against the disclosure ledger's size",
     "detection": "fraud found in public data sets, which --orders and --synccfd name",
     "simulated_detection": "fraud's money found in the simulated store, by kind, beside baselines",
     "automation": "how well scripts are told from people, in stores not seen before",
@@ -71,6 +72,7 @@ def main(
     history    cost of an order against how much its entities have behind them
     entities   memory of a million active entities
     backfill   a million orders' vectors from their facts
+    ledger     cost of an entry, a proof and a verification against the disclosure ledger's size
     detection  fraud found in public data sets: left out unless one is named
     simulated_detection  fraud's money found in the simulated store, by kind, beside baselines
     automation  how well scripts are told from people, in stores not seen before

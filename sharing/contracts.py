@@ -88,7 +88,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     partner: PartnerName
     kind: PartnerKind
-    version: Annotated[int, Meta(ge=1)]
+    version: Annotated[int, Meta(ge=1, le=1_000_000)]
     purpose: Purpose
     legal_basis: LegalBasis
     trigger: Trigger

@@ -6,6 +6,8 @@ AmanaError
     ├── ProjectionError   a value that does not fit its contract's closed type; names the field, never the value
     ├── KeysError         a key or a set of keys that is not what it must be; names file and member, never a key
     ├── TokenError        a token or an acknowledgement that is not taken, or cannot be made; `reason` says why
+    ├── DeliveryError     a delivery that cannot be made or changed as asked
+    │   └── TransitionRefused  a state that the life cycle's table does not allow from where the disclosure is
     └── LedgerError       an ill-formed leaf, or an entry that is not there
         ├── LedgerBroken  stored rows that contradict each other or what was signed: names the entries
         └── BadProof      a checkpoint, receipt or proof that is ill-formed, or signed by nobody who is trusted
@@ -51,3 +53,11 @@ class TokenError(SharingError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class DeliveryError(SharingError):
+    """A delivery that cannot be made or changed as asked."""
+
+
+class TransitionRefused(DeliveryError):
+    """A state that the life cycle's table does not allow from where the disclosure is."""

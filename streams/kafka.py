@@ -13,6 +13,7 @@ from events.facts import Coordinates
 from streams.log import Bounds, LogRecord
 
 Message = tuple[bytes | None, bytes]  # key, value
+Headers = Sequence[tuple[str, bytes]]
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -41,18 +42,26 @@ class Sender:
     async def stop(self) -> None:
         await self._producer.stop()
 
-    async def send(self, topic: str, partition: int, messages: Iterable[Message]) -> None:
+    async def partitions(self, topic: str) -> int:
+        """How many a topic has."""
+        return len(await self._producer.partitions_for(topic))
+
+    async def send(self, topic: str, partition: int, messages: Iterable[Message], headers: Headers = ()) -> None:
         """Append messages to one partition, in order; returns when the broker has all of them.
+
+        Each of them gets the same `headers`.
 
         Batches go one after another: the order holds even where a batch is retried. Raises the client's errors: what
         the broker will not take, or could not take in time.
         """
         batch, count = self._producer.create_batch(), 0
         for key, value in messages:
-            if batch.append(key=key, value=value, timestamp=None) is None:
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
                 await self._deliver(batch, topic, partition)
                 batch = self._producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)  # an empty batch takes a message of any size
+                batch.append(
+                    key=key, value=value, timestamp=None, headers=headers
+                )  # an empty batch takes a message of any size
             count += 1
         if count:
             await self._deliver(batch, topic, partition)
@@ -166,6 +175,13 @@ def reader(brokers: str) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="none",
         max_partition_fetch_bytes=FETCH_BYTES,
+    )
+
+
+def member(brokers: str, group: str) -> AIOKafkaConsumer:
+    """A member of a consumer group that commits what it was told to, from the log's start if it never did."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=brokers, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
     )
 
 

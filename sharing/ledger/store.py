@@ -6,6 +6,7 @@ append, over all processes, each until it commits or rolls back. So append late,
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -189,14 +190,24 @@ def _hashes(connection: sa.Connection, nodes: Collection[Node]) -> dict[Node, by
     if singles:
         query = sa.select(_leaves.place, _leaves.hash).where(_leaves.place.in_(singles))
         found |= {(0, row.place): bytes(row.hash) for row in connection.execute(query)}
-    if len(singles) < len(nodes):
-        each = [sa.and_(_nodes.level == level, _nodes.place == place) for level, place in nodes if level]
-        query = sa.select(_nodes.level, _nodes.place, _nodes.hash).where(sa.or_(*each))
-        found |= {(row.level, row.place): bytes(row.hash) for row in connection.execute(query)}
+    whole = [node for node in nodes if node[0]]
+    if whole:
+        values = {f"{name}{at}": value for at, node in enumerate(whole) for name, value in zip("lp", node, strict=True)}
+        rows = connection.execute(_subtrees(len(whole)), values)
+        found |= {(row.level, row.place): bytes(row.hash) for row in rows}
     for level, place in nodes:
         if (level, place) not in found:
             raise LedgerBroken(f"the ledger has no hash of {entries(place << level, place + 1 << level)}")
     return found
+
+
+@lru_cache(maxsize=128)  # a proof's height squared at most; to build one anew costs more than to read its rows
+def _subtrees(count: int) -> sa.Select[Any]:
+    """Finds `count` subtrees, of levels l0, l1, ... and places p0, p1, ...; `IN` would read the whole table on SQLite."""
+    each = [
+        sa.and_(_nodes.level == sa.bindparam(f"l{at}"), _nodes.place == sa.bindparam(f"p{at}")) for at in range(count)
+    ]
+    return sa.select(_nodes.level, _nodes.place, _nodes.hash).where(sa.or_(*each))
 
 
 def entries(start: int, end: int) -> str:

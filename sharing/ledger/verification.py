@@ -186,10 +186,7 @@ def _wrong(place: int, hashed: bytes, body: bytes, sealed: bytes | None) -> str 
 def _rows(connection: sa.Connection, start: int, end: int) -> dict[int, _Row]:
     columns = (_leaves.place, _leaves.hash, _leaves.body, _leaves.sealed)
     query = sa.select(*columns).where(_leaves.place >= start, _leaves.place < end)
-    return {
-        row.place: (bytes(row.hash), bytes(row.body), None if row.sealed is None else bytes(row.sealed))
-        for row in connection.execute(query)
-    }
+    return {row[0]: row[1:] for row in connection.execute(query).all()}
 
 
 def _subtrees(connection: sa.Connection, start: int, end: int) -> _Stored:
@@ -201,7 +198,7 @@ def _subtrees(connection: sa.Connection, start: int, end: int) -> _Stored:
     if not each:
         return {}
     query = sa.select(_nodes.level, _nodes.place, _nodes.hash).where(sa.or_(*each))
-    return {(row.level, row.place): bytes(row.hash) for row in connection.execute(query)}
+    return {row[:2]: row[2] for row in connection.execute(query).all()}
 
 
 def _strays(connection: sa.Connection, size: int, report: _Report) -> None:

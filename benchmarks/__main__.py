@@ -31,8 +31,8 @@ NAMES = {
     "guard": "card numbers in disguise that the guard finds, and what it takes for one",
     "contracts": "the contracts' compiler beside an interpreter written apart, case by case",
     "canaries": "salted orders under every contract, every way out watched, and leaks planted",
-    "linkage": "two partners' feeds laid side by side by a trained matcher",
     "disclosures": "disclosures a second, from a case to the ledger; receipts; what a kill leaves behind",
+    "mutation": "small changes to operators, compiler and guard that the tests notice",
 }
 QUICK = Path("var/benchmarks")
 DETECTION = ROOT / "docs" / "detection.md"
@@ -40,6 +40,7 @@ SHARING = ROOT / "docs" / "sharing.md"
 PAGES = dict.fromkeys(("simulated_detection", "automation", "training"), DETECTION) | dict.fromkeys(
     ("guard", "contracts", "canaries", "linkage", "disclosures"), SHARING
 )
+PAGES["mutation"] = ROOT / "docs" / "mutation.md"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -80,8 +81,8 @@ def main(
     guard      card numbers in disguise that the guard finds, and what it takes for one
     contracts  the contracts' compiler beside an interpreter written apart, case by case
     canaries   salted orders under every contract, every way out watched, and leaks planted
-    linkage    two partners' feeds laid side by side by a trained matcher
     disclosures  disclosures a second, from a case to the ledger; receipts; what a kill leaves behind
+    mutation   small changes to operators, compiler and guard that the tests notice
 
     \b
     Examples:

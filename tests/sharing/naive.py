@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 # Which operators a class may take (the issue's table), and which fields are of which class.
-TAKES = {
+TAKES: dict[str, set[str]] = {
     "forbidden": set(),
     "direct": {"disclose"},
     "linkable": {"pseudonym", "echo"},
@@ -65,7 +65,7 @@ ISSUED_BY = {
 }
 VERIFIED = ("verification_ref", "verification_result", "failed_check", "verified_at")
 FULFILLED = ("instruction", "deadline")
-TO = {
+TO: dict[str, tuple[str, ...]] = {
     "ip": ("network",),
     "postal_code": ("area",),
     "delivery_area": ("region", "country"),
@@ -197,7 +197,7 @@ def _settings_are_right(contract: dict[str, Any], term: dict[str, Any], name: st
     if operator in {"truncate", "generalise"}:
         return str(term["to"]) in TO.get(name, TIMES)
     if operator == "disclose":
-        return contract["kind"] == "law_enforcement" and contract["trigger"] == "requested"
+        return (contract["kind"], contract["trigger"]) == ("law_enforcement", "requested")
     if operator == "count":
         least = term.get("at_least", 20)
         return contract["delivery"] == "batch" and type(least) is int and 20 <= least <= 1_000_000

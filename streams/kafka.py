@@ -129,7 +129,7 @@ class KafkaLog:
             await consumer.stop()
 
 
-class RawOrders:
+class RawRecords:
     """Fetches single raw records by their coordinates, for the case opener."""
 
     def __init__(self, brokers: str) -> None:

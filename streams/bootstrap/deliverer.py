@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from events import topics
+from sharing import reports
 from sharing.contracts import Contract, load
 from sharing.delivery.answers import Answers
 from sharing.delivery.deliverer import Deliverer, Way
@@ -71,7 +72,7 @@ async def _work(settings: DeliverySettings) -> None:
         made = desk(settings, sql)
         sender = Sender(settings.brokers, f"amana-deliverer-{settings.instance}")
         await started(stack, sender)
-        answers = Answers(made, settings.issuer, partial(keys_of, settings), now_ms)
+        answers = Answers(made, settings.issuer, partial(keys_of, settings), now_ms, report)
         reader = Acknowledgements(settings.brokers, group("deliverer"), names, answers, counted.answered)
         await started(stack, reader)
         checkpoint = made.checkpoint if settings.keyring else None
@@ -129,6 +130,11 @@ def _paths(settings: DeliverySettings) -> list[Path]:
 def desk(settings: DeliverySettings, sql: Engine, now: Callable[[], int] = now_ms) -> Desk:
     signer = Signer(Keyring.load(settings.keyring).keys("ledger")) if settings.keyring is not None else None
     return Desk(sql, Ledger(signer), Limits(settings.per_minute, settings.per_day), Schedule(), now, random.random)
+
+
+def report(connection: Connection, partner: str, jti: str, verdict: str) -> None:
+    """What a partner says came of a message, for the projector, which makes labels of it."""
+    reports.put(connection, partner, jti, "confirmed" if verdict == "confirmed" else "false_alarm", now_ms())
 
 
 def keys_of(settings: DeliverySettings, partner: str) -> PartnerKeys | None:

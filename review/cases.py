@@ -1,6 +1,5 @@
 """Cases: flagged orders in front of analysts, what may become of them, and what is sealed in them."""
 
-from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -9,54 +8,19 @@ from events.types import Address, Contact, Item
 from history.pages import Page
 from models.decisions import Outcome, Reason
 from review.workflow import State
+from sharing.disclosable import Material, Verification
 
 Verdict = Literal["confirm_fraud", "dismiss"]
 Withheld = Literal["expired", "refused"]
-
-
-class Verification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an agency found out about the customer, the last time before the order that it was asked."""
-
-    agency: str
-    verification_ref: str
-    checks: tuple[str, ...] = ()
-    result: Literal["passed", "failed", "inconclusive"]
-    occurred_at: datetime
-
-
-class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of an order, what a contract may name and neither the case nor the rest of the envelope has.
-
-    The raw order is gone after 72 hours, a verdict or a request comes later. What no contract may ever name (the
-    gateway's token, the issuer's number, the CVV's result) is not here.
-    """
-
-    event_id: str
-    occurred_at: datetime
-    customer_id: str
-    account_id: str | None = None
-    session_id: str | None = None
-    device_id: str | None = None
-    seller_id: str | None = None
-    amount_minor: int
-    currency: str
-    is_gift: bool = False
-    tracking_ref: str | None = None
-    method: str
-    last4: str | None = None
-    psp_reference: str | None = None
-    issuer_country: str | None = None
-    avs: str | None = None
-    three_ds: str | None = None
-    verification: Verification | None = None
 
 
 class Personal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of an order, what is personal and may be kept for its case: only ever stored sealed.
 
     `path` has the last pages of the order's session up to the order, the oldest first; None where the order named no
-    session (cookies refused). Cases that were opened before paths were kept do not have it, nor do those have `kept`
-    that were opened when partners were told at once: of them nothing new is told.
+    session (cookies refused). Cases that were opened before paths were kept do not have it.
+    `material` is what contracts may draw on, `verification` what an agency had found out about the customer: the raw
+    records are gone after 72 hours. Cases that were opened when partners were told at once have neither.
     """
 
     contact: Contact
@@ -66,7 +30,8 @@ class Personal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_agent: str | None = None
     items: tuple[Item, ...] = ()
     path: tuple[Page, ...] | msgspec.UnsetType | None = msgspec.UNSET
-    kept: Kept | msgspec.UnsetType = msgspec.UNSET
+    material: Material | msgspec.UnsetType = msgspec.UNSET
+    verification: Verification | None = None
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,45 +1,24 @@
-"""What of a case may be told: its envelope opened again for the projector, and what is put into it for that.
+"""What of a case may be told: its envelope opened again for the projector.
 
-An order comes back without what no contract may ever name; a case without an envelope, or of a subject that was
-erased, gives nothing.
+A case without an envelope, of a subject that was erased, or opened before there were projectors gives nothing.
 """
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from events.types import OrderPlaced, Payment
-from review.cases import Case, Kept, Personal, Verification
+from review.cases import Case, Personal
 from review.errors import UnknownCase
 from review.store import CaseStore
-from sharing.fields import Disclosable
+from sharing.disclosable import Disclosable, Fulfilment, Material, Verdict
 from vault.envelopes import Envelopes
 from vault.errors import Erased
 
+HELD = timedelta(hours=48)  # until then at the latest the carrier hears again
+
 _PERSONAL = msgspec.json.Decoder(Personal)
-_ORDER = set(Kept.__struct_fields__) & set(OrderPlaced.__struct_fields__)
-_PAYMENT = set(Kept.__struct_fields__) & set(Payment.__struct_fields__)
-
-
-def kept(order: OrderPlaced, verification: Verification | None = None) -> Kept:
-    """Of the order, what contracts may come to need once the raw record is gone."""
-    own = {name: getattr(order, name) for name in _ORDER}
-    payment = {name: getattr(order.payment, name) for name in _PAYMENT}
-    return Kept(**own, **payment, verification=verification)
-
-
-def order_of(order_id: str, personal: Personal) -> OrderPlaced | None:
-    """The order as far as it may be told; None for an envelope that was sealed before that was kept."""
-    if personal.kept is msgspec.UNSET:
-        return None
-    values = msgspec.structs.asdict(personal.kept)
-    return OrderPlaced(
-        order_id=order_id,
-        contact=personal.contact,
-        billing=personal.billing,
-        shipping=personal.shipping,
-        ip=personal.ip,
-        payment=Payment(**{name: values[name] for name in _PAYMENT}),
-        **{name: values[name] for name in _ORDER},
-    )
+_VERDICTS: Mapping[str | None, Verdict] = {None: "suspected", "confirm_fraud": "confirmed", "dismiss": "cleared"}
 
 
 class SealedCases:
@@ -56,8 +35,9 @@ class SealedCases:
         except UnknownCase:
             return None
         personal = self._opened(case)
-        order = personal and order_of(case.order_id, personal)
-        return _disclosable(case, order) if order else None
+        if personal is None or isinstance(personal.material, msgspec.UnsetType):
+            return None
+        return _disclosable(case, personal, personal.material)
 
     def _opened(self, case: Case) -> Personal | None:
         if case.envelope is None:
@@ -68,10 +48,20 @@ class SealedCases:
             return None
 
 
-def _disclosable(case: Case, order: OrderPlaced) -> Disclosable:
+def _disclosable(case: Case, personal: Personal, material: Material) -> Disclosable:
     return Disclosable(
-        order=order,
+        order=material,
         decision_id=case.decision_id,
         outcome=case.outcome,
         reasons=tuple(reason.code for reason in case.reasons),
+        verdict=_VERDICTS[case.verdict],
+        verification=personal.verification,
+        fulfilment=fulfilment(case),
     )
+
+
+def fulfilment(case: Case) -> Fulfilment:
+    """A parcel is held while its order is flagged and not cleared."""
+    held = case.outcome != "approve" and case.verdict != "dismiss"
+    deadline = datetime.fromtimestamp(case.opened_at_ms / 1000, UTC) + HELD
+    return Fulfilment(instruction="hold" if held else "release", deadline=deadline)

@@ -11,13 +11,18 @@ from events.types import OrderPlaced
 from history.pages import Page
 from models.decisions import FLAGGED, Decision
 from review.cases import Case, Personal
-from review.disclosing import kept
 from review.errors import ForeignOrder
+from sharing.disclosable import Material, Verification
 from vault.blind_index import BlindIndex
 from vault.envelopes import Envelopes
 
 Fetch = Callable[[Coordinates], OrderPlaced | None]
 PathOf = Callable[[Pseudonym, int], tuple[Page, ...]]  # a session's last pages up to a time (ms)
+VerifiedOf = Callable[[Decision], Verification | None]  # the last verification of its customer before the order
+
+
+def no_verification(_: Decision) -> None:
+    """Where nothing is known of verifications."""
 
 
 class Vault(NamedTuple):
@@ -25,6 +30,19 @@ class Vault(NamedTuple):
 
     envelopes: Envelopes
     blind_index: BlindIndex
+
+
+class Known(NamedTuple):
+    """What else is known of an order when its case opens.
+
+    `path`: the pages of the order's session, None where it named none. `verification`: the customer's last one.
+    """
+
+    path: tuple[Page, ...] | None = None
+    verification: Verification | None = None
+
+
+NOTHING = Known()
 
 
 class Cases(Protocol):
@@ -39,13 +57,10 @@ def opens_case(decision: Decision) -> bool:
     return decision.outcome in FLAGGED and decision.mode != "analyst" and decision.revision >= 1
 
 
-def open_case(
-    decision: Decision, order: OrderPlaced | None, vault: Vault, now_ms: int, path: tuple[Page, ...] | None = None
-) -> Case:
+def open_case(decision: Decision, order: OrderPlaced | None, vault: Vault, now_ms: int, known: Known = NOTHING) -> Case:
     """The case of a flagged decision, what is personal sealed in it. Without an order (None) the case has no envelope.
 
-    `path`: the pages of the order's session, None where it named none. Raises ForeignOrder when the order is not the
-    decision's.
+    Raises ForeignOrder when the order is not the decision's.
     """
     case = Case(
         decision_id=decision.decision_id,
@@ -61,10 +76,10 @@ def open_case(
         currency=decision.currency,
         withheld="refused" if decision.mode == "refused" else "expired",
     )
-    return case if order is None else _filled(case, order, vault, path)
+    return case if order is None else _filled(case, order, vault, known)
 
 
-def _filled(case: Case, order: OrderPlaced, vault: Vault, path: tuple[Page, ...] | None) -> Case:
+def _filled(case: Case, order: OrderPlaced, vault: Vault, known: Known) -> Case:
     if order.order_id != case.order_id:
         raise ForeignOrder(f"the record of decision {case.decision_id} holds another order than {case.order_id}")
     address = order.shipping or order.billing
@@ -79,12 +94,12 @@ def _filled(case: Case, order: OrderPlaced, vault: Vault, path: tuple[Page, ...]
         method=order.payment.method,
         email_index=vault.blind_index("email", email) if email else None,
         phone_index=vault.blind_index("phone", phone) if phone else None,
-        envelope=vault.envelopes.seal(subject, order.order_id, "order", msgspec.json.encode(_personal(order, path))),
+        envelope=vault.envelopes.seal(subject, order.order_id, "order", msgspec.json.encode(_personal(order, known))),
         withheld=None,
     )
 
 
-def _personal(order: OrderPlaced, path: tuple[Page, ...] | None) -> Personal:
+def _personal(order: OrderPlaced, known: Known) -> Personal:
     return Personal(
         contact=order.contact,
         billing=order.billing,
@@ -92,8 +107,9 @@ def _personal(order: OrderPlaced, path: tuple[Page, ...] | None) -> Personal:
         ip=order.ip,
         user_agent=order.user_agent,
         items=order.items,
-        path=path,
-        kept=kept(order),
+        path=known.path,
+        material=Material.of(order),
+        verification=known.verification,
     )
 
 
@@ -106,7 +122,7 @@ class Opener:
         self._clock = clock
         self._path_of = path_of
 
-    def handle(self, decisions: Sequence[Decision], fetch: Fetch) -> int:
+    def handle(self, decisions: Sequence[Decision], fetch: Fetch, verified: VerifiedOf = no_verification) -> int:
         """Open a case for each flagged decision that has none; how many were opened.
 
         Once it returns, the cases are durable, and with each the trigger that partners are told by. A repeat opens
@@ -116,11 +132,12 @@ class Opener:
         flagged = [decision for decision in decisions if opens_case(decision)]
         known = self._store.known([decision.decision_id for decision in flagged])
         new = [decision for decision in flagged if decision.decision_id not in known]
-        return self._store.take_in_all([self._case(decision, fetch) for decision in new])
+        return self._store.take_in_all([self._case(decision, fetch, verified) for decision in new])
 
-    def _case(self, decision: Decision, fetch: Fetch) -> Case:
+    def _case(self, decision: Decision, fetch: Fetch, verified: VerifiedOf) -> Case:
         order = None if decision.mode == "refused" else fetch(decision.source)
-        return open_case(decision, order, self._vault, self._clock(), self._path(decision))
+        known = Known() if order is None else Known(self._path(decision), verified(decision))
+        return open_case(decision, order, self._vault, self._clock(), known)
 
     def _path(self, decision: Decision) -> tuple[Page, ...] | None:
         session = decision.entities.session

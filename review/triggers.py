@@ -41,15 +41,15 @@ def put(
 class TriggerTable:
     """Takes triggers in the order in which they were left; every method works inside the caller's transaction."""
 
-    def take(self, connection: sa.Connection, limit: int) -> list[Trigger]:
-        """The first ones that have not failed, ours until the transaction ends.
+    def take(self, connection: sa.Connection, limit: int, now_ms: int) -> list[Trigger]:
+        """The first ones whose time has come and that have not failed, ours until the transaction ends.
 
         Whoever else takes waits, and then finds what is left: never a later trigger of a case before an earlier one.
         """
         columns = tables.triggers.c
         query = (
             sa.select(columns.place, columns.decision_id, columns.kind, columns.reference)
-            .where(columns.failed.is_(None))
+            .where(columns.failed.is_(None), columns.not_before_ms <= now_ms)
             .order_by(columns.place)
             .limit(limit)
             .with_for_update()

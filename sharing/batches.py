@@ -6,13 +6,17 @@ A group is one message; the groups of one hour leave in random order.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from sharing.contracts import Release
+
 K = 20
 HOUR = 3  # of the day, UTC: whatever was confirmed when, it leaves then
 PATIENCE_MS = 28 * 24 * 3_600_000
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _OURS = frozenset({"jti", "count"})
 
 Shuffle = Callable[[list[Any]], None]  # random.SystemRandom().shuffle
@@ -96,6 +100,9 @@ def ladder_of(fields: Sequence[str]) -> tuple[str, ...]:
     return tuple(reversed(told[1:]))
 
 
-def is_hour(now_ms: int, hour: int = HOUR) -> bool:
-    """Whether batches leave now."""
-    return now_ms // 3_600_000 % 24 == hour
+def is_hour(now_ms: int, release: Release | None = None) -> bool:
+    """Whether a contract's batches leave now: on its day, in its hour (UTC)."""
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    if release is None:
+        return now.hour == HOUR
+    return now.hour == release.hour and release.day in (None, _DAYS[now.weekday()])

@@ -1,5 +1,7 @@
 """YAML with the line of every value, for errors that say where; without aliases and duplicate keys."""
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import yaml
@@ -16,6 +18,9 @@ class Located(NamedTuple):
     lines: dict[str, int]
 
     def line(self, path: str) -> int:
+        """The line of a path, or of the nearest that there is above it."""
+        while path not in self.lines and path:
+            path = path.rpartition(".")[0]
         return self.lines.get(path, 1)
 
 
@@ -36,6 +41,15 @@ def read(text: str, name: str) -> Located:
         raise ContractError(f"{name}:{line}: not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise ContractError(f"{name}: not YAML that a contract may hold") from None
+
+
+def told(message: str, source: Located, name: str, expected: Mapping[str, Sequence[str]]) -> str:
+    """The decoder's words with file and line; `expected` has the values of keys whose type says them too poorly."""
+    text, _, path = message.partition(" - at ")
+    path = re.sub("`", "", path) or "$"
+    values = expected.get(path.rpartition(".")[2])
+    hint = f"; expected one of: {', '.join(values)}" if values else ""
+    return f"{name}:{source.line(path)}: {path}: {text}{hint}"
 
 
 def _walk(node: yaml.Node, path: str, name: str, lines: dict[str, int], seen: set[int]) -> None:

@@ -12,6 +12,7 @@ that it supersedes for what follows. Told already is not told again.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 import msgspec
@@ -20,6 +21,7 @@ from sharing.contracts import Contract
 from sharing.disclosable import Disclosable, Request
 from sharing.errors import SharingError
 from sharing.ledger import leaves
+from sharing.projection import Projection, Withdrawal
 from vault.chain import framed, named
 
 TriggerKind = Literal["flagged", "confirmed", "cleared", "corrected", "erased", "requested"]
@@ -28,6 +30,7 @@ State = Literal["pending", "delivered", "acknowledged", "refused", "overdue", "c
 Random = Callable[[int], bytes]
 
 CHANGES: Mapping[Kind, leaves.Change] = {"correction": "corrected", "withdrawal": "withdrawn", "deletion": "deleted"}
+_STATUS: Mapping[Kind, Literal["withdrawn", "deleted"]] = {"withdrawal": "withdrawn", "deletion": "deleted"}
 _LIVE = frozenset({"pending", "delivered", "acknowledged", "refused", "overdue"})
 
 
@@ -38,15 +41,6 @@ class Trigger(Protocol):
     def case_id(self) -> str: ...
     @property
     def kind(self) -> TriggerKind: ...
-
-
-class Projects(Protocol):
-    """A compiled contract (sharing.projection)."""
-
-    @property
-    def contract(self) -> Contract: ...
-    def message_id(self, decision_id: str) -> str: ...
-    def project(self, disclosable: Disclosable) -> bytes: ...
 
 
 class Seals(Protocol):
@@ -81,13 +75,21 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """A confirmed case's projected values, until a group of them may leave."""
+    """A confirmed case's projected values, until a group of them may leave. `person` tells people apart."""
 
     jti: str
     partner: str
     contract: bytes
     case_id: str
+    person: str
     payload: bytes
+
+
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that is approved and in force, and the partner who asked."""
+
+    partner: str
+    request: Request
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,13 +104,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     failures: tuple[str, ...] = ()
 
 
+Made = Message | Waiting | str  # the last: why it could not be made
+
+
 class Projector:
     """Holds the compiled contracts and the seal. `key`: the vault's "disclosure" key."""
 
-    def __init__(self, projections: Sequence[Projects], sealer: Seals, key: bytes, random: Random) -> None:
+    def __init__(self, projections: Sequence[Projection], sealer: Seals, key: bytes, random: Random) -> None:
         self._projections = projections
         self._by_hash = {contract_hash(each.contract): each for each in projections}
-        self._by_partner = {each.contract.partner: each for each in reversed(projections)}
+        self._by_partner = {each.partner: each for each in reversed(projections)}
         self._sealer = sealer
         self._key = key
         self._random = random
@@ -119,7 +124,7 @@ class Projector:
         disclosable: Disclosable | None,
         told: Sequence[Told],
         now_ms: int,
-        request: Request | None = None,
+        granted: Granted | None = None,
     ) -> Answer:
         """`disclosable` is None where nothing may be told of the case (any more); `told` what its partners have.
 
@@ -127,178 +132,202 @@ class Projector:
         """
         if trigger.kind in ("cleared", "erased"):
             kind: Kind = "withdrawal" if trigger.kind == "cleared" else "deletion"
-            return self._gathered(self._taken_back(trigger.case_id, told, kind, now_ms), leaves_groups=True)
+            return _gathered(self._taken_back(trigger.case_id, told, kind, now_ms), leaves_groups=True)
         if disclosable is None:
             return Answer()
         if trigger.kind == "requested":
-            return self._gathered(self._requested(disclosable, request, now_ms))
-        steps = list(self._first(trigger.kind, disclosable, told, now_ms))
+            return _gathered(self._requested(disclosable, granted, told, now_ms))
+        made = list(self._first(trigger.kind, disclosable, told, now_ms))
         if trigger.kind != "flagged":
-            steps += self._put_right(trigger.kind, disclosable, told, now_ms)
-        return self._gathered(iter(steps))
+            made += self._put_right(trigger.kind, disclosable, told, now_ms)
+        return _gathered(made)
 
-    def follow_up(
-        self, kind: Kind, told: Told, case_id: str | None, now_ms: int, sub_id: str, content: bytes | None = None
-    ) -> Message:
-        """A message that supersedes one: with `content`, the values as they are now; without, only what becomes of it.
-
-        Raises SharingError where it cannot be sealed.
-        """
-        jti = self.follow_up_id(kind, told.jti)
-        payload = following(jti, kind, told.jti, content)
-        return self._sealed(kind, jti, told.partner, told.contract, case_id, sub_id, payload, now_ms, told)
+    def projection(self, contract: bytes) -> Projection | None:
+        """The compiled contract of that hash, if it is still in force."""
+        return self._by_hash.get(contract)
 
     def disclosed(
-        self, jti: str, partner: str, contract: bytes, case_id: str | None, sub_id: str, payload: bytes, now_ms: int
+        self, partner: str, contract: bytes, case_id: str | None, sub_id: str, payload: bytes, now_ms: int
     ) -> Message:
         """A first message. Raises SharingError where it cannot be sealed."""
-        return self._sealed("disclosure", jti, partner, contract, case_id, sub_id, payload, now_ms, None)
+        return self._sealed("disclosure", partner, contract, case_id, sub_id, payload, now_ms)
 
-    def follow_up_id(self, kind: Kind, supersedes: str) -> str:
-        return named(self._key, framed("follow-up", kind, supersedes))
+    def corrected(self, told: Told, case_id: str | None, sub_id: str, payload: bytes, now_ms: int) -> Message:
+        """A message with the values as they are now, in the place of one. Raises SharingError."""
+        return self._sealed("correction", told.partner, told.contract, case_id, sub_id, payload, now_ms, told)
+
+    def taken_back(self, kind: Kind, told: Told, case_id: str | None, sub_id: str, now_ms: int) -> Message:
+        """A withdrawal or a deletion: it says what it takes back and no more. Raises SharingError.
+
+        It needs no contract's fields, so that what an older version told is taken back all the same.
+        """
+        jti = named(self._key, framed("taken back", kind, told.jti))
+        payload = msgspec.json.encode(Withdrawal(jti=jti, supersedes=told.jti, status=_STATUS[kind]))
+        return self._sealed(kind, told.partner, told.contract, case_id, sub_id, payload, now_ms, told)
 
     def sub_id(self, partner: str, case_id: str) -> str:
         """What a partner knows a case by over its messages: no other partner has the same, and it opens nothing."""
         return named(self._key, framed("sub_id", partner, case_id))
 
-    def projection(self, contract: bytes) -> Projects | None:
-        """The compiled contract of that hash, if it is still in force."""
-        return self._by_hash.get(contract)
-
-    @staticmethod
-    def _gathered(steps: "Iterator[Message | Waiting | str]", *, leaves_groups: bool = False) -> Answer:
-        made = list(steps)
-        return Answer(
-            messages=tuple(each for each in made if isinstance(each, Message)),
-            waiting=tuple(each for each in made if isinstance(each, Waiting)),
-            failures=tuple(each for each in made if isinstance(each, str)),
-            leaves_groups=leaves_groups,
-        )
+    def _person(self, partner: str, disclosable: Disclosable) -> str:
+        """The case stands for a customer who is not known."""
+        customer = disclosable.order.customer_id
+        kind, who = ("customer", customer) if customer else ("case", disclosable.decision_id)
+        return named(self._key, framed("person", partner, kind, who))
 
     def _first(
         self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], now_ms: int
-    ) -> "Iterator[Message | Waiting | str]":
+    ) -> Iterator[Made | None]:
         have = {each.contract for each in told}
+        day = datetime.fromtimestamp(now_ms / 1000, UTC).date()
         for projection in self._projections:
             contract = projection.contract
-            if not fires(contract, kind, disclosable) or contract_hash(contract) in have:
+            if contract_hash(contract) in have or not contract.in_force(day):
                 continue
-            yield self._attempt(contract.partner, lambda p=projection: self._told_or_waits(p, disclosable, now_ms))
+            if fires(contract, kind, disclosable) and projection.concerns(disclosable):
+                yield attempt(contract.partner, lambda p=projection: self._told_or_waits(p, disclosable, now_ms))  # type: ignore[misc]
 
-    def _told_or_waits(self, projection: Projects, disclosable: Disclosable, now_ms: int) -> "Message | Waiting":
-        contract, case_id = projection.contract, disclosable.decision_id
-        hashed, jti, payload = contract_hash(contract), projection.message_id(case_id), projection.project(disclosable)
-        if contract.delivery == "batch":
-            return Waiting(jti=jti, partner=contract.partner, contract=hashed, case_id=case_id, payload=payload)
-        sub_id = self.sub_id(contract.partner, case_id)
-        return self.disclosed(jti, contract.partner, hashed, case_id, sub_id, payload, now_ms)
+    def _told_or_waits(self, projection: Projection, disclosable: Disclosable, now_ms: int) -> Message | Waiting:
+        contract, case_id, payload = projection.contract, disclosable.decision_id, projection.project(disclosable)
+        if contract.delivery == "realtime":
+            sub_id = self.sub_id(contract.partner, case_id)
+            return self.disclosed(contract.partner, contract_hash(contract), case_id, sub_id, payload, now_ms)
+        return Waiting(
+            jti=jti_of(payload),
+            partner=contract.partner,
+            contract=contract_hash(contract),
+            case_id=case_id,
+            person=self._person(contract.partner, disclosable),
+            payload=payload,
+        )
 
     def _put_right(
         self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], now_ms: int
-    ) -> "Iterator[Message | str]":
+    ) -> Iterator[Made | None]:
         for each in told:
-            projection = self._by_hash.get(each.contract)
-            if each.state not in _LIVE or (projection is None and kind == "confirmed"):
-                continue
-            yield from self._righted(kind, projection, each, disclosable, now_ms)
+            if each.state in _LIVE:
+                made = attempt(each.partner, lambda e=each: self._righted(kind, e, disclosable, now_ms))  # type: ignore[misc]
+                if made is not None:
+                    yield made
 
-    def _righted(
-        self, kind: TriggerKind, projection: Projects | None, told: Told, disclosable: Disclosable, now_ms: int
-    ) -> "Iterator[Message | str]":
+    def _righted(self, kind: TriggerKind, told: Told, disclosable: Disclosable, now_ms: int) -> Message | None:
+        """What puts a message right, or None where it stands as it was."""
         case_id, sub_id = disclosable.decision_id, self.sub_id(told.partner, disclosable.decision_id)
+        projection = self._by_hash.get(told.contract)
         if kind == "corrected" and (projection is None or not still_told(projection.contract, disclosable)):
-            yield self._attempt(told.partner, lambda: self.follow_up("withdrawal", told, case_id, now_ms, sub_id))
-        elif projection is not None and (kind == "corrected" or self._tells_verdicts(projection, disclosable)):
-            yield self._attempt(
-                told.partner,
-                lambda: self.follow_up("correction", told, case_id, now_ms, sub_id, projection.project(disclosable)),
-            )
+            return self.taken_back("withdrawal", told, case_id, sub_id, now_ms)
+        if projection is None or projection.contract.trigger == "requested":
+            return None
+        if kind == "confirmed" and (projection.contract.trigger == kind or not tells_verdicts(projection, disclosable)):
+            return None
+        return self.corrected(told, case_id, sub_id, projection.project(disclosable, told.jti), now_ms)
 
-    @staticmethod
-    def _tells_verdicts(projection: Projects, disclosable: Disclosable) -> bool:
-        """Whether the verdict changed anything of what this contract tells."""
-        before = msgspec.structs.replace(disclosable, verdict="suspected")
-        try:
-            return projection.project(before) != projection.project(disclosable)
-        except SharingError:
-            return False  # it could not have been told before either
-
-    def _taken_back(self, case_id: str, told: Sequence[Told], kind: Kind, now_ms: int) -> "Iterator[Message | str]":
+    def _taken_back(self, case_id: str, told: Sequence[Told], kind: Kind, now_ms: int) -> Iterator[Made | None]:
         held = _LIVE | {"withdrawn"} if kind == "deletion" else _LIVE
         for each in told:
             if each.state in held:
                 sub_id = self.sub_id(each.partner, case_id)
-                yield self._attempt(each.partner, lambda e=each, s=sub_id: self.follow_up(kind, e, case_id, now_ms, s))
+                yield attempt(each.partner, lambda e=each, s=sub_id: self.taken_back(kind, e, case_id, s, now_ms))  # type: ignore[misc]
 
-    def _requested(self, disclosable: Disclosable, request: Request | None, now_ms: int) -> "Iterator[Message | str]":
-        """One request's answer: by the contract of the partner who asked, under the request's own id."""
-        if request is None:
+    def _requested(
+        self, disclosable: Disclosable, granted: Granted | None, told: Sequence[Told], now_ms: int
+    ) -> Iterator[Made | None]:
+        """One request's answer, by the contract of the partner who asked."""
+        if granted is None:
             yield "no request that is approved and has not expired"
             return
-        answered = msgspec.structs.replace(disclosable, request=request, at_ms=now_ms)
+        answered = msgspec.structs.replace(disclosable, request=granted.request, at_ms=now_ms)
+        day = datetime.fromtimestamp(now_ms / 1000, UTC).date()
         for projection in self._projections:
             contract = projection.contract
-            if contract.trigger == "requested" and contract.partner == request.partner:
-                yield self._attempt(contract.partner, lambda p=projection: self._answered(p, answered, now_ms))
+            if contract.trigger == "requested" and contract.partner == granted.partner and contract.in_force(day):
+                made = attempt(contract.partner, lambda p=projection: self._told_or_waits(p, answered, now_ms))  # type: ignore[misc]
+                if not isinstance(made, Message) or made.jti not in {each.jti for each in told}:
+                    yield made
                 return
-        yield f"{request.partner}: no contract that answers requests is in force"
-
-    def _answered(self, projection: Projects, disclosable: Disclosable, now_ms: int) -> Message:
-        contract, case_id = projection.contract, disclosable.decision_id
-        payload = projection.project(disclosable)
-        sub_id = self.sub_id(contract.partner, case_id)
-        return self.disclosed(
-            jti_of(payload), contract.partner, contract_hash(contract), case_id, sub_id, payload, now_ms
-        )
+        yield f"{granted.partner}: no contract that answers requests is in force"
 
     def _sealed(
         self,
         kind: Kind,
-        jti: str,
         partner: str,
         contract: bytes,
         case_id: str | None,
         sub_id: str,
         payload: bytes,
         now_ms: int,
-        supersedes: Told | None,
+        supersedes: Told | None = None,
     ) -> Message:
         known = self._by_hash.get(contract) or self._by_partner.get(partner)
         if known is None:
-            raise SharingError("no contract of this partner is in force")
+            raise SharingError("no contract of this partner is in force, so that nothing says what the message is")
+        jti = jti_of(payload)
         sealed = self._sealer.seal(partner, jti, sub_id, known.contract.event_uri, payload, now_ms)
         salt = self._random(leaves.SALT_BYTES)
-        written = {
-            "at_ms": now_ms,
-            "partner": partner,
-            "contract": contract,
-            "sealed": leaves.hash_of(sealed),
-            "commitment": leaves.commitment(salt, case_id or "", jti, payload),
-        }
-        leaf: leaves.Disclosed | leaves.Superseding = (
-            leaves.Disclosed(**written)
-            if supersedes is None
-            else leaves.Superseding(**written, supersedes=supersedes.place, change=CHANGES[kind])
-        )
         return Message(
             jti=jti,
             partner=partner,
             contract=contract,
             case_id=case_id,
             kind=kind,
-            supersedes=supersedes and supersedes.jti,
+            supersedes=None if supersedes is None else supersedes.jti,
             sealed=sealed,
             salt=salt,
-            leaf=leaf,
+            leaf=_leaf(
+                kind,
+                partner,
+                contract,
+                sealed,
+                leaves.commitment(salt, case_id or "", jti, payload),
+                now_ms,
+                supersedes,
+            ),
         )
 
-    @staticmethod
-    def _attempt(partner: str, make: "Callable[[], Message | Waiting]") -> "Message | Waiting | str":
-        try:
-            return make()
-        except SharingError as error:
-            words = str(error)
-            return words if words.startswith(f"{partner}:") else f"{partner}: {words}"
+
+def _leaf(
+    kind: Kind, partner: str, contract: bytes, sealed: bytes, commitment: bytes, now_ms: int, supersedes: Told | None
+) -> leaves.Disclosed | leaves.Superseding:
+    hashed = leaves.hash_of(sealed)
+    if supersedes is None:
+        return leaves.Disclosed(at_ms=now_ms, partner=partner, contract=contract, sealed=hashed, commitment=commitment)
+    return leaves.Superseding(
+        at_ms=now_ms,
+        partner=partner,
+        contract=contract,
+        sealed=hashed,
+        commitment=commitment,
+        supersedes=supersedes.place,
+        change=CHANGES[kind],
+    )
+
+
+def attempt(partner: str, make: Callable[[], Message | Waiting | None]) -> Made | None:
+    """What is made, or why it cannot be: in words that name the partner."""
+    try:
+        return make()
+    except SharingError as error:
+        words = str(error)
+        return words if words.startswith(f"{partner}:") else f"{partner}: {words}"
+
+
+def _gathered(made: "Iterator[Made | None] | Sequence[Made | None]", *, leaves_groups: bool = False) -> Answer:
+    each = list(made)
+    return Answer(
+        messages=tuple(one for one in each if isinstance(one, Message)),
+        waiting=tuple(one for one in each if isinstance(one, Waiting)),
+        failures=tuple(one for one in each if isinstance(one, str)),
+        leaves_groups=leaves_groups,
+    )
+
+
+class _Named(msgspec.Struct):
+    jti: str
+
+
+def jti_of(payload: bytes) -> str:
+    """The id that a projected message has in it."""
+    return msgspec.json.decode(payload, type=_Named).jti
 
 
 def contract_hash(contract: Contract) -> bytes:
@@ -307,31 +336,20 @@ def contract_hash(contract: Contract) -> bytes:
 
 
 def fires(contract: Contract, kind: TriggerKind, disclosable: Disclosable) -> bool:
-    """Whether the contract tells a case of which that has become, and that it was not told before."""
-    if kind == "confirmed" or (kind == "corrected" and disclosable.verdict == "confirmed"):
-        return contract.trigger == "confirmed" or (kind == "corrected" and on_outcome(contract, disclosable))
-    return kind in ("flagged", "corrected") and on_outcome(contract, disclosable)
+    """Whether the contract tells a case of which that has become, when it has not told it before."""
+    on_verdict = contract.trigger == "confirmed" and disclosable.verdict == "confirmed"
+    if kind == "confirmed":
+        return on_verdict
+    on_outcome = contract.triggered_by(disclosable.outcome) and disclosable.verdict != "cleared"
+    return on_outcome or (kind == "corrected" and on_verdict)
 
 
 def still_told(contract: Contract, disclosable: Disclosable) -> bool:
     """Whether what the contract told may stand with the case as it is now."""
-    return contract.trigger in ("confirmed", "requested") or on_outcome(contract, disclosable)
+    return contract.trigger in ("confirmed", "requested") or contract.triggered_by(disclosable.outcome)
 
 
-def on_outcome(contract: Contract, disclosable: Disclosable) -> bool:
-    return contract.triggered_by(disclosable.outcome)
-
-
-def following(jti: str, kind: Kind, supersedes: str, content: bytes | None) -> bytes:
-    """The payload of a message that supersedes one: what becomes of it, and the values where it is put right."""
-    values = msgspec.json.decode(content) if content is not None else {}
-    ours = {"jti": jti, "supersedes": supersedes, "status": CHANGES[kind]}
-    return msgspec.json.encode(ours | {name: value for name, value in values.items() if name not in ours})
-
-
-class _Named(msgspec.Struct):
-    jti: str
-
-
-def jti_of(payload: bytes) -> str:
-    return msgspec.json.decode(payload, type=_Named).jti
+def tells_verdicts(projection: Projection, disclosable: Disclosable) -> bool:
+    """Whether the verdict changed anything of what this contract tells."""
+    before = msgspec.structs.replace(disclosable, verdict="suspected")
+    return projection.project(before) != projection.project(disclosable)

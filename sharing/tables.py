@@ -22,13 +22,23 @@ metadata = MetaData()
 
 _PLACE = BigInteger().with_variant(Integer, "sqlite")
 
-# The ledger: never updated, never deleted from.
+# How many leaves there are: one row, written first by whoever appends, so that appending is one after another.
+head = Table(
+    "sharing_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("size", _PLACE, nullable=False),
+)
+
+# The ledger: never updated, never deleted from. `sealed` repeats what the body says, to be looked up by.
 leaves = Table(
     "sharing_leaves",
     metadata,
     Column("place", _PLACE, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary),
+    Index("sharing_leaves_by_sealed", "sealed", unique=True),
 )
 
 # Hashes of whole subtrees (RFC 6962): level 1 is over two leaves. Only what can never change is kept.
@@ -45,6 +55,7 @@ checkpoints = Table(
     metadata,
     Column("size", _PLACE, primary_key=True, autoincrement=False),
     Column("signed", LargeBinary, nullable=False),
+    Column("made_at_ms", BigInteger, nullable=False),
 )
 
 # What opens a leaf's commitment. Erasing a subject deletes these rows; the tree stays whole.
@@ -74,6 +85,7 @@ disclosures = Table(
     Column("made_at_ms", BigInteger, nullable=False),
     Column("changed_at_ms", BigInteger, nullable=False),
     Column("due_at_ms", BigInteger),
+    Column("answered_at_ms", BigInteger),
     Index("sharing_disclosures_by_case", "case_id"),
     Index("sharing_disclosures_due", "state", "due_at_ms"),
 )
@@ -87,6 +99,7 @@ outbox = Table(
     Column("partner", String(32), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("urgent", Boolean, nullable=False),
+    Column("made_at_ms", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_at_ms", BigInteger, nullable=False),
     Column("dead", String(32)),
@@ -102,6 +115,7 @@ streams = Table(
     Column("configuration", Text, nullable=False),
     Column("status", String(16), nullable=False),
     Column("reason", String(200)),
+    Column("verified_at_ms", BigInteger),
 )
 
 # A person's switch: nothing but urgent messages leaves while the row stands.
@@ -111,6 +125,61 @@ pauses = Table(
     Column("partner", String(32), primary_key=True),
     Column("since_ms", BigInteger, nullable=False),
     Column("actor", String(64), nullable=False),
+)
+
+# How much a partner may be sent (None: the deliverer's default), and how much of it is used up.
+allowances = Table(
+    "sharing_allowances",
+    metadata,
+    Column("partner", String(32), primary_key=True),
+    Column("per_minute", Integer),
+    Column("per_day", Integer),
+    Column("next_us", BigInteger, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("sent_today", Integer, nullable=False),
+)
+
+# Hashes of the ids of partners' own signed statements, so that none counts twice; forgotten when they have expired.
+# `via` is where it stood: the same record read again is no replay.
+seen = Table(
+    "sharing_seen",
+    metadata,
+    Column("partner", String(32), primary_key=True),
+    Column("jti_hash", LargeBinary, primary_key=True),
+    Column("via", String(48), nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+)
+
+# Access tokens that partners hold, by their SHA-256.
+access = Table(
+    "sharing_access",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("partner", String(32), nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+)
+
+# Acknowledgements that were not believed: where they stand, and why. Never what they said.
+refused_answers = Table(
+    "sharing_refused_answers",
+    metadata,
+    Column("partner", String(32), primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", String(32), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+# Events about a stream itself (verification, stream updated) that wait for who may sign and seal them.
+notices = Table(
+    "sharing_notices",
+    metadata,
+    Column("place", _PLACE, primary_key=True, autoincrement=True),
+    Column("partner", String(32), nullable=False),
+    Column("stream_id", String(22), nullable=False),
+    Column("event_uri", String(128), nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("asked_at_ms", BigInteger, nullable=False),
 )
 
 # Confirmed cases that wait for a batch: `payload` is the projected message, already cut down to the contract's fields.
@@ -178,10 +247,13 @@ requests = Table(
     Column("state", String(16), nullable=False),
 )
 
-approvals = Table(
-    "sharing_approvals",
+# Who did what to a request; `place` is the audit leaf's on the ledger.
+request_steps = Table(
+    "sharing_request_steps",
     metadata,
     Column("reference", String(64), ForeignKey("sharing_requests.reference"), primary_key=True),
+    Column("action", String(16), primary_key=True),
     Column("actor", String(64), primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
+    Column("place", _PLACE, nullable=False),
 )

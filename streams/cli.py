@@ -28,11 +28,21 @@ ROOMS = {
     "backtest": "streams.backtest_cli:backtest_command",
     "cases": "review.cli:cases",
     "console": "review.console.cli:console_command",
+    "certs": "streams.certs_cli:certs",
+    "contracts": "sharing.cli:contracts_command",
+    "deliverer": "streams.delivery_cli:deliverer",
+    "delivery": "streams.delivery_cli:delivery",
     "features": "streams.features_cli:features",
     "history": "history.cli:history",
     "keys": "vault.cli:keys",
+    "ledger": "streams.ledger_cli:ledger",
     "models": "streams.models_cli:models",
+    "partner": "streams.partner_cli:partner",
+    "projector": "streams.projector_cli:projector",
+    "partner-api": "streams.delivery_cli:partner_api",
     "publish": "events.cli:publish",
+    "requests": "streams.requests_cli:requests",
+    "roles": "streams.roles_cli:roles",
     "rules": "streams.rules_cli:rules",
     "schemas": "events.cli:schemas",
     "simulate": "simulator.cli:simulate",
@@ -266,7 +276,7 @@ def fallback(**settings: Any) -> None:
 @main.command()
 @options(*WORKER, "database", "keyring")
 def opener(**settings: Any) -> None:
-    """Open a case for each flagged order, and tell the partners whose contract says so.
+    """Open a case for each flagged order; what becomes of it is told by `amana projector`.
 
     \b
     Example:
@@ -344,14 +354,16 @@ def demo_command(folder: Path, seed: int, days: int, orders_per_day: float) -> N
     from rich.console import Console
 
     from simulator.settings import Settings as StoreSettings
-    from streams import demo, logs
+    from streams import demo, demo_sharing, logs
 
     signal.signal(signal.SIGTERM, stop_in_order)
     logs.configure("WARNING")
     store = StoreSettings(seed=seed, days=days, orders_per_day=orders_per_day)
-    summary = demo.demo(folder, store, Console(stderr=True))
+    summary, shown = demo.demo(folder, store, Console(stderr=True))
     for table in demo.tables_of(summary, folder):
         Console().print(table)
+    if shown is not None:
+        Console().print(demo_sharing.table_of(shown))
 
 
 @main.command()

@@ -19,15 +19,18 @@ from events.types import AnyEvent, OrderPlaced
 from features.definitions import DEFINITIONS
 from features.rates import RATES
 from models import artifact
+from models.measures import few
 from models.training import train
 from simulator.journal import Simulated
 from simulator.settings import Settings as StoreSettings
 from simulator.store import simulate
 from streams.bootstrap.screen import concluder
+from streams.demo_sharing import Shown, decided, shown, verified
 from streams.embedded import Embedded
 from streams.files import Line, place
 from streams.folders import claimed, clear_demo
 from streams.runs import CHUNK, Summary, figures, opened, progress, settings_for, summarise, write_summary
+from streams.settings import Settings
 
 LIVE_CHUNK = 20
 TRAINING_SHARE = 0.75
@@ -44,39 +47,57 @@ class Caught(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DemoSummary(Summary, frozen=True, kw_only=True):
-    """`precision` is the share of fraud among the flagged orders; all figures are of the live weeks."""
+    """`precision` is the share of fraud among the flagged orders; all figures are of the live weeks. `doubt` is what is
+    to be said of the model where frauds were few.
+    """
 
     fraud: dict[str, Caught]
     precision: float | None
     model: str
     trained_on_orders: int
+    doubt: str = ""
 
 
-def demo(folder: Path, store: StoreSettings, console: Console) -> DemoSummary:
-    """Run it, write everything into the folder (what an earlier demo left there is removed), return the figures."""
+def demo(folder: Path, store: StoreSettings, console: Console) -> tuple[DemoSummary, Shown | None]:
+    """Run it, write everything into the folder (what an earlier demo left there is removed).
+
+    Returns the figures, and what partners got of one order.
+    """
     clear_demo(folder)
     split_ms = milliseconds(store, round(store.days * TRAINING_SHARE))
     end_ms = milliseconds(store, store.days)
 
-    async def run() -> DemoSummary:
+    truth: list[Simulated] = []
+
+    async def run() -> tuple[DemoSummary, Shown | None]:
         async with AsyncExitStack() as stack:
             stack.enter_context(claimed(folder))
             settings = settings_for(folder, folder / "models")
             runner = await opened(settings, folder, lambda: end_ms, stack)
-            early, late = split(simulate(store), split_ms)
+            early, late = split(verified(kept(simulate(store), truth)), split_ms)
             with progress(console, "first weeks, by rules", split_ms - milliseconds(store, 0)) as advance:
                 await runner.feed(lines(early, advance), end_ms, CHUNK)
             with console.status("training on the first weeks"):
                 trained_on = learn(runner, settings.models, split_ms)
             runner.begin(concluder(settings))
-            truth: list[Simulated] = []
             with progress(console, "later weeks, live", end_ms - split_ms) as advance:
-                await runner.feed(lines(careless(kept(late, truth)), advance), end_ms, LIVE_CHUNK)
-        return judged(runner, truth, artifact.current(settings.models), trained_on)
+                await runner.feed(lines(careless(late), advance), end_ms, LIVE_CHUNK)
+            with console.status("verdicts, a batch, a request of the law"):
+                what = told(runner, settings, folder, truth, end_ms)
+        live = [each for each in truth if ms_of(each.event) >= split_ms]
+        return judged(runner, live, settings.models, trained_on), what
 
-    summary = asyncio.run(run())
+    summary, what = asyncio.run(run())
     write_summary(folder, summary)
-    return summary
+    return summary, what
+
+
+def told(runner: Embedded, settings: Settings, folder: Path, truth: Sequence[Simulated], now_ms: int) -> Shown | None:
+    """Decide the flagged cases and have partners told; what they got of one order."""
+    placed = {each.event.order_id: each for each in truth if isinstance(each.event, OrderPlaced)}
+    decided(runner, settings.keyring, {order: each.fraud is not None for order, each in placed.items()}, now_ms)
+    orders = {order: each.event for order, each in placed.items() if isinstance(each.event, OrderPlaced)}
+    return shown(runner, folder, orders, now_ms)
 
 
 def learn(runner: Embedded, models: Path, known_at_ms: int) -> int:
@@ -88,8 +109,9 @@ def learn(runner: Embedded, models: Path, known_at_ms: int) -> int:
     return len(table)
 
 
-def judged(runner: Embedded, truth: Sequence[Simulated], model: str, trained_on: int) -> DemoSummary:
+def judged(runner: Embedded, truth: Sequence[Simulated], models: Path, trained_on: int) -> DemoSummary:
     """Hold the decisions against what the simulator knows."""
+    manifest = artifact.read_manifest(models, artifact.current(models))
     flagged = runner.flagged
     frauds = [event for event in truth if event.fraud is not None]
     caught = sum(event.event.order_id in flagged for event in frauds)  # type: ignore[union-attr]
@@ -97,8 +119,9 @@ def judged(runner: Embedded, truth: Sequence[Simulated], model: str, trained_on:
         **msgspec.structs.asdict(summarise(runner.tally)),
         fraud={kind: caught_of(kind, frauds, flagged) for kind in sorted({str(event.fraud) for event in frauds})},
         precision=caught / len(flagged) if flagged else None,
-        model=model,
+        model=manifest.version,
         trained_on_orders=trained_on,
+        doubt=few(manifest.metrics.frauds, manifest.learned_frauds),
     )
 
 
@@ -175,6 +198,8 @@ def tables_of(summary: DemoSummary, folder: Path) -> Iterator[Table]:
     what.add_row(
         "precision", "no order flagged" if summary.precision is None else f"{summary.precision:.0%} of flagged"
     )
+    if summary.doubt:
+        what.add_row("the model", summary.doubt)
     what.add_row("files", str(folder))
     yield what
     fraud = Table("fraud", "orders", "caught", "value", "caught", title="What was caught", title_justify="left")

@@ -10,9 +10,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from events.facts import Coordinates
+from events.security import kafka_configs
 from streams.log import Bounds, LogRecord
 
 Message = tuple[bytes | None, bytes]  # key, value
+Headers = Sequence[tuple[str, bytes]]
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -33,6 +35,7 @@ class Sender:
             enable_idempotence=True,
             max_batch_size=512 * 1024,
             request_timeout_ms=20_000,
+            **kafka_configs(brokers),
         )
 
     async def start(self) -> None:
@@ -41,18 +44,26 @@ class Sender:
     async def stop(self) -> None:
         await self._producer.stop()
 
-    async def send(self, topic: str, partition: int, messages: Iterable[Message]) -> None:
+    async def partitions(self, topic: str) -> int:
+        """How many a topic has."""
+        return len(await self._producer.partitions_for(topic))
+
+    async def send(self, topic: str, partition: int, messages: Iterable[Message], headers: Headers = ()) -> None:
         """Append messages to one partition, in order; returns when the broker has all of them.
+
+        Each of them gets the same `headers`.
 
         Batches go one after another: the order holds even where a batch is retried. Raises the client's errors: what
         the broker will not take, or could not take in time.
         """
         batch, count = self._producer.create_batch(), 0
         for key, value in messages:
-            if batch.append(key=key, value=value, timestamp=None) is None:
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
                 await self._deliver(batch, topic, partition)
                 batch = self._producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)  # an empty batch takes a message of any size
+                batch.append(
+                    key=key, value=value, timestamp=None, headers=headers
+                )  # an empty batch takes a message of any size
             count += 1
         if count:
             await self._deliver(batch, topic, partition)
@@ -68,7 +79,7 @@ class KafkaLog:
         self._brokers = brokers
         self._topic = topic
         self._group = group
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=brokers, **kafka_configs(brokers))
         self._reader = reader(brokers)
 
     async def start(self) -> None:
@@ -120,7 +131,7 @@ class KafkaLog:
             await consumer.stop()
 
 
-class RawOrders:
+class RawRecords:
     """Fetches single raw records by their coordinates, for the case opener."""
 
     def __init__(self, brokers: str) -> None:
@@ -166,6 +177,14 @@ def reader(brokers: str) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="none",
         max_partition_fetch_bytes=FETCH_BYTES,
+        **kafka_configs(brokers),
+    )
+
+
+def member(brokers: str, group: str) -> AIOKafkaConsumer:
+    """A member of a consumer group that commits what it was told to, from the log's start if it never did."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=brokers, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
     )
 
 

@@ -12,6 +12,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from events import topics
+from events.security import kafka_configs
 from models.errors import BadPromotion
 from models.rules import Ruleset
 from models.rules.promotion import Promotion, decoded, encode, key_of, opened
@@ -24,11 +25,14 @@ Take = Callable[[ConsumerRecord], None]
 
 
 class InForce:
-    """The rules that orders are judged by now, of the set that `ruleset` is of."""
+    """The rules that orders are judged by now, of the set that `ruleset` is of; `refused` is called for each promotion
+    that is none.
+    """
 
-    def __init__(self, ruleset: Ruleset, names: Sequence[str]) -> None:
+    def __init__(self, ruleset: Ruleset, names: Sequence[str], refused: Callable[[], None] = lambda: None) -> None:
         self.ruleset = ruleset
         self._names = names
+        self._refused = refused
 
     def take(self, record: ConsumerRecord) -> None:
         """Put a record's rules in force, or say why not."""
@@ -39,6 +43,7 @@ class InForce:
             ruleset = opened(promotion, record.key, self._names)
         except BadPromotion as error:
             log.error("rules.refused", offset=record.offset, why=str(error), in_force=self.ruleset.hash)
+            self._refused()
             return
         self.ruleset = ruleset
         log.info("rules.promoted", offset=record.offset, rules=ruleset.hash, actor=promotion.actor)
@@ -126,7 +131,9 @@ async def held(brokers: str, topic: str) -> list[ConsumerRecord]:
 
 async def send(brokers: str, topic: str, body: bytes, key: bytes) -> int:
     """The offset of a promotion, once the brokers have it."""
-    producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=brokers, acks="all", enable_idempotence=True, **kafka_configs(brokers)
+    )
     await producer.start()
     try:
         return int((await producer.send_and_wait(topic, body, key, partition=0)).offset)

@@ -7,7 +7,7 @@ import csv
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -37,8 +37,14 @@ _YEAR_2100_S = 4_102_444_800
 _YES = frozenset(
     {"1", "1.0", "true", "t", "yes", "y", "fraud", "fraudulent", "chargeback", "confirmed", "نعم", "احتيال", "احتيالي"}
 )
+# What stands for nothing. NA is Namibia too, and a word that shops use: where a country or a category is.
+_ABSENT = frozenset({"", "#N/A", "#NA", "N/A", "n/a", "nan", "NaN", "-nan", "-NaN", "NULL", "null", "None", "<NA>"})
+_NA = "NA"
+_COUNTRIES = frozenset({"billing_country", "shipping_country", "issuer_country"})
+_SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_370_764_800_000  # the years 1 to 9998, which can be written down
 _WEEK_MS = 604_800_000
+_MANY, _ID_SHARE = 100, 0.8  # a category of so many words that nearly every row has its own is an id
 
 
 Form = TypeVar("Form")
@@ -54,6 +60,25 @@ _Texts.yaml_implicit_resolvers = {
 }
 
 
+def _once(loader: _Texts, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    """A mapping whose keys are all others: YAML's own takes the last of two and says nothing."""
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+        seen.add(key.value if isinstance(key.value, str) else "")
+    return yaml.SafeLoader.construct_mapping(loader, node, deep)
+
+
+def _mapping(loader: _Texts, node: yaml.MappingNode) -> Iterator[dict[Any, Any]]:
+    found: dict[Any, Any] = {}
+    yield found
+    found.update(_once(loader, node))
+
+
+_Texts.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
 class LabelColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Columns of the labels: the order's id (none: a label stands in its order's row), what was found, and when.
 
@@ -66,12 +91,27 @@ class LabelColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fraud: tuple[str, ...] = ()
 
 
+class CsvForm(NamedTuple):
+    """How a CSV file is written; a separator that is None is told by its first line."""
+
+    separator: str | None = None
+    decimal: str = "."
+
+
+def csv_form(separator: str | None, decimal: str) -> CsvForm:
+    """Of a mapping. Raises ValueError for a separator that is none."""
+    if separator is not None and len(separator) != 1:
+        raise ValueError("separator: expected one character, as ';'")
+    return CsvForm(separator, decimal)
+
+
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping file.
 
     `columns`: event field -> column, or for a text several, as of an address. `values`: event field -> what it is in
     every order. `numbers` and `categories`: columns that are no event field, passed on as they are. `time_unit` is for
-    times that are numbers, counted from `time_origin`.
+    times that are numbers, counted from `time_origin`; `time_format` for texts that are not ISO 8601, as strftime has
+    it. `separator` and `decimal` are a CSV file's: without the first, the one of `,;|` and tab that its header tells.
     """
 
     columns: dict[str, str | tuple[str, ...]]
@@ -81,9 +121,17 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     categories: tuple[str, ...] = ()
     time_unit: TimeUnit | None = None
     time_origin: str = "1970-01-01"
+    time_format: str | None = None
+    separator: str | None = None
+    decimal: Literal[".", ","] = "."
 
     def __post_init__(self) -> None:
         origin_ms(self.time_origin)
+        _ = self.form
+
+    @property
+    def form(self) -> CsvForm:
+        return csv_form(self.separator, self.decimal)
 
     def one(self, field: str) -> str | None:
         """The column of a field that has one at most."""
@@ -172,26 +220,48 @@ def _check_values(path: Path, layout: Layout) -> None:
             raise BadTable(f"{path}: values: expected a number for {name}") from None
 
 
-def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+def read_table(path: Path, columns: Iterable[str], form: CsvForm = CsvForm()) -> pd.DataFrame:  # noqa: B008
     """The columns of a CSV or Parquet file. Raises BadTable if it is none of these, or lacks one."""
     wanted = list(dict.fromkeys(columns))
     try:
         if path.suffix.lower() in {".parquet", ".pq"}:
             _check_columns(path, wanted, parquet.read_schema(path).names)
             return parquet.read_table(path, columns=wanted).to_pandas()
-        with path.open(encoding="utf-8-sig", newline="") as opened:
-            header = next(csv.reader(opened), [])
-        if not set(header) & set(wanted):  # then it is perhaps no header but a row, whose values are nobody's business
-            raise BadTable(
-                f"{path}: expected columns with commas between them, and their names in the first line; it has none of "
-                f"{', '.join(wanted)}"
-            )
-        _check_columns(path, wanted, header)
-        with warnings.catch_warnings():  # a comma at the end of each line is no column, and moves none
-            warnings.simplefilter("ignore", pd.errors.ParserWarning)
-            return pd.read_csv(path, usecols=wanted, low_memory=False, encoding="utf-8-sig", index_col=False)[wanted]
+        return _read_csv(path, wanted, form)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
-        raise BadTable(f"{path}: expected a CSV or Parquet table: {type(error).__name__}") from None
+        raise BadTable(f"{path}: expected a CSV (UTF-8) or Parquet table: {type(error).__name__}") from None
+
+
+def _read_csv(path: Path, wanted: list[str], form: CsvForm) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig", newline="") as opened:
+        first = opened.readline()
+    separators = [form.separator] if form.separator else list(_SEPARATORS)
+    headers = {separator: next(csv.reader([first], delimiter=separator), []) for separator in separators}
+    separator = max(separators, key=lambda one: len(set(headers[one]) & set(wanted)))
+    header = headers[separator]
+    if not set(header) & set(wanted):  # then it is perhaps no header but a row, whose values are nobody's business
+        raise BadTable(
+            f"{path}: expected the columns' names in the first line, {_named(separators)} between them; it has none of "
+            f"{', '.join(wanted)}"
+        )
+    _check_columns(path, wanted, header)
+    with warnings.catch_warnings():  # a separator at the end of each line is no column, and moves none
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)
+        return pd.read_csv(
+            path,
+            usecols=wanted,
+            sep=separator,
+            decimal=form.decimal,
+            low_memory=False,
+            encoding="utf-8-sig",
+            index_col=False,
+            keep_default_na=False,
+            na_values=list(_ABSENT),
+        )[wanted]
+
+
+def _named(separators: Sequence[str]) -> str:
+    return " or ".join(_SEPARATORS.get(one, repr(one)) for one in separators)
 
 
 def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None) -> Orders:
@@ -203,7 +273,7 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None
     """
     if layout.labels.order_id is None and not labels.samefile(orders):
         raise BadTable(f"{labels}: expected labels.order_id in the mapping, since labels are in a file of their own")
-    table = read_table(orders, [*layout.all_columns(), *layout.numbers, *layout.categories])
+    table = read_table(orders, [*layout.all_columns(), *layout.numbers, *layout.categories], layout.form)
     if table.empty:
         raise BadTable(f"{orders}: expected orders, found no row")
     given_times = table[layout.one("occurred_at") or ""]
@@ -214,6 +284,7 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None
     label, known_ms, notes = _labels(labels, layout, order_id, occurred_at_ms, delay_ms)
     by_time = np.argsort(occurred_at_ms, kind="stable")
     table = table.iloc[by_time]
+    categories, ids = _categories(layout, table)
     fields = _fields(orders, layout, table)
     amount = numbers_of(orders, layout.one("amount") or layout.one("amount_minor") or "", table)
     currency = fields.pop("currency", [None] * len(table))
@@ -227,10 +298,27 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None
         labelled_at_ms=known_ms[by_time],
         fields=fields,
         numbers={name: numbers_of(orders, name, table) for name in layout.numbers},
-        categories={name: pd.factorize(texts_of(table[name]))[0].astype(np.int64) for name in layout.categories},
+        categories=categories,
         delay_ms=delay_ms,
-        notes=(*notes, *_money_notes(amount, currency), *time_notes(given_times, layout)),
+        notes=(*notes, *_money_notes(amount, currency), *time_notes(given_times, layout), *ids),
     )
+
+
+def _categories(layout: Layout, table: pd.DataFrame) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
+    """A number for each word, -1 for none; and what is said of columns that are ids, of which nothing can be learned.
+
+    Their share of fraud would be what the row itself brought, in all that is seen twice by chance.
+    """
+    found, ids = {}, []
+    for name in layout.categories:
+        codes, words = pd.factorize(texts_of(table[name]))
+        there = int((codes >= 0).sum())
+        if there >= _MANY and len(words) > _ID_SHARE * there:
+            ids.append(name)
+        else:
+            found[name] = codes.astype(np.int64)
+    said = f"categories: {', '.join(ids)} left out: nearly another word in every row, an id and no category"
+    return found, (said,) if ids else ()
 
 
 def _money_notes(amount: NDArray[np.float64], currency: Sequence[str | None]) -> Iterator[str]:
@@ -249,7 +337,10 @@ def code_of(currency: str | None) -> str:
 
 def time_notes(given: pd.Series, layout: Layout) -> Iterator[str]:
     """How times were read that are numbers without a unit: days since 1900 pass for seconds of one day in 1970."""
-    if layout.time_unit is None and _is_number(given):
+    given = _numbered(given) if layout.time_format is None else given
+    if _is_days(given, layout):
+        yield "times are numbers without a time_unit: read as days, YYYYMMDD"
+    elif layout.time_unit is None and layout.time_format is None and _is_number(given):
         yield f"times are numbers without a time_unit: read as {_unit(given, layout)} since {layout.time_origin}"
 
 
@@ -262,20 +353,47 @@ def _check_columns(path: Path, wanted: list[str], there: list[str]) -> None:
 
 def times_of(path: Path, column: str, table: pd.DataFrame, layout: Layout) -> NDArray[np.int64]:
     """Milliseconds since 1970."""
-    given = table[column]
-    if _is_number(given):
+    given = _numbered(table[column]) if layout.time_format is None else table[column]
+    if _is_days(given, layout):
+        given = pd.to_datetime(given.astype("int64").astype("string"), format="%Y%m%d")
+    if _is_number(given) and layout.time_format is None:
         numbers = given.to_numpy(dtype=np.float64, na_value=np.nan)
         found = numbers * _UNITS_MS[_unit(given, layout)] + origin_ms(layout.time_origin)
     else:
-        moments = pd.to_datetime(given, utc=True, errors="coerce", format=None if _is_time(given) else "ISO8601")
+        form = None if _is_time(given) else layout.time_format or "ISO8601"
+        texts = given if form in {None, "ISO8601"} else texts_of(given)
+        moments = pd.to_datetime(texts, utc=True, errors="coerce", format=form)
         found = np.where(moments.isna(), np.nan, moments.astype("datetime64[us, UTC]").astype("int64") / 1e3)
     wrong = np.flatnonzero(~((found >= _FIRST_MS) & (found < _LAST_MS)))
     if len(wrong):
         raise BadTable(
-            f"{path}: column {column}: expected a time (ISO 8601, UTC, or a number) in every row; {len(wrong):,} of "
+            f"{path}: column {column}: expected a time ({_expected_time(layout)}) in every row; {len(wrong):,} of "
             f"{len(found):,} have none, the first in row {wrong[0] + 1:,}"
         )
     return np.asarray(np.floor(found), dtype=np.int64)
+
+
+def _expected_time(layout: Layout) -> str:
+    if layout.time_format is not None:
+        return f"as {layout.time_format}"
+    return "ISO 8601, UTC, or a number; others by time_format, as '%d/%m/%Y %H:%M'"
+
+
+def _numbered(given: pd.Series) -> pd.Series:
+    """Texts that are numbers throughout, as numbers."""
+    if _is_number(given) or _is_time(given) or pd.api.types.is_bool_dtype(given):
+        return given
+    numbers = pd.to_numeric(given, errors="coerce")
+    return numbers if numbers.notna().any() and numbers.notna().equals(given.notna()) else given
+
+
+def _is_days(given: pd.Series, layout: Layout) -> bool:
+    """Whether they are days written as 20260301: as seconds they would all be one summer of 1970."""
+    if layout.time_unit is not None or layout.time_format is not None or not _is_number(given) or given.isna().any():
+        return False
+    if not given.between(19_000_101, 21_001_231).all() or not (given % 1 == 0).all():
+        return False
+    return bool(pd.to_datetime(given.astype("int64").astype("string"), format="%Y%m%d", errors="coerce").notna().all())
 
 
 def _is_number(given: pd.Series) -> bool:
@@ -315,7 +433,7 @@ def _labels(
     """Of each order its label, when it became known, and what is to be said of the labels as a whole."""
     columns = layout.labels
     wanted = [name for name in (columns.label, columns.order_id, columns.labelled_at) if name is not None]
-    table = read_table(path, wanted)
+    table = read_table(path, wanted, layout.form)
     said = _said(path, columns, table)
     if columns.order_id is None:
         row = np.arange(len(table))
@@ -342,7 +460,7 @@ def _labels(
 
 
 def _said(path: Path, columns: LabelColumns, table: pd.DataFrame) -> NDArray[np.int64]:
-    given = table[columns.label]
+    given = known(table[columns.label])
     if given.isna().all():
         raise BadTable(f"{path}: column {columns.label}: expected labels, found none")
     fraud = {text.strip().lower() for text in columns.fraud} or _YES
@@ -363,7 +481,8 @@ def _fields(path: Path, layout: Layout, table: pd.DataFrame) -> dict[str, list[A
         if name in NUMBERS:
             fields[name] = numbers_of(path, layout.one(name) or "", table).tolist()
         elif name in ENTITIES or name in TEXTS:
-            text = _joined([texts_of(table[one]) for one in ([column] if isinstance(column, str) else column)])
+            parts = [texts_of(table[one]) for one in ([column] if isinstance(column, str) else column)]
+            text = _joined(parts if name in _COUNTRIES else [known(part) for part in parts])
             fields[name] = text.astype(object).where(text.notna(), None).tolist()
     return fields
 
@@ -378,11 +497,28 @@ def _joined(texts: Sequence[pd.Series]) -> pd.Series:
 
 def numbers_of(path: Path, column: str, table: pd.DataFrame) -> NDArray[np.float64]:
     given = table[column]
+    given = known(given)
     found = pd.to_numeric(given, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = int((np.isnan(found) & given.notna().to_numpy()).sum())
     if wrong:
-        raise BadTable(f"{path}: column {column}: expected numbers, {wrong:,} of {len(found):,} are none")
+        raise BadTable(
+            f"{path}: column {column}: expected numbers, {wrong:,} of {len(found):,} are none{_comma_hint(given)}"
+        )
     return np.where(np.isfinite(found), found, np.nan)
+
+
+def known(given: pd.Series) -> pd.Series:
+    """Without what says NA: where it is neither a country nor a category it stands for nothing."""
+    if _is_number(given) or pd.api.types.is_bool_dtype(given) or _is_time(given):
+        return given
+    return given.mask(given.astype("string").str.strip() == _NA)
+
+
+def _comma_hint(given: pd.Series) -> str:
+    """Where they would be with a comma for a point."""
+    texts = given.dropna().astype("string")
+    commas = pd.to_numeric(texts.str.replace(",", "."), errors="coerce").notna()
+    return "; `decimal: ','` in the mapping reads 12,50 as twelve and a half" if commas.all() else ""
 
 
 def texts_of(given: pd.Series) -> pd.Series:

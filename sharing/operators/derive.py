@@ -48,7 +48,7 @@ SAFE: Mapping[str, Told] = {
 
 
 class Derive(Operator, frozen=True, kw_only=True, tag="derive"):
-    serves: ClassVar[Sensitivity] = "quasi"
+    serves: ClassVar[tuple[Sensitivity, ...]] = ("quasi",)
     shapes: ClassVar[tuple[Shape, ...]] = ("codes",)
 
     def output(self, _: Field) -> Any:
@@ -57,3 +57,6 @@ class Derive(Operator, frozen=True, kw_only=True, tag="derive"):
     def apply(self, value: Sequence[str]) -> tuple[Told, ...]:
         """Each word once, in alphabetical order: neither order nor repetition tells how the score came about."""
         return tuple(sorted({SAFE[code] for code in value if code in SAFE}))
+
+    def says(self) -> str:
+        return "those of the reasons that are marked safe, in words"

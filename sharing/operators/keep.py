@@ -7,7 +7,7 @@ from sharing.operators.operator import Operator, one_of
 
 
 class Keep(Operator, frozen=True, kw_only=True, tag="keep"):
-    serves: ClassVar[Sensitivity] = "safe"
+    serves: ClassVar[tuple[Sensitivity, ...]] = ("safe",)
     shapes: ClassVar[tuple[Shape, ...]] = ("choice",)
 
     def output(self, field: Field) -> Any:
@@ -15,3 +15,6 @@ class Keep(Operator, frozen=True, kw_only=True, tag="keep"):
 
     def apply(self, value: str) -> str:
         return value
+
+    def says(self) -> str:
+        return "as it is, one of a closed list"

@@ -8,7 +8,7 @@ from sharing.operators.operator import Operator
 
 
 class Last4(Operator, frozen=True, kw_only=True, tag="last4"):
-    serves: ClassVar[Sensitivity] = "quasi"
+    serves: ClassVar[tuple[Sensitivity, ...]] = ("quasi",)
     shapes: ClassVar[tuple[Shape, ...]] = ("tail",)
 
     def output(self, _: Field) -> Any:
@@ -16,3 +16,6 @@ class Last4(Operator, frozen=True, kw_only=True, tag="last4"):
 
     def apply(self, value: str) -> str:
         return value
+
+    def says(self) -> str:
+        return "the last four digits"

@@ -19,10 +19,12 @@ from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 from msgspec import Meta
 
 from sharing.errors import KeysError
+from sharing.tokens.edwards import is_sound
 
 Use = Literal["sig", "enc"]
 MAX_FILE_BYTES = 64 * 1024
 MAX_SIGNERS = 4
+PRIVATE = ".private.json"  # what the file with the private halves ends in
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")  # as a contract's `partner`
 
 # `$` alone also matches before a last newline in Python, so the look-ahead.
@@ -112,6 +114,8 @@ def imported(jwk: PublicJwk) -> OKPKey:
 
 def load_partner(path: Path) -> PartnerKeys:
     """Read `NAME.json`. Raises KeysError."""
+    if path.name.endswith(PRIVATE):
+        raise KeysError(f"{path}: a partner's private set, which stays with the partner; expected NAME.json alone")
     if not NAME.fullmatch(path.stem):
         raise KeysError(f"{path}: a partner's name is lower-case letters, digits and hyphens, at most 32")
     try:
@@ -129,7 +133,10 @@ def load_partner(path: Path) -> PartnerKeys:
 
 
 def load_partners(folder: Path) -> dict[str, PartnerKeys]:
-    """Every `NAME.json` of a folder, by NAME. Raises KeysError, also when two partners hold the same key."""
+    """Every `NAME.json` of a folder, by NAME. Raises KeysError, also when two partners hold the same key.
+
+    A partner's private file has no business there, and is refused by its name.
+    """
     if not folder.is_dir():
         raise KeysError(f"{folder}: no such folder; expected partners' JWK sets, NAME.json each")
     partners = {path.stem: load_partner(path) for path in sorted(folder.glob("*.json"))}
@@ -160,11 +167,12 @@ def _public(key: object, where: str) -> PublicJwk:
 
 
 def _usable(jwk: PublicJwk) -> bool:
-    """Whether the key is whole, and on X25519 not one of those with which every secret is zero (RFC 7748, 6.1)."""
+    """Whether the key is a sound one: on X25519 none with which every secret is zero (RFC 7748 section 6.1)."""
     try:
         raw = urlsafe_b64decode(jwk.x.encode())
-        if jwk.crv == "X25519":
-            X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(raw))
+        if jwk.crv == "Ed25519":
+            return is_sound(raw)
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(raw))
     except ValueError:
         return False
-    return len(raw) == 32
+    return True

@@ -1,16 +1,19 @@
 """What was sealed with a case gives back all that a contract may name, and nothing that none may."""
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 
-from review.cases import Case, Personal, Verification
-from review.disclosing import SealedCases, kept, order_of
+from review.cases import Case, Personal, Verdict
+from review.desk import Desk
+from review.disclosing import SealedCases
 from review.opener import Vault, open_case
 from review.store import CaseStore
 from review.views import opened
-from sharing.fields import FIELDS
+from sharing.disclosable import Disclosable, Fulfilment, Material
 from tests.review.examples import NOW_MS, decision
-from tests.sharing.orders import ORDER, disclosable
+from tests.sharing.orders import ORDER
 
 
 @pytest.fixture
@@ -20,30 +23,30 @@ def case(store: CaseStore, vault: Vault) -> Case:
     return case
 
 
-def test_every_field_that_a_contract_may_name_comes_back_from_the_envelope(
+def test_what_may_be_told_comes_back_from_the_envelope_and_nothing_else(
     store: CaseStore, vault: Vault, case: Case
 ) -> None:
-    again = SealedCases(store, vault.envelopes).disclosable(case.decision_id)
-    assert again is not None
-    read = {name: field.read for name, field in FIELDS.items() if field.read and field.sensitivity != "forbidden"}
-    assert len(read) > 8
-    before = disclosable()
-    assert {name: get(again) for name, get in read.items()} == {name: get(before) for name, get in read.items()}
-
-
-def test_what_no_contract_may_name_is_not_in_it(store: CaseStore, vault: Vault, case: Case) -> None:
-    again = SealedCases(store, vault.envelopes).disclosable(case.decision_id)
-    assert again is not None
-    payment = again.order.payment
-    assert (payment.psp_token, payment.bin, payment.cvv_result) == (None, None, None)
-    assert (again.order.items, again.order.user_agent, again.order.promo_code) == ((), None, None)
-
-
-def test_a_verification_is_sealed_with_the_order() -> None:
-    verification = Verification(
-        agency="agency", verification_ref="ver-1", checks=("name",), result="failed", occurred_at=ORDER.occurred_at
+    assert SealedCases(store, vault.envelopes).disclosable(case.decision_id) == Disclosable(
+        order=Material.of(ORDER),
+        decision_id="topic:0:17",
+        outcome="block",
+        reasons=("card.velocity", "customer.age"),
+        verdict="suspected",
+        fulfilment=Fulfilment(instruction="hold", deadline=datetime(2026, 3, 3, 22, 16, 40, tzinfo=UTC)),
     )
-    assert kept(ORDER, verification).verification == verification
+
+
+@pytest.mark.parametrize(
+    ("action", "verdict", "instruction"), [("confirm_fraud", "confirmed", "hold"), ("dismiss", "cleared", "release")]
+)
+def test_a_verdict_is_told_and_what_the_carrier_does_with_the_parcel(
+    store: CaseStore, desk: Desk, vault: Vault, case: Case, action: Verdict, verdict: str, instruction: str
+) -> None:
+    desk.decide(case, action, reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    told = SealedCases(store, vault.envelopes).disclosable(case.decision_id)
+    assert told is not None
+    assert told.fulfilment is not None
+    assert (told.verdict, told.fulfilment.instruction) == (verdict, instruction)
 
 
 def test_an_envelope_of_before_still_opens_and_tells_nothing_new(store: CaseStore, vault: Vault, case: Case) -> None:
@@ -51,8 +54,7 @@ def test_an_envelope_of_before_still_opens_and_tells_nothing_new(store: CaseStor
     sealed = vault.envelopes.seal(case.subject, "ord-2", "order", before)
     old = msgspec.structs.replace(case, decision_id="topic:0:3", order_id="ord-2", envelope=sealed)
     store.take_in(old)
-    personal = msgspec.json.decode(before, type=Personal)
-    assert (personal.kept, order_of("ord-2", personal)) == (msgspec.UNSET, None)
+    assert msgspec.json.decode(before, type=Personal).material is msgspec.UNSET
     customer = opened(old, vault.envelopes).customer
     assert customer is not None
     assert customer.ip == "203.0.113.0/24"

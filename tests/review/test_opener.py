@@ -9,11 +9,13 @@ from events.facts import Coordinates, Entities
 from events.types import OrderPlaced
 from history.pages import Page
 from models.decisions import Decision
-from review.cases import Kept, Personal
+from review.cases import Personal
+from review.disclosing import SealedCases
 from review.errors import ForeignOrder
 from review.opener import Opener, Vault, open_case, opens_case
 from review.store import CaseStore
 from review.triggers import Trigger, TriggerTable
+from sharing.disclosable import Material, Verification
 from tests.review.examples import NOW_MS, decision
 from tests.sharing.orders import ORDER
 from vault.errors import Erased
@@ -70,24 +72,8 @@ def test_the_envelope_opens_to_what_is_personal_in_the_order(vault: Vault) -> No
         user_agent=ORDER.user_agent,
         items=ORDER.items,
         path=None,
-        kept=Kept(
-            event_id="evt-1",
-            occurred_at=ORDER.occurred_at,
-            customer_id="cus-1",
-            account_id="acc-1",
-            session_id="ses-1",
-            device_id="dev-1",
-            seller_id="sel-1",
-            amount_minor=129_950,
-            currency="SAR",
-            tracking_ref="trk-1",
-            method="card",
-            last4="4242",
-            psp_reference="psp-1",
-            issuer_country="SA",
-            avs="match",
-            three_ds="failed",
-        ),
+        material=Material.of(ORDER),
+        verification=None,
     )
     assert not [kept_back for kept_back in (b"tok-1", b"424242", b"cvv", b"promo-1") if kept_back in sealed]
     vault.envelopes.erase(case.subject)
@@ -125,7 +111,7 @@ def test_a_case_is_opened_for_what_screening_flagged_and_for_nothing_else(change
 
 def _triggers(engine: sa.Engine) -> list[Trigger]:
     with engine.begin() as connection:
-        return TriggerTable().take(connection, 99)
+        return TriggerTable().take(connection, 99, NOW_MS)
 
 
 def test_each_flagged_order_gets_a_case_and_leaves_its_trigger(
@@ -159,6 +145,20 @@ def test_the_path_of_the_orders_session_up_to_the_order_is_sealed_in_its_case(st
         [9_500, "/checkout", None, None],
     ]
     assert _sealed_path(store, vault, "ord-2") is None
+
+
+def test_what_an_agency_had_found_out_is_sealed_with_the_order(store: CaseStore, vault: Vault) -> None:
+    found = Verification(
+        agency="agency",
+        verification_ref="ver-1",
+        result="failed",
+        failed_check="document",
+        verified_at=ORDER.occurred_at,
+    )
+    _opener(store, vault).handle([_flagged(1), _flagged(2)], _fetch, lambda d: found if d.order_id == "ord-1" else None)
+    disclosable = SealedCases(store, vault.envelopes).disclosable("topic:0:1")
+    assert disclosable is not None
+    assert disclosable.verification == found
 
 
 def test_a_repeat_leaves_the_path_as_it_was_when_the_case_opened(store: CaseStore, vault: Vault) -> None:

@@ -25,7 +25,7 @@ def case(store: CaseStore, vault: Vault) -> Case:
 
 def left(engine: sa.Engine) -> list[tuple[str, str]]:
     with engine.begin() as connection:
-        return [(trigger.case_id, trigger.kind) for trigger in TriggerTable().take(connection, 99)]
+        return [(trigger.case_id, trigger.kind) for trigger in TriggerTable().take(connection, 99, NOW_MS)]
 
 
 def test_a_verdict_leaves_its_trigger(
@@ -81,17 +81,17 @@ def test_triggers_are_taken_in_order_and_those_that_failed_wait_until_they_are_t
     with engine.begin() as connection:
         triggers.put(connection, "flagged", [f"topic:0:{n}" for n in range(3)])
         triggers.put(connection, "requested", ["topic:0:1"], "LE-7")
-        first, second, *_ = table.take(connection, 2)
+        first, second, *_ = table.take(connection, 2, NOW_MS)
         table.done(connection, [first])
         table.fail(connection, second, "acquirer: last4 does not fit")
     with engine.begin() as connection:
-        assert [(t.case_id, t.reference) for t in table.take(connection, 9)] == [
+        assert [(t.case_id, t.reference) for t in table.take(connection, 9, NOW_MS)] == [
             ("topic:0:2", None),
             ("topic:0:1", "LE-7"),
         ]
         assert table.failed(connection) == [(second, "acquirer: last4 does not fit")]
         table.retry(connection)
-        assert table.take(connection, 9)[0] == second
+        assert table.take(connection, 9, NOW_MS)[0] == second
 
 
 def test_two_who_take_at_once_get_each_trigger_once(engine: sa.Engine) -> None:
@@ -105,7 +105,7 @@ def test_two_who_take_at_once_get_each_trigger_once(engine: sa.Engine) -> None:
             with engine.connect() as connection:
                 if engine.dialect.name == "sqlite":
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
-                found = table.take(connection, 7)
+                found = table.take(connection, 7, NOW_MS)
                 table.done(connection, found)
                 connection.commit()
             if not found:

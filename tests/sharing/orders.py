@@ -56,7 +56,12 @@ IDS = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:-]{0,8}\Z").map(lambda text: f"{
 MAYBE_IDS = st.none() | IDS
 CODES = st.sampled_from(["card.velocity", "ip.spread", "model.combined", "customer.age", "refused.empty"]) | TEXTS
 ADDRESSES = st.builds(
-    Address, lines=st.tuples(TEXTS, TEXTS), city=TEXTS, region=TEXTS, postal_code=TEXTS, country=TEXTS
+    Address,
+    lines=st.tuples(TEXTS, TEXTS),
+    city=TEXTS,
+    region=TEXTS,
+    postal_code=st.from_regex(r"\A[A-Z0-9]{0,6}\Z"),
+    country=st.from_regex(r"\A[A-Z]{2}\Z"),
 )
 PAYMENTS = st.builds(
     Payment,
@@ -65,7 +70,7 @@ PAYMENTS = st.builds(
     psp_reference=st.none() | st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z"),
     last4=st.none() | st.from_regex(r"\A[0-9]{4}\Z"),
     bin=TEXTS,
-    issuer_country=TEXTS,
+    issuer_country=st.none() | st.from_regex(r"\A[A-Z]{2}\Z"),
     avs=st.sampled_from([None, "match", "mismatch"]),
     three_ds=st.sampled_from([None, "authenticated", "attempted", "failed", "not_enrolled"]),
 )

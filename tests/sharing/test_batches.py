@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sharing.batches import K, PATIENCE_MS, Waits, is_hour, ladder_of, people, released, values_of
+from sharing.batches import PATIENCE_MS, K, Waits, is_hour, ladder_of, people, released, values_of
 
 NOW_MS = 1_772_403_400_000
 OLD_MS, NEW_MS = NOW_MS - PATIENCE_MS, NOW_MS - PATIENCE_MS + 1

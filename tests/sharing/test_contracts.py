@@ -1,14 +1,22 @@
+import base64
+import hashlib
+import json
+from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sharing.contracts import FOLDER, load, parse
+from sharing.contracts import FOLDER, Signature, load, parse
 from sharing.errors import ContractError, SharingError
 from sharing.operators import Echo, Keep
+from sharing.projection import compile_contract
+from tests.sharing.contracts import ACQUIRER
+from tests.sharing.orders import disclosable
 
-ACQUIRER = (FOLDER / "acquirer.yaml").read_text(encoding="utf-8")
+SIGNED = base64.b64encode(bytes(64)).decode()
 
 
 def test_the_acquirers_contract_reads_as_it_is_written() -> None:
@@ -24,55 +32,133 @@ def test_the_acquirers_contract_reads_as_it_is_written() -> None:
     assert isinstance(contract.fields[1], Keep)
 
 
-def test_only_a_blocked_order_triggers_it() -> None:
-    contract = parse(ACQUIRER, "acquirer.yaml")
-    assert [contract.triggered_by(outcome) for outcome in ("approve", "review", "block")] == [False, False, True]
+@pytest.mark.parametrize(
+    ("trigger", "expected"),
+    [("blocked", [False, False, True]), ("flagged", [False, True, True]), ("confirmed", [False] * 3)],
+)
+def test_an_outcome_triggers_the_contracts_that_say_so(trigger: str, expected: list[bool]) -> None:
+    contract = parse(ACQUIRER.replace("trigger: blocked", f"trigger: {trigger}"), "acquirer.yaml")
+    assert [contract.triggered_by(outcome) for outcome in ("approve", "review", "block")] == expected
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "expected"),
+    ("url", "expected"),
     [
-        (
-            "operator: keep",
-            "operator: kep",
-            ":13: $.fields[1].operator: Invalid value 'kep'; expected one of: keep, echo",
-        ),
-        (
-            "name: outcome",
-            "name: psp_token",
-            ":12: keep may not be used on forbidden field 'psp_token'; no operator may",
-        ),
-        ("name: outcome", "name: email", ":12: keep may not be used on direct field 'email'; no operator may be used"),
-        ("name: outcome", "name: amount", ":12: keep may not be used on quasi field 'amount'; expected: band"),
-        ("name: outcome", "name: colour", ":12: unknown field 'colour'; expected one of: account_id, amount"),
-        (
-            "name: outcome",
-            "name: card_number",
-            ":12: keep may not be used on forbidden field 'card_number'; no operator",
-        ),
-        ("name: outcome", "name: three_ds", ":15: 'three_ds' stands here twice"),
-        ("partner: acquirer", "partnr: acquirer", ":2: $: Object contains unknown field `partnr`"),
-        ("operator: keep", "operator: keep\n    to: day", ":12: $.fields[1]: Object contains unknown field `to`"),
-        ("legal_basis: dpv:LegitimateInterest\n", "", ":2: $: Object missing required field `legal_basis`"),
-        (
-            "    reason: Whether the order was blocked is what the acquirer acts on.\n",
-            "",
-            "missing required field `reason`",
-        ),
-        (
-            "reason: Whether the order was blocked is what the acquirer acts on.",
-            "reason: why",
-            ":14: $.fields[1].reason",
-        ),
-        ("kind: financial_institution", "kind: merchant", ":9: 'psp_reference' is given back only to who issued it"),
-        ("trigger: blocked", "trigger: always", ":7: $.trigger: Invalid enum value 'always'"),
-        ("version: 1", "version: 1\nversion: 2", ":5: 'version' stands here twice"),
-        ("version: 1", "version: &a 1\nextra: *a", ":4: used again by an alias; write the value out"),
-        ("version: 1", "version: !!python/name:os.system", "not YAML: could not determine a constructor"),
-        ("version: 1", "version: '1", ": not YAML: "),
-        ("partner: acquirer", "partner: Acquirer Ltd", ":2: $.partner: Expected `str` matching regex"),
+        ("https://hooks.acquirer.example/amana/events", False),
+        ("https://acquirer.example", False),
+        ("https://localhost.example/", False),
+        ("http://127.0.0.1:8443/events", True),
+        ("http://localhost/events", True),
     ],
 )
+def test_a_push_url_is_https_or_this_machine_and_says_which(url: str, expected: bool) -> None:
+    contract = parse(f"{ACQUIRER.partition('signatures:')[0]}push_url: {url}\n", "acquirer.yaml")
+    assert (contract.push_url, contract.to_this_machine) == (url, expected)
+
+
+def test_a_contract_is_in_force_from_its_first_day_through_its_last() -> None:
+    contract = parse(ACQUIRER, "acquirer.yaml")
+    days = [date(2025, 12, 31), date(2026, 1, 1), date(2027, 12, 31), date(2028, 1, 1)]
+    assert [contract.in_force(day) for day in days] == [False, True, True, False]
+
+
+def test_the_events_type_is_the_contracts_own() -> None:
+    assert parse(ACQUIRER, "x").event_uri == "https://schemas.amana.example/event/acquirer/v1"
+
+
+WRONG = [
+    ("operator: keep", "operator: kep", ":14: $.fields[1].operator: Invalid value 'kep'; expected one of: keep, band"),
+    ("name: outcome", "name: psp_token", ":13: keep may not be used on forbidden field 'psp_token'; no operator may"),
+    ("name: outcome", "name: card_number", ":13: keep may not be used on forbidden field 'card_number'; no operator"),
+    ("name: outcome", "name: email", ":13: keep may not be used on direct field 'email'; expected: disclose"),
+    ("name: outcome", "name: amount", ":13: keep may not be used on quasi field 'amount'; expected: band, disclose"),
+    ("name: outcome", "name: order_id", ":13: keep may not be used on linkable field 'order_id'; expected: pseudonym"),
+    ("name: outcome", "name: colour", ":13: unknown field 'colour'; expected one of: account_id, amount"),
+    ("name: outcome", "name: three_ds", ":16: 'three_ds' stands here twice"),
+    ("operator: keep", "operator: echo", ":13: echo may not be used on safe field 'outcome'; expected: keep"),
+    (
+        "name: psp_reference",
+        "name: order_id",
+        ":10: echo may not be used on linkable field 'order_id'; expected: pseud",
+    ),
+    ("partner: acquirer", "partnr: acquirer", ":2: $: Object contains unknown field `partnr`"),
+    ("operator: keep", "operator: keep\n    to: day", ":13: $.fields[1]: Object contains unknown field `to`"),
+    ("legal_basis: dpv:LegitimateInterest\n", "", ":2: $: Object missing required field `legal_basis`"),
+    (
+        "legal_basis: dpv:LegitimateInterest",
+        "legal_basis: because",
+        ":6: $.legal_basis: Invalid enum value 'because'; ",
+    ),
+    ("purpose: dpv:FraudPrev", "purpose: dpv:Marketing # ", ":5: $.purpose: Invalid enum value 'dpv:Marketing'; exp"),
+    ("    reason: Whether the order was blocked is what the acquirer acts on.\n", "", ":13: $.fields[1]: Object miss"),
+    ("reason: Whether the order was blocked is what the acquirer acts on.", "reason: why", ":15: $.fields[1].reason"),
+    ("kind: financial_institution", "kind: merchant", ":10: 'psp_reference' is given back only to who issued it"),
+    ("trigger: blocked", "trigger: always", ":7: $.trigger: Invalid enum value 'always'"),
+    ("version: 1", "version: 1\nversion: 2", ":5: 'version' stands here twice"),
+    ("version: 1", "version: &a 1\nextra: *a", ":4: used again by an alias; write the value out"),
+    ("version: 1", "version: !!python/name:os.system", "not YAML: could not determine a constructor"),
+    ("version: 1", "version: '1", ": not YAML: "),
+    ("partner: acquirer", "partner: Acquirer Ltd", ":2: $.partner: Expected `str` matching regex"),
+    ("delivery: realtime", "delivery: batch", ":8: a batch needs release: its hour, and its day if it is weekly"),
+    ("delivery: realtime", "delivery: realtime\nrelease: {hour: 3}", ":9: only a batch is released; expected delivery"),
+    ("delivery: realtime", "delivery: batch\nrelease: {hour: 3}", ":7: a batch tells of confirmed cases; expected tri"),
+    ("delivery: realtime", "delivery: batch\nrelease: {hour: 24}", ":9: $.release.hour: Expected `int` <= 23"),
+    (
+        "delivery: realtime",
+        "delivery: batch\nrelease: {hour: 3, group_of: 19}",
+        "$.release.group_of: Expected `int` >=",
+    ),
+    ("trigger: blocked", "trigger: requested", ":9: what is told on request says which request; expected field reque"),
+    ("valid_until: 2027-12-31", "valid_until: 2025-12-31", ":25: ends before it begins"),
+    ("valid_until: 2027-12-31", "valid_until: 2027-13-31", "not YAML that a contract may hold"),
+    ("valid_until: 2027-12-31", "valid_until: soon", ":25: $.valid_until: Invalid RFC3339 encoded date"),
+    ("retention_days: 180", "retention_days: 0", ":22: $.retention_days: Expected `int` >= 1"),
+    ("policy_version: 2026-01", "policy_version: latest version", ":26: $.policy_version: Expected `str` matching"),
+    ("policy_version: 2026-01", "push_url: http://acquirer.example/", ":26: $.push_url: Expected `str` matching regex"),
+    (
+        "policy_version: 2026-01",
+        "push_url: https://acquirer.example:8443/x",
+        ":26: $.push_url: Expected `str` matching",
+    ),
+    ("policy_version: 2026-01", "push_url: https://a@acquirer.example/x", ":26: $.push_url: Expected `str` matching r"),
+    ("policy_version: 2026-01", "push_url: https://203.0.113.7@x/", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://10.0.0.7/x", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://0x7f.1/x", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://intranet/x", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://a.example/x?to=y", ":26: $.push_url: Expected `str` matching regex"),
+    ("version: 1", "version: 1\nepochs: [{number: 1, since: 2026-01-01}]", ":5: epochs and pseudonyms go together"),
+    ("version: 1", "version: 1\nepochs: [{number: 2, since: 2026-01-01}]", ":5: epochs must count 1, 2, 3"),
+    ("version: 1", "version: 1\nsignatures: [{signer: noura, signature: aa==}]", ":5: $.signatures[0].signature: Exp"),
+    (
+        "version: 1",
+        f"version: 1\nsignatures: [{{signer: noura, signature: {SIGNED}}}, {{signer: noura, signature: {SIGNED}}}]",
+        ":5: noura has signed twice; expected another person",
+    ),
+    (
+        "name: outcome\n    operator: keep",
+        "name: amount\n    operator: disclose",
+        ":13: disclose serves requests of law",
+    ),
+    (
+        "name: outcome\n    operator: keep",
+        "name: count\n    operator: count",
+        ":13: count serves batches alone; expected",
+    ),
+    (
+        "name: outcome\n    operator: keep",
+        "name: order_id\n    operator: pseudonym",
+        ":2: epochs and pseudonyms go toget",
+    ),
+    (
+        "name: outcome\n    operator: keep",
+        "name: notice\n    operator: constant",
+        ":13: constant of notice: expected a v",
+    ),
+    ("operator: keep", "operator: constant\n    value: <b>", ":15: $.fields[1].value: Expected `str` matching"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), WRONG)
 def test_a_contract_that_is_wrong_is_refused_with_file_and_line(old: str, new: str, expected: str) -> None:
     assert old in ACQUIRER
     with pytest.raises(ContractError) as refused:
@@ -95,6 +181,54 @@ def test_no_text_fails_in_any_other_way(text: str) -> None:
         parse(text, "name")
 
 
+BOMBS = {
+    "merge keys": "<<: {a: 1}\n<<: {b: 2}",
+    "a number without end": f"version: {'9' * 5000}",
+    "a number beyond 64 bits": "version: 99999999999999999999999",
+    "no number": "version: .nan",
+    "nesting": "fields: " + "[" * 3000 + "]" * 3000,
+    "nesting of keys": "\n".join(f"{' ' * depth}a:" for depth in range(1000)),
+    "a tag": "version: !!python/object/apply:os.system [ls]",
+    "two documents": "partner: a\n---\npartner: b",
+    "a directive": "%TAG ! tag:yaml.org,2002:\n---\n!python/name:os.system x",
+    "a key that is a list": "? [a, b]\n: 1",
+    "an anchor of itself": "&a {b: *a}",
+    "binary": "version: !!binary aGVsbG8=",
+}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS.keys())
+def test_a_bomb_is_refused_with_its_file_and_at_once(text: str) -> None:
+    with pytest.raises(ContractError, match=r"^bomb\.yaml") as refused:
+        parse(text, "bomb.yaml")
+    assert len(str(refused.value)) < 2_000
+
+
+LINES = ACQUIRER.splitlines()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, len(LINES) - 1), st.integers(0, len(LINES) - 1), st.sampled_from(["drop", "swap", "twice", "cut"])
+)
+def test_a_contract_changed_anywhere_is_refused_or_is_a_whole_contract(one: int, other: int, way: str) -> None:
+    lines = list(LINES)
+    if way == "drop":
+        del lines[one]
+    elif way == "swap":
+        lines[one], lines[other] = lines[other], lines[one]
+    elif way == "twice":
+        lines.insert(other, lines[one])
+    else:
+        lines[one] = lines[one][: len(lines[one]) // 2]
+    try:
+        contract = parse("\n".join(lines), "changed.yaml")
+    except ContractError:
+        return
+    told = json.loads(compile_contract(contract, b"k" * 32).project(disclosable()))
+    assert set(told) <= {"jti", *(term.name for term in contract.fields)}
+
+
 def test_a_bomb_of_aliases_is_refused_before_it_is_read_out() -> None:
     bomb = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
     with pytest.raises(ContractError, match=r"^bomb\.yaml:1: used again by an alias"):
@@ -115,3 +249,13 @@ def test_the_hash_changes_with_anything_that_the_contract_says_and_not_with_its_
     assert parse(ACQUIRER.replace("version: 1", "version: 2"), "x").hash() != contract.hash()
     assert parse(ACQUIRER.replace("Liability", "liability"), "x").hash() != contract.hash()
     assert len(contract.hash()) == 64
+
+
+def test_the_hash_is_of_all_but_the_signatures_and_of_no_default() -> None:
+    contract = parse(ACQUIRER, "acquirer.yaml")
+    signed = msgspec.structs.replace(contract, signatures=(Signature(signer="noura", signature=bytes(64)),))
+    assert signed.hash() == contract.hash()
+    unsigned = msgspec.to_builtins(msgspec.structs.replace(contract, signatures=()))
+    assert "push_url" not in unsigned
+    canonical = json.dumps(unsigned, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    assert contract.hash() == hashlib.sha256(canonical).hexdigest()

@@ -10,10 +10,23 @@ def test_every_field_of_an_order_has_a_class() -> None:
     assert {source for source in sources if source not in paths()} == {"billing", "shipping"}
 
 
-def test_no_operator_serves_a_forbidden_or_a_direct_field() -> None:
+def test_a_class_takes_exactly_its_operators() -> None:
+    taken: dict[str, set[str]] = {}
     for field in FIELDS.values():
-        if field.sensitivity in {"forbidden", "direct"}:
-            assert not any(operator.takes(field) for operator in OPERATORS.values()), field.name
+        names = {name for name, operator in OPERATORS.items() if operator.takes(field)}
+        taken[field.sensitivity] = taken.get(field.sensitivity, set()) | names
+    assert taken == {
+        "forbidden": set(),
+        "direct": {"disclose"},
+        "linkable": {"pseudonym", "echo"},
+        "quasi": {"generalise", "truncate", "band", "last4", "derive", "disclose"},
+        "safe": {"keep", "count", "constant"},
+    }
+
+
+def test_every_field_that_an_operator_serves_says_what_it_means() -> None:
+    served = [field for field in FIELDS.values() if any(operator.takes(field) for operator in OPERATORS.values())]
+    assert [field.name for field in served if not field.meaning] == []
 
 
 def test_card_data_credentials_and_free_text_are_forbidden() -> None:

@@ -66,6 +66,8 @@ def test_a_private_key_in_a_public_set_is_spoilt_and_never_quoted() -> None:
         ({**ENC, "use": "sig"}, '"use": "sig" with curve X25519; expected sig on Ed25519 or enc on X25519'),
         ({**SIG, "use": "enc"}, '"use": "enc" with curve Ed25519; expected sig on Ed25519 or enc on X25519'),
         ({**ENC, "x": "A" * 43}, "`x` is not a public key on X25519"),
+        ({**SIG, "x": "A" * 43, "kid": "zero"}, "`x` is not a public key on Ed25519"),
+        ({**SIG, "x": "AQ" + "A" * 41, "kid": "neutral"}, "`x` is not a public key on Ed25519"),
         ({**ENC, "x": ENC["x"][:-1] + "9"}, "`x` is not a public key on X25519"),
         ({**ENC, "x": ENC["x"][:-1]}, "Expected `str` matching regex '^[A-Za-z0-9_-]{43}$(?!\\\\n)' - at `$.x`"),
         ({**ENC, "crv": "X448"}, "Invalid enum value 'X448' - at `$.crv`"),
@@ -108,6 +110,12 @@ def test_two_partners_with_one_key_are_refused(tmp_path: Path) -> None:
     written(tmp_path / "acquirer.json", PUBLIC)
     written(tmp_path / "merchant.json", {"keys": [public_set(CARRIER)["keys"][0], {**SIG, "kid": "renamed"}]})
     with pytest.raises(KeysError, match="acquirer and merchant hold the same key; each partner makes its own"):
+        load_partners(tmp_path)
+
+
+def test_a_partners_private_file_among_the_public_ones_is_refused(tmp_path: Path) -> None:
+    written(tmp_path / "acquirer.private.json", ACQUIRER)
+    with pytest.raises(KeysError, match=r"acquirer.private.json: a partner's private set, which stays with"):
         load_partners(tmp_path)
 
 

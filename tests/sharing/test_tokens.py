@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import pickle
+import re
 from typing import Any
 
 import msgspec
@@ -44,6 +45,7 @@ CLAIMS: dict[str, Any] = {
 HEADER = {"alg": "Ed25519", "typ": "secevent+jwt", "kid": OURS.kid}
 TO = PARTNERS["acquirer"]
 OUTER = {"alg": "ECDH-ES", "enc": "A256GCM", "cty": "JWT", "kid": TO.recipient_kid}
+OF_FORMAT_OPAQUE = "about no opaque subject; expected `sub_id` of format opaque"
 EVERYTHING = list(jws.JWSRegistry.algorithms)
 ANY_ENCRYPTION = [*jwe.JWERegistry.algorithms["alg"], *jwe.JWERegistry.algorithms["enc"], "DEF"]
 
@@ -138,6 +140,11 @@ def test_another_encryption_is_refused(header: dict[str, Any]) -> None:
     assert reason(encrypted(signed(), header)) == "algorithm"
 
 
+@pytest.mark.parametrize("cty", ["jwt", "text/plain"])
+def test_an_encryption_of_something_else_is_no_token(cty: str) -> None:
+    assert reason(encrypted(signed(), {**OUTER, "cty": cty})) == "type"
+
+
 def test_a_shared_secret_in_place_of_key_agreement_is_refused() -> None:
     key = OctKey.import_key(base64.urlsafe_b64decode(TO.recipient.as_dict()["x"] + "="))
     assert reason(encrypted(signed(), {**OUTER, "alg": "dir"}, key)) == "algorithm"
@@ -157,23 +164,42 @@ def test_something_else_that_we_signed_is_no_token(typ: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "why"),
     [
-        ("sub", "someone"),
-        ("exp", 1_800_000_000),
-        ("events", {}),
-        ("events", {EVENT: {}, EVENT + "x": {}}),
-        ("events", {EVENT: "text"}),
-        ("sub_id", {"format": "email", "email": "a@b.example"}),
-        ("jti", "short"),
-        ("jti", JTI + "\n"),
-        ("iat", -1),
-        ("iat", 1.5),
-        ("aud", ["acquirer", "carrier"]),
+        ("sub", "someone", "with `sub`; expected an opaque `sub_id` alone"),
+        ("exp", 1_800_000_000, "with `exp`; what happened does not expire"),
+        ("events", {EVENT: {}, EVENT + "x": {}}, "of 2 events; expected exactly one"),
+        ("aud", ["acquirer", "carrier"], "without one audience; expected `aud` to be one string"),
+        ("aud", None, "without one audience; expected `aud` to be one string"),
+        ("sub_id", {"format": "email", "email": "a@b.example"}, OF_FORMAT_OPAQUE),
+        ("sub_id", None, OF_FORMAT_OPAQUE),
+        ("sub_id", {"format": "opaque"}, "with other claims than ours have"),
+        ("jti", "short", "with another `jti`; expected 128 bits in base64url"),
+        ("jti", JTI + "\n", "with another `jti`; expected 128 bits in base64url"),
+        ("iat", -1, "with other claims than ours have"),
+        ("iat", 1.5, "with other claims than ours have"),
+        ("txn", "1", "with other claims than ours have"),
     ],
 )
-def test_claims_that_are_not_one_event_about_an_opaque_subject_are_refused(name: str, value: object) -> None:
-    assert reason(encrypted(signed({**CLAIMS, name: value}))) == "malformed"
+def test_a_security_event_token_that_is_not_as_ours_are_is_refused_by_what_differs(
+    name: str, value: object, why: str
+) -> None:
+    with pytest.raises(TokenError, match=f"^a security event token {re.escape(why)}$") as refusal:
+        opener().open(encrypted(signed({**CLAIMS, name: value})))
+    assert refusal.value.reason == "profile"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "member"),
+    [("events", {}, "events"), ("events", {EVENT: "text"}, "events[...]"), ("iat", "now", "iat"), ("iss", None, "iss")],
+)
+def test_claims_that_are_no_security_event_token_are_refused_by_their_member(
+    name: str, value: object, member: str
+) -> None:
+    with pytest.raises(TokenError) as refusal:
+        opener().open(encrypted(signed({**CLAIMS, name: value})))
+    assert refusal.value.reason == "malformed"
+    assert str(refusal.value) == f"{member}: not as a security event token has it (RFC 8417)"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"[" * 10_000, b'{"iss":"\xff"}'])
@@ -309,6 +335,21 @@ def test_a_payload_that_names_another_message_is_not_sealed() -> None:
         sealed(b'{"jti":"BBBBBBBBBBBBBBBBBBBBBB"}')
 
 
+@pytest.mark.parametrize(
+    ("jti", "sub_id", "uri"),
+    [
+        ("short", "case-1", EVENT),
+        (JTI + "A", "case-1", EVENT),
+        (JTI, "", EVENT),
+        (JTI, "x" * 257, EVENT),
+        (JTI, "c", ""),
+    ],
+)
+def test_what_nobody_could_read_as_ours_is_not_sealed(jti: str, sub_id: str, uri: str) -> None:
+    with pytest.raises(TokenError):
+        sealer().seal("acquirer", jti, sub_id, uri, b"{}", NOW_MS)
+
+
 def test_nothing_is_sealed_to_a_partner_without_keys() -> None:
     with pytest.raises(TokenError, match="merchant: no public keys of this partner are held"):
         sealed(partner="merchant")
@@ -321,7 +362,7 @@ def test_no_error_quotes_what_was_to_be_sealed() -> None:
 
 
 def test_our_key_is_shown_and_kept_by_its_name_alone() -> None:
-    assert repr(sealer()) == f"<Sealer https://store.example {OURS.kid}>"
+    assert repr(sealer()) == "<Sealer https://store.example, 2 partners>"
     assert repr(OURS) == f"<SigningKey {OURS.kid}>"
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(OURS)

@@ -10,12 +10,20 @@ PLACE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
+    head = op.create_table(
+        "sharing_head",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("size", PLACE, nullable=False),
+    )
+    op.bulk_insert(head, [{"id": 1, "size": 0}])
     op.create_table(
         "sharing_leaves",
         sa.Column("place", PLACE, primary_key=True, autoincrement=False),
         sa.Column("hash", sa.LargeBinary, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("sealed", sa.LargeBinary),
     )
+    op.create_index("sharing_leaves_by_sealed", "sharing_leaves", ["sealed"], unique=True)
     op.create_table(
         "sharing_nodes",
         sa.Column("level", sa.Integer, primary_key=True),
@@ -26,6 +34,7 @@ def upgrade() -> None:
         "sharing_checkpoints",
         sa.Column("size", PLACE, primary_key=True, autoincrement=False),
         sa.Column("signed", sa.LargeBinary, nullable=False),
+        sa.Column("made_at_ms", sa.BigInteger, nullable=False),
     )
     op.create_table(
         "sharing_lookup",
@@ -43,3 +52,4 @@ def downgrade() -> None:
     op.drop_table("sharing_checkpoints")
     op.drop_table("sharing_nodes")
     op.drop_table("sharing_leaves")
+    op.drop_table("sharing_head")

@@ -59,15 +59,17 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False),
     )
     op.create_table(
-        "sharing_approvals",
+        "sharing_request_steps",
         sa.Column("reference", sa.String(64), sa.ForeignKey("sharing_requests.reference"), primary_key=True),
+        sa.Column("action", sa.String(16), primary_key=True),
         sa.Column("actor", sa.String(64), primary_key=True),
         sa.Column("at_ms", sa.BigInteger, nullable=False),
+        sa.Column("place", PLACE, nullable=False),
     )
 
 
 def downgrade() -> None:
-    op.drop_table("sharing_approvals")
+    op.drop_table("sharing_request_steps")
     op.drop_table("sharing_requests")
     op.drop_table("sharing_reports")
     op.drop_table("sharing_members")

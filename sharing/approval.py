@@ -1,0 +1,53 @@
+"""Writes a person's signature into a contract's file, and takes out those on what it said before."""
+
+import base64
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from sharing.contracts import Contract, Signature, parse, text_of
+from sharing.errors import ContractError
+from sharing.signers import Signers, sign
+
+_SECTION = re.compile(r"^signatures:", re.MULTILINE)
+
+
+def approve(path: Path, signer: str, key: Ed25519PrivateKey, signers: Signers) -> Contract:
+    """Sign the file's contract as `signer`; returns it as it now is.
+
+    Raises ContractError when the signer is not known, the key is another's, or the person has signed already.
+    """
+    text = text_of(path)
+    contract = parse(text, str(path))
+    standing = tuple(each for each in contract.signatures if _stands(contract, each, signers))
+    if any(each.signer == signer for each in standing):
+        raise ContractError(f"{path}: {signer} has signed already; expected another person")
+    mine = sign(contract, signer, key)
+    signers.check(msgspec.structs.replace(contract, signatures=(mine,)), str(path))
+    signed = msgspec.structs.replace(contract, signatures=(*standing, mine))
+    written = _with(text, signed.signatures)
+    if parse(written, str(path)) != signed:
+        raise ContractError(f"{path}: expected `signatures` to be the last part of the file")
+    path.write_text(written, encoding="utf-8")
+    return signed
+
+
+def _stands(contract: Contract, signature: Signature, signers: Signers) -> bool:
+    try:
+        signers.check(msgspec.structs.replace(contract, signatures=(signature,)), "")
+    except ContractError:
+        return False
+    return True
+
+
+def _with(text: str, signatures: Sequence[Signature]) -> str:
+    found = _SECTION.search(text)
+    body = text[: found.start()] if found else text
+    lines = [
+        f"  - signer: {each.signer}\n    signature: {base64.b64encode(each.signature).decode()}\n"
+        for each in signatures
+    ]
+    return f"{body.rstrip()}\nsignatures:\n{''.join(lines)}"

@@ -5,9 +5,9 @@ from review.store import CaseStore
 
 
 def publish_pending(store: CaseStore, brokers: str, now_ms: int) -> int:
-    """Publish what is pending and whose time has come, and forget it once the brokers have it; how many labels that were. Raises Unreachable.
+    """Publish what is pending and may leave by now, and forget it once the brokers have it; how many labels that were.
 
-    A crash in between publishes them again, byte for byte: a label's id tells a repeat.
+    Raises Unreachable. A crash in between publishes them again, byte for byte: a label's id tells a repeat.
     """
     labels = store.pending_labels(now_ms)
     if labels:

@@ -8,9 +8,12 @@ from typing import Any
 
 import httpx2
 import msgspec
+import sqlalchemy as sa
 import yaml
 
 from sharing.contracts import FOLDER, load
+from sharing.delivery import registrations
+from sharing.delivery.streams import PUSH, Kept, Stream
 from sharing.signers import demo_key, sign
 from tests.harness import free_port, wait_until
 from tests.sharing.delivery.partners import Partner
@@ -51,6 +54,11 @@ class Premises:
         """Returns when it answers."""
         self.start("partner-api", *self.options(), "--port", str(self.port), *more)
         wait_until(self._answers, 60, f"the endpoints to answer, see {self.log('partner-api')}")
+
+    def push(self, engine: sa.Engine, partner: str) -> None:
+        """Have that partner's stream pushed, as its own request would."""
+        with engine.begin() as connection:
+            registrations.add(connection, Stream(partner.ljust(22, "-"), partner, Kept(PUSH)))
 
     def start(self, command: str, *options: str) -> None:
         with self.log(command).open("ab") as log:

@@ -1,6 +1,7 @@
 """Wires `amana deliverer`: it sees sealed bytes and partners' answers, and no key but the ledger's."""
 
 import asyncio
+import logging
 import random
 import signal
 import ssl
@@ -43,6 +44,7 @@ from vault.keyring import Keyring
 
 def run_deliverer(settings: DeliverySettings) -> None:
     """Until a signal stops it; ends the process, as a worker does, when something is wrong."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request, and where it went
     with suppress(asyncio.CancelledError):
         asyncio.run(_until_stopped(_work(settings)))
 

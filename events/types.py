@@ -183,8 +183,11 @@ class IdentityVerified(Activity, frozen=True, kw_only=True, tag=True):
 
 
 class Label(Event, frozen=True, kw_only=True):
+    """`source` says who labelled, where it was not the store itself: `partner.` and the partner's name."""
+
     order_id: Id
     labelled_at: Moment
+    source: Id | None = None
 
 
 class ChargebackReceived(Label, frozen=True, kw_only=True, tag=True):

@@ -11,20 +11,22 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from events.facts import Entities, LabelFact, Pseudonym, VisitFact
+from events.facts import ActivityFact, Coordinates, Entities, LabelFact, Pseudonym, VisitFact
 from history.errors import BadVector
 from history.labels import IndexedOrder
 from history.pages import Page
-from history.tables import decisions, labels, pages
+from history.tables import decisions, labels, pages, verifications
 from models.decisions import Decision
 
 KEPT_PAGES = 50
 KEPT_PAGES_MS = 24 * 3_600_000
+KEPT_VERIFICATIONS_MS = 72 * 3_600_000  # as long as the raw records that they point to
 _FETCH_ROWS = 5_000
 _DIALECTS: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
 _NEWEST_PAGES_FIRST = (pages.c.occurred_at_ms.desc(), pages.c.source_offset.desc(), pages.c.event_id.desc())
 _encode = msgspec.json.Encoder().encode
 _decode_entities = msgspec.json.Decoder(Entities).decode
+_decode_source = msgspec.json.Decoder(Coordinates).decode
 
 
 class LoggedVector(msgspec.Struct, frozen=True):
@@ -83,6 +85,35 @@ class Index:
             connection.execute(self._insert(pages).on_conflict_do_nothing(), rows)
             connection.execute(_drop_all_but_the_last({row["session"] for row in rows}))
             connection.execute(_drop_sessions_ended_before(first_ms - KEPT_PAGES_MS))
+
+    def record_verifications(self, facts: Sequence[ActivityFact]) -> None:
+        """Remember where verifications stand, and forget those whose raw records have expired; a repeat is nothing."""
+        rows = [
+            {"customer": fact.entities.customer, "occurred_at_ms": fact.occurred_at_ms,
+             "source": _encode(fact.source).decode()}
+            for fact in facts
+            if fact.activity == "IdentityVerified" and fact.entities.customer is not None
+        ]  # fmt: skip
+        if not rows:
+            return
+        before_ms = min(fact.occurred_at_ms for fact in facts) - KEPT_VERIFICATIONS_MS
+        with self._engine.begin() as connection:
+            connection.execute(self._insert(verifications).on_conflict_do_nothing(), rows)
+            connection.execute(sa.delete(verifications).where(verifications.c.occurred_at_ms < before_ms))
+
+    def verification_of(self, customer: Pseudonym, until_ms: int) -> Coordinates | None:
+        """Where the customer's last verification up to that time (inclusive) stands, of those not yet expired."""
+        columns = verifications.c
+        query = (
+            sa.select(columns.source)
+            .where(columns.customer == customer, columns.occurred_at_ms <= until_ms)
+            .where(columns.occurred_at_ms >= until_ms - KEPT_VERIFICATIONS_MS)
+            .order_by(columns.occurred_at_ms.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            source = connection.scalar(query)
+        return None if source is None else _decode_source(source)
 
     def path_of(self, session: Pseudonym, until_ms: int) -> tuple[Page, ...]:
         """What of the session's last 50 pages came up to that time (inclusive), the oldest first."""

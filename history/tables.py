@@ -56,3 +56,13 @@ pages = Table(
     Column("duration_ms", BigInteger),
     Index("history_pages_by_time", "occurred_at_ms"),
 )
+
+# Where each customer's last verification by an agency stands in its raw topic, until that record expires.
+verifications = Table(
+    "history_verifications",
+    metadata,
+    Column("customer", String(22), primary_key=True),
+    Column("occurred_at_ms", BigInteger, primary_key=True),
+    Column("source", Text, nullable=False),
+    Index("history_verifications_by_time", "occurred_at_ms"),
+)

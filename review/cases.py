@@ -9,6 +9,7 @@ from events.types import Address, Contact, Item
 from history.pages import Page
 from models.decisions import Outcome, Reason
 from review.errors import TransitionRefused
+from sharing.disclosable import Material, Verification
 
 Status = Literal["open", "decided"]
 Action = Literal["confirm_fraud", "dismiss"]
@@ -26,6 +27,8 @@ class Personal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `path` has the last pages of the order's session up to the order, the oldest first; None where the order named no
     session (cookies refused). Cases that were opened before paths were kept do not have it.
+    `material` is what contracts may draw on, `verification` what an agency had found out about the customer: the raw
+    records are gone after 72 hours. Cases that were opened when partners were told at once have neither.
     """
 
     contact: Contact
@@ -35,6 +38,8 @@ class Personal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_agent: str | None = None
     items: tuple[Item, ...] = ()
     path: tuple[Page, ...] | msgspec.UnsetType | None = msgspec.UNSET
+    material: Material | msgspec.UnsetType = msgspec.UNSET
+    verification: Verification | None = None
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Opens cases for flagged decisions, and makes the messages that partners get of them at once."""
+"""Opens cases for flagged decisions; each leaves the trigger that partners are told by (sharing.projector)."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -12,13 +12,17 @@ from history.pages import Page
 from models.decisions import FLAGGED, Decision
 from review.cases import Case, Personal
 from review.errors import ForeignOrder
-from sharing.fields import Disclosable
-from sharing.projection import Projection
+from sharing.disclosable import Material, Verification
 from vault.blind_index import BlindIndex
 from vault.envelopes import Envelopes
 
 Fetch = Callable[[Coordinates], OrderPlaced | None]
 PathOf = Callable[[Pseudonym, int], tuple[Page, ...]]  # a session's last pages up to a time (ms)
+VerifiedOf = Callable[[Decision], Verification | None]  # the last verification of its customer before the order
+
+
+def no_verification(_: Decision) -> None:
+    """Where nothing is known of verifications."""
 
 
 class Vault(NamedTuple):
@@ -28,12 +32,17 @@ class Vault(NamedTuple):
     blind_index: BlindIndex
 
 
-class Message(NamedTuple):
-    """What one partner gets: `body` under `key` on the partner's topic."""
+class Known(NamedTuple):
+    """What else is known of an order when its case opens.
 
-    partner: str
-    key: str
-    body: bytes
+    `path`: the pages of the order's session, None where it named none. `verification`: the customer's last one.
+    """
+
+    path: tuple[Page, ...] | None = None
+    verification: Verification | None = None
+
+
+NOTHING = Known()
 
 
 class Cases(Protocol):
@@ -48,13 +57,10 @@ def opens_case(decision: Decision) -> bool:
     return decision.outcome in FLAGGED and decision.mode != "analyst" and decision.revision >= 1
 
 
-def open_case(
-    decision: Decision, order: OrderPlaced | None, vault: Vault, now_ms: int, path: tuple[Page, ...] | None = None
-) -> Case:
+def open_case(decision: Decision, order: OrderPlaced | None, vault: Vault, now_ms: int, known: Known = NOTHING) -> Case:
     """The case of a flagged decision, what is personal sealed in it. Without an order (None) the case has no envelope.
 
-    `path`: the pages of the order's session, None where it named none. Raises ForeignOrder when the order is not the
-    decision's.
+    Raises ForeignOrder when the order is not the decision's.
     """
     case = Case(
         decision_id=decision.decision_id,
@@ -70,10 +76,10 @@ def open_case(
         currency=decision.currency,
         withheld="refused" if decision.mode == "refused" else "expired",
     )
-    return case if order is None else _filled(case, order, vault, path)
+    return case if order is None else _filled(case, order, vault, known)
 
 
-def _filled(case: Case, order: OrderPlaced, vault: Vault, path: tuple[Page, ...] | None) -> Case:
+def _filled(case: Case, order: OrderPlaced, vault: Vault, known: Known) -> Case:
     if order.order_id != case.order_id:
         raise ForeignOrder(f"the record of decision {case.decision_id} holds another order than {case.order_id}")
     address = order.shipping or order.billing
@@ -88,12 +94,12 @@ def _filled(case: Case, order: OrderPlaced, vault: Vault, path: tuple[Page, ...]
         method=order.payment.method,
         email_index=vault.blind_index("email", email) if email else None,
         phone_index=vault.blind_index("phone", phone) if phone else None,
-        envelope=vault.envelopes.seal(subject, order.order_id, "order", msgspec.json.encode(_personal(order, path))),
+        envelope=vault.envelopes.seal(subject, order.order_id, "order", msgspec.json.encode(_personal(order, known))),
         withheld=None,
     )
 
 
-def _personal(order: OrderPlaced, path: tuple[Page, ...] | None) -> Personal:
+def _personal(order: OrderPlaced, known: Known) -> Personal:
     return Personal(
         contact=order.contact,
         billing=order.billing,
@@ -101,59 +107,38 @@ def _personal(order: OrderPlaced, path: tuple[Page, ...] | None) -> Personal:
         ip=order.ip,
         user_agent=order.user_agent,
         items=order.items,
-        path=path,
+        path=known.path,
+        material=Material.of(order),
+        verification=known.verification,
     )
 
 
 class Opener:
     """The opener's stage: a plain function over decisions. `clock` gives milliseconds since the epoch."""
 
-    def __init__(
-        self,
-        store: Cases,
-        vault: Vault,
-        projections: Sequence[Projection],
-        clock: Callable[[], int],
-        path_of: PathOf,
-    ) -> None:
+    def __init__(self, store: Cases, vault: Vault, clock: Callable[[], int], path_of: PathOf) -> None:
         self._store = store
         self._vault = vault
-        self._projections = projections
         self._clock = clock
         self._path_of = path_of
 
-    def handle(self, decisions: Sequence[Decision], fetch: Fetch) -> list[Message]:
-        """Open a case for each flagged decision that has none; give the messages to publish, in the decisions' order.
+    def handle(self, decisions: Sequence[Decision], fetch: Fetch, verified: VerifiedOf = no_verification) -> int:
+        """Open a case for each flagged decision that has none; how many were opened.
 
-        Once it returns, the cases are durable. A repeat opens nothing and gives the same messages, byte for byte. An
-        order that `fetch` does not find any more (None) gets a case without an envelope, and no message. The path of an
+        Once it returns, the cases are durable, and with each the trigger that partners are told by. A repeat opens
+        nothing. An order that `fetch` does not find any more (None) gets a case without an envelope. The path of an
         order's session is copied into its case as far as it is known when the case opens.
         """
         flagged = [decision for decision in decisions if opens_case(decision)]
         known = self._store.known([decision.decision_id for decision in flagged])
-        cases, messages = [], []
-        for decision in flagged:
-            order = None if decision.mode == "refused" else fetch(decision.source)
-            if decision.decision_id not in known:
-                cases.append(open_case(decision, order, self._vault, self._clock(), self._path(decision)))
-            if order is not None:
-                messages += self._messages(decision, order)
-        self._store.take_in_all(cases)
-        return messages
+        new = [decision for decision in flagged if decision.decision_id not in known]
+        return self._store.take_in_all([self._case(decision, fetch, verified) for decision in new])
+
+    def _case(self, decision: Decision, fetch: Fetch, verified: VerifiedOf) -> Case:
+        order = None if decision.mode == "refused" else fetch(decision.source)
+        known = Known() if order is None else Known(self._path(decision), verified(decision))
+        return open_case(decision, order, self._vault, self._clock(), known)
 
     def _path(self, decision: Decision) -> tuple[Page, ...] | None:
         session = decision.entities.session
         return None if session is None else self._path_of(session, decision.occurred_at_ms)
-
-    def _messages(self, decision: Decision, order: OrderPlaced) -> list[Message]:
-        disclosable = Disclosable(
-            order=order,
-            decision_id=decision.decision_id,
-            outcome=decision.outcome,
-            reasons=tuple(reason.code for reason in decision.reasons),
-        )
-        return [
-            Message(projection.partner, projection.message_id(decision.decision_id), projection.project(disclosable))
-            for projection in self._projections
-            if projection.contract.triggered_by(decision.outcome)
-        ]

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from events.types import LabelEvent
-from models.decisions import Reason
-from review import tables
+from models.decisions import Outcome, Reason
+from review import tables, triggers
 from review.cases import Action, Case, Status, after
 from review.errors import StaleCase, UnknownCase
 from review.labels import label_of
@@ -31,14 +31,19 @@ class CaseStore:
         return self.take_in_all([case]) == 1
 
     def take_in_all(self, cases: Iterable[Case]) -> int:
-        """Keep those whose decision has no case yet, whoever else takes them in meanwhile; how many were kept."""
+        """Keep those whose decision has no case yet, whoever else takes them in meanwhile; how many were kept.
+
+        Each that is kept leaves its trigger with it.
+        """
         # In one order everywhere, so that two openers with the same cases wait for each other and never deadlock.
         rows = [_row(case) for case in sorted(cases, key=lambda case: case.decision_id)]
         if not rows:
             return 0
         statement = self._insert(tables.cases).on_conflict_do_nothing().returning(tables.cases.c.decision_id)
         with self._engine.begin() as connection:
-            return len(connection.execute(statement, rows).all())
+            kept = connection.scalars(statement, rows).all()
+            triggers.put(connection, "flagged", sorted(kept))
+        return len(kept)
 
     def known(self, decision_ids: Sequence[str]) -> frozenset[str]:
         """Of those decisions, the ones that have a case."""
@@ -69,7 +74,7 @@ class CaseStore:
         return found[0]
 
     def decide(self, case: Case, action: Action, *, reason: bytes, actor: str, now_ms: int) -> Case:
-        """Record a verdict on the case as it was read, and put its label into the outbox, both or neither.
+        """Record a verdict on the case as it was read, with its label in the outbox and its trigger: all or nothing.
 
         `reason` is sealed. Raises TransitionRefused where the case's status does not allow the action, StaleCase where
         the case is not as it was read any more.
@@ -83,14 +88,21 @@ class CaseStore:
             decided_by=actor,
             reason=reason,
         )
-        as_read = (tables.cases.c.decision_id == case.decision_id, tables.cases.c.version == case.version)
         label = label_of(case, action, now_ms)
         with self._engine.begin() as connection:
-            if connection.execute(sa.update(tables.cases).where(*as_read).values(_row(decided))).rowcount != 1:
-                raise StaleCase(f"order {case.order_id}: the case was changed since version {case.version} was read")
+            _change(connection, case, decided)
             body = msgspec.json.encode(label)
             connection.execute(sa.insert(tables.outbox).values(event_id=label.event_id, body=body))
+            triggers.put(connection, triggers.BY_VERDICT[action], [case.decision_id])
         return decided
+
+    def correct(self, case: Case, outcome: Outcome) -> Case:
+        """Another outcome than the case was opened with, with its trigger. Raises StaleCase as `decide` does."""
+        corrected = msgspec.structs.replace(case, outcome=outcome, version=case.version + 1)
+        with self._engine.begin() as connection:
+            _change(connection, case, corrected)
+            triggers.put(connection, "corrected", [case.decision_id])
+        return corrected
 
     def pending_labels(self) -> tuple[LabelEvent, ...]:
         """Labels that are not published yet, in the order of the verdicts; encoded again they have the same bytes."""
@@ -122,8 +134,18 @@ class SubjectKeyTable:
             return connection.execute(_wrapped_of(subject)).scalar_one()
 
     def delete(self, subject: str) -> None:
+        """With the key goes a trigger for each of the subject's cases: partners are told to delete what they hold."""
+        of_subject = sa.select(tables.cases.c.decision_id).where(tables.cases.c.subject == subject)
         with self._engine.begin() as connection:
-            connection.execute(sa.delete(tables.subject_keys).where(tables.subject_keys.c.subject == subject))
+            erased = sa.delete(tables.subject_keys).where(tables.subject_keys.c.subject == subject)
+            if connection.execute(erased).rowcount:
+                triggers.put(connection, "erased", connection.scalars(of_subject.order_by(tables.cases.c.decision_id)))
+
+
+def _change(connection: sa.Connection, case: Case, changed: Case) -> None:
+    as_read = (tables.cases.c.decision_id == case.decision_id, tables.cases.c.version == case.version)
+    if connection.execute(sa.update(tables.cases).where(*as_read).values(_row(changed))).rowcount != 1:
+        raise StaleCase(f"order {case.order_id}: the case was changed since version {case.version} was read")
 
 
 def _wrapped_of(subject: str) -> sa.Select[bytes]:

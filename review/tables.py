@@ -54,3 +54,16 @@ outbox = Table(
     Column("event_id", String(64), nullable=False, unique=True),
     Column("body", LargeBinary, nullable=False),
 )
+
+# What has become of a case, written with it in one transaction, until the partners' messages of it are made.
+# `failed` says which contracts could not be told, and why; such a row stays until somebody has it tried again.
+triggers = Table(
+    "review_triggers",
+    metadata,
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("decision_id", String(96), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("reference", String(64)),
+    Column("failed", String(200)),
+    Index("review_triggers_by_case", "decision_id", "place"),
+)

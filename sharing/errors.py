@@ -5,6 +5,8 @@ AmanaError
     ├── ContractError     an ill-formed contract, or one that asks for more than a field's class allows: file and line
     ├── ProjectionError   a value that does not fit its contract's closed type; names the field, never the value
     ├── KeysError         a key or a set of keys that is not what it must be; names file and member, never a key
+    ├── RolesError        a roles file that is ill-formed, or that others may write to
+    ├── RequestRefused    a request of the law that may not be entered, approved or answered, or not by this person
     ├── TokenError        a token or an acknowledgement that is not taken, or cannot be made; `reason` says why
     ├── DeliveryError     a delivery that cannot be made or changed as asked
     │   └── TransitionRefused  a state that the life cycle's table does not allow from where the disclosure is
@@ -26,6 +28,14 @@ class ContractError(SharingError):
 
 class ProjectionError(SharingError):
     """A value that does not fit its contract's closed type: nothing was disclosed."""
+
+
+class RolesError(SharingError):
+    """A roles file that is ill-formed, or that others than its owner may write to."""
+
+
+class RequestRefused(SharingError):
+    """A request of the law that may not be entered, approved or answered, or not by this person."""
 
 
 class LedgerError(SharingError):

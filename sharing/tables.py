@@ -183,6 +183,7 @@ notices = Table(
 )
 
 # Confirmed cases that wait for a batch: `payload` is the projected message, already cut down to the contract's fields.
+# `person` tells people apart and opens nothing; `likeness` is of the payload's values.
 waiting = Table(
     "sharing_waiting",
     metadata,
@@ -190,11 +191,45 @@ waiting = Table(
     Column("partner", String(32), nullable=False),
     Column("contract", LargeBinary, nullable=False),
     Column("case_id", String(96), nullable=False),
+    Column("person", String(22), nullable=False),
     Column("likeness", LargeBinary, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
     Index("sharing_waiting_alike", "partner", "likeness"),
     Index("sharing_waiting_by_case", "case_id"),
+)
+
+# Groups that a batch has released: `jti` is the first message's, `head` the one that stands now. `payload` has the
+# values that all members share.
+groups = Table(
+    "sharing_groups",
+    metadata,
+    Column("jti", String(22), primary_key=True),
+    Column("head", String(22), nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+
+# Who is counted in them, so that a case that is cleared or erased can be taken out of the count.
+members = Table(
+    "sharing_members",
+    metadata,
+    Column("jti", String(22), primary_key=True),
+    Column("group_jti", String(22), ForeignKey("sharing_groups.jti"), nullable=False),
+    Column("case_id", String(96), nullable=False),
+    Column("person", String(22), nullable=False),
+    Index("sharing_members_by_case", "case_id"),
+    Index("sharing_members_by_group", "group_jti"),
+)
+
+# What partners say came of a message (confirmed, false alarm), until it is a label.
+reports = Table(
+    "sharing_reports",
+    metadata,
+    Column("place", _PLACE, primary_key=True, autoincrement=True),
+    Column("partner", String(32), nullable=False),
+    Column("jti", String(22), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
 )
 
 # A law-enforcement request: what it may name, on what basis, until when, and who approved it.
@@ -212,10 +247,13 @@ requests = Table(
     Column("state", String(16), nullable=False),
 )
 
-approvals = Table(
-    "sharing_approvals",
+# Who did what to a request; `place` is the audit leaf's on the ledger.
+request_steps = Table(
+    "sharing_request_steps",
     metadata,
     Column("reference", String(64), ForeignKey("sharing_requests.reference"), primary_key=True),
+    Column("action", String(16), primary_key=True),
     Column("actor", String(64), primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
+    Column("place", _PLACE, nullable=False),
 )

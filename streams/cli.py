@@ -26,6 +26,7 @@ Command = Callable[..., Any]
 ROOMS = {
     "backtest": "streams.backtest_cli:backtest_command",
     "cases": "review.cli:cases",
+    "certs": "streams.certs_cli:certs",
     "contracts": "sharing.cli:contracts_command",
     "deliverer": "streams.delivery_cli:deliverer",
     "delivery": "streams.delivery_cli:delivery",
@@ -35,8 +36,11 @@ ROOMS = {
     "ledger": "streams.ledger_cli:ledger",
     "models": "streams.models_cli:models",
     "partner": "streams.partner_cli:partner",
+    "projector": "streams.projector_cli:projector",
     "partner-api": "streams.delivery_cli:partner_api",
     "publish": "events.cli:publish",
+    "requests": "streams.requests_cli:requests",
+    "roles": "streams.roles_cli:roles",
     "rules": "streams.rules_cli:rules",
     "schemas": "events.cli:schemas",
     "simulate": "simulator.cli:simulate",
@@ -270,7 +274,7 @@ def fallback(**settings: Any) -> None:
 @main.command()
 @options(*WORKER, "database", "keyring")
 def opener(**settings: Any) -> None:
-    """Open a case for each flagged order, and tell the partners whose contract says so.
+    """Open a case for each flagged order; what becomes of it is told by `amana projector`.
 
     \b
     Example:
@@ -348,14 +352,16 @@ def demo_command(folder: Path, seed: int, days: int, orders_per_day: float) -> N
     from rich.console import Console
 
     from simulator.settings import Settings as StoreSettings
-    from streams import demo, logs
+    from streams import demo, demo_sharing, logs
 
     signal.signal(signal.SIGTERM, stop_in_order)
     logs.configure("WARNING")
     store = StoreSettings(seed=seed, days=days, orders_per_day=orders_per_day)
-    summary = demo.demo(folder, store, Console(stderr=True))
+    summary, shown = demo.demo(folder, store, Console(stderr=True))
     for table in demo.tables_of(summary, folder):
         Console().print(table)
+    if shown is not None:
+        Console().print(demo_sharing.table_of(shown))
 
 
 @main.command()

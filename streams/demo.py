@@ -25,10 +25,12 @@ from simulator.journal import Simulated
 from simulator.settings import Settings as StoreSettings
 from simulator.store import simulate
 from streams.bootstrap.screen import concluder
+from streams.demo_sharing import Shown, decided, shown, verified
 from streams.embedded import Embedded
 from streams.files import Line, place
 from streams.folders import claimed, clear_demo
 from streams.runs import CHUNK, Summary, figures, opened, progress, settings_for, summarise, write_summary
+from streams.settings import Settings
 
 LIVE_CHUNK = 20
 TRAINING_SHARE = 0.75
@@ -56,31 +58,46 @@ class DemoSummary(Summary, frozen=True, kw_only=True):
     doubt: str = ""
 
 
-def demo(folder: Path, store: StoreSettings, console: Console) -> DemoSummary:
-    """Run it, write everything into the folder (what an earlier demo left there is removed), return the figures."""
+def demo(folder: Path, store: StoreSettings, console: Console) -> tuple[DemoSummary, Shown | None]:
+    """Run it, write everything into the folder (what an earlier demo left there is removed).
+
+    Returns the figures, and what partners got of one order.
+    """
     clear_demo(folder)
     split_ms = milliseconds(store, round(store.days * TRAINING_SHARE))
     end_ms = milliseconds(store, store.days)
 
-    async def run() -> DemoSummary:
+    truth: list[Simulated] = []
+
+    async def run() -> tuple[DemoSummary, Shown | None]:
         async with AsyncExitStack() as stack:
             stack.enter_context(claimed(folder))
             settings = settings_for(folder, folder / "models")
             runner = await opened(settings, folder, lambda: end_ms, stack)
-            early, late = split(simulate(store), split_ms)
+            early, late = split(verified(kept(simulate(store), truth)), split_ms)
             with progress(console, "first weeks, by rules", split_ms - milliseconds(store, 0)) as advance:
                 await runner.feed(lines(early, advance), end_ms, CHUNK)
             with console.status("training on the first weeks"):
                 trained_on = learn(runner, settings.models, split_ms)
             runner.begin(concluder(settings))
-            truth: list[Simulated] = []
             with progress(console, "later weeks, live", end_ms - split_ms) as advance:
-                await runner.feed(lines(careless(kept(late, truth)), advance), end_ms, LIVE_CHUNK)
-        return judged(runner, truth, settings.models, trained_on)
+                await runner.feed(lines(careless(late), advance), end_ms, LIVE_CHUNK)
+            with console.status("verdicts, a batch, a request of the law"):
+                what = told(runner, settings, folder, truth, end_ms)
+        live = [each for each in truth if ms_of(each.event) >= split_ms]
+        return judged(runner, live, settings.models, trained_on), what
 
-    summary = asyncio.run(run())
+    summary, what = asyncio.run(run())
     write_summary(folder, summary)
-    return summary
+    return summary, what
+
+
+def told(runner: Embedded, settings: Settings, folder: Path, truth: Sequence[Simulated], now_ms: int) -> Shown | None:
+    """Decide the flagged cases and have partners told; what they got of one order."""
+    placed = {each.event.order_id: each for each in truth if isinstance(each.event, OrderPlaced)}
+    decided(runner, settings.keyring, {order: each.fraud is not None for order, each in placed.items()}, now_ms)
+    orders = {order: each.event for order, each in placed.items() if isinstance(each.event, OrderPlaced)}
+    return shown(runner, folder, orders, now_ms)
 
 
 def learn(runner: Embedded, models: Path, known_at_ms: int) -> int:

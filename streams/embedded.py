@@ -8,26 +8,27 @@ written as JSON lines in the output folder.
 import time
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from events import topics
-from events.facts import AnyFact, Coordinates, VisitFact
+from events.facts import ActivityFact, AnyFact, Coordinates, VisitFact
 from events.facts import encode as encode_fact
 from events.guard import Refusal, admit
-from events.types import Label, OrderPlaced
+from events.types import IdentityVerified, Label, OrderPlaced
 from history.index import Index
 from history.labels import resolve
 from models.decisions import FLAGGED, Decision
 from models.decisions import encode as encode_decision
 from review.opener import Opener
+from sharing.disclosable import Verification
 from streams.files import Line, Numbering
 from streams.intake import Intake, Quarantined, RawRecord
+from streams.lines import Lines
 from streams.log import FileLog, batched
 from streams.screening import Conclude, Screening
 from streams.stages import encode_quarantined
+from streams.told import Telling
 
 
 class Tally(msgspec.Struct):
@@ -43,31 +44,18 @@ class Tally(msgspec.Struct):
     decide_ms: list[float] = []
 
 
-class Lines:
-    """JSON lines files in one folder, opened when first written to."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: dict[str, BinaryIO] = {}
-
-    def write(self, name: str, bodies: Iterable[bytes]) -> None:
-        file = self._files.get(name) or self._open(name)
-        file.writelines(body + b"\n" for body in bodies)
-
-    def _open(self, name: str) -> BinaryIO:
-        file = self._files[name] = (self._folder / f"{name}.jsonl").open("ab")
-        return file
-
-    def close(self) -> None:
-        for file in self._files.values():
-            file.close()
-
-
 class Embedded:
     """One run: `feed` takes lines in time order; `tally` says what came of them, `flagged` flagged order ids."""
 
     def __init__(
-        self, intake: Intake, facts: FileLog, screening: Screening, index: Index, opener: Opener, out: Lines
+        self,
+        intake: Intake,
+        facts: FileLog,
+        screening: Screening,
+        index: Index,
+        opener: Opener,
+        telling: Telling,
+        out: Lines,
     ) -> None:
         self.tally = Tally()
         self.flagged: set[str] = set()
@@ -75,8 +63,10 @@ class Embedded:
         self._intake = intake
         self._facts = facts
         self._screening = screening
+        self.telling = telling
         self._opener = opener
         self._out = out
+        self._verifications: dict[Coordinates, RawRecord] = {}
         self._numbering = Numbering()
 
     def begin(self, conclude: Conclude) -> None:
@@ -102,7 +92,21 @@ class Embedded:
         self.tally.decide_ms += [elapsed_ms] * len(decisions)
         self.tally.orders += sum(record.coordinates.topic == topics.ORDERS for record in records)
         self.index.record_visits([fact for fact in taken.facts if isinstance(fact, VisitFact)])
+        self._verified(taken.facts, {record.coordinates: record for record in records})
         self._conclude(decisions, {record.coordinates: record for record in records})
+
+    def _verified(self, facts: Sequence[AnyFact], records: dict[Coordinates, RawRecord]) -> None:
+        """Verifications are few, so that their records are kept here: there is no raw log to fetch them from."""
+        found = [fact for fact in facts if isinstance(fact, ActivityFact) and fact.activity == "IdentityVerified"]
+        self.index.record_verifications(found)
+        self._verifications.update((fact.source, records[fact.source]) for fact in found)
+
+    def _verification(self, decision: Decision) -> Verification | None:
+        customer = decision.entities.customer
+        source = customer and self.index.verification_of(customer, decision.occurred_at_ms)
+        record = self._verifications.get(source) if source else None
+        event = admit(topics.ACTIVITY, record.body, record.recorded_at_ms) if record else None
+        return Verification.of(event) if isinstance(event, IdentityVerified) else None
 
     async def _labels(self, records: Sequence[RawRecord]) -> None:
         resolved = [self._label(record) for record in records]
@@ -129,19 +133,26 @@ class Embedded:
         return decisions
 
     def _conclude(self, decisions: Sequence[Decision], records: dict[Coordinates, RawRecord]) -> None:
-        """Index, cases, partner messages: what the history and opener workers do in full."""
+        """Index, cases, partner messages: what the history and opener workers, projector and deliverer do in full."""
         self._out.write(topics.DECISIONS, map(encode_decision, decisions))
         self.index.record([(decision, decision.occurred_at_ms) for decision in decisions])
         flagged = [decision for decision in decisions if decision.outcome in FLAGGED]
         self.flagged.update(decision.order_id for decision in flagged)
         orders = {decision.source: order_in(records[decision.source]) for decision in flagged}
-        for partner, _, body in self._opener.handle(flagged, orders.get):
-            self._out.write(topics.share_topic(partner), [body])
-            add(self.tally.partners, partner)
+        if self._opener.handle(flagged, orders.get, self._verification):
+            self.tell()
         for decision in decisions:
             add(self.tally.outcomes, decision.outcome)
             add(self.tally.judged_by, f"model {decision.model}" if decision.model else decision.mode)
         self.tally.decisions += len(decisions)
+
+    def tell(self) -> None:
+        """Tell partners of what has become of cases."""
+        for partner, messages in self.telling.tell().items():
+            self.tally.partners[partner] = self.tally.partners.get(partner, 0) + messages
+
+    def flush(self) -> None:
+        self._out.flush()
 
     def _quarantine(self, quarantined: Sequence[Quarantined]) -> None:
         self._out.write(topics.QUARANTINE, map(encode_quarantined, quarantined))

@@ -20,9 +20,12 @@ MADE = (
     *(f"{name}.jsonl" for name in TOPICS),
     "amana.db*",
     "keyring.json",
+    "jwks.json",
     "models",
     "models.key",
     "models.pub",
+    "partners",
+    "partners-own",
     "summary.json",
     DEMO,
 )

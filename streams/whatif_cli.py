@@ -160,7 +160,7 @@ async def _run(
 ) -> "Report":
     from features.definitions import DEFINITIONS
     from streams import reading
-    from streams.bootstrap.opener import contracts
+    from streams.bootstrap.projector import told_on_blocks
     from streams.traffic import gather, on_disk
     from streams.whatif import Past, Sides, rules_of_then, whatif
 
@@ -175,7 +175,7 @@ async def _run(
                 await gather(log, made, scope, DEFINITIONS, traffic, bar)
             if not facts and asked.ruleset is None:
                 known.update(await _promoted(brokers))
-            return whatif(traffic, scope, sides, contracts(), asked.limit)
+            return whatif(traffic, scope, sides, told_on_blocks(), asked.limit)
 
 
 async def _promoted(brokers: str) -> dict[str, "Ruleset"]:

@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from events import topics
+from sharing import reports
 from sharing.contracts import Contract, load
 from sharing.delivery.answers import Answers
 from sharing.delivery.deliverer import Deliverer, Way
@@ -73,7 +74,7 @@ async def _work(settings: DeliverySettings) -> None:
         made = desk(settings, sql)
         sender = Sender(settings.brokers, f"amana-deliverer-{settings.instance}")
         await started(stack, sender)
-        answers = Answers(made, settings.issuer, partial(keys_of, settings), now_ms)
+        answers = Answers(made, settings.issuer, partial(keys_of, settings), now_ms, report)
         reader = Acknowledgements(settings.brokers, group("deliverer"), names, answers, counted.answered)
         await started(stack, reader)
         checkpoint = made.checkpoint if settings.keyring else None
@@ -134,6 +135,11 @@ def desk(settings: DeliverySettings, sql: Engine, now: Callable[[], int] = now_m
     signer = Signer(Keyring.load(settings.keyring).keys("ledger")) if settings.keyring is not None else None
     limits, schedule = Limits(settings.per_minute, settings.per_day), Schedule(lease_ms=round(settings.lease_s * 1000))
     return Desk(sql, Ledger(signer), limits, schedule, now, random.random)
+
+
+def report(connection: Connection, partner: str, jti: str, verdict: str) -> None:
+    """What a partner says came of a message, for the projector, which makes labels of it."""
+    reports.put(connection, partner, jti, "confirmed" if verdict == "confirmed" else "false_alarm", now_ms())
 
 
 def keys_of(settings: DeliverySettings, partner: str) -> PartnerKeys | None:

@@ -11,15 +11,19 @@ from history.index import Index
 from models.decisions import Decision
 from streams.bootstrap.database import engine
 from streams.bootstrap.opener import opener
+from streams.bootstrap.projector import contracts, projecting
 from streams.bootstrap.screen import concluder
-from streams.embedded import Embedded, Lines
+from streams.embedded import Embedded
 from streams.files import FACTS_ID
 from streams.intake import Intake
 from streams.lateness import Late
 from streams.lateness import encode as encode_late
+from streams.lines import Lines
 from streams.log import FileLog
+from streams.projector_settings import ProjectorSettings
 from streams.screening import Screening
 from streams.settings import Settings
+from streams.told import Telling, desk, prepared
 from vault.keyring import Keyring
 from vault.pseudonyms import Pseudonymiser
 
@@ -44,4 +48,7 @@ async def embedded(
     store = Store(await stack.enter_async_context(connect(redis)), DEFINITIONS, settings.shards)
     screening = Screening(store, facts, FACTS_ID, concluder(settings), publish, report=report)
     intake = Intake(Pseudonymiser(Keyring.load(settings.keyring)))
-    return Embedded(intake, facts, screening, Index(sql), opener(settings, sql, now), out)
+    agreed = contracts(ProjectorSettings(demo=True), now())
+    projector = projecting(prepared(folder, settings, [each.partner for each in agreed], now()), sql, now, agreed)
+    telling = Telling(projector, desk(sql, now()), out)
+    return Embedded(intake, facts, screening, Index(sql), opener(settings, sql, now), telling, out)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from faust.types import TP
 
 from events import topics
-from events.facts import AnyFact, Coordinates, LabelFact, VisitFact
+from events.facts import ActivityFact, AnyFact, Coordinates, LabelFact, VisitFact
 from events.guard import Refusal, admit
 from events.types import Label
 from history.index import Index
@@ -34,6 +34,8 @@ class HistoryStage(Unhurried):
             _, facts = decode_records(tp.partition, records)
             visits = [fact for fact in facts if isinstance(fact, VisitFact)]
             await asyncio.to_thread(self._index.record_visits, visits)
+            activities = [fact for fact in facts if isinstance(fact, ActivityFact)]
+            await asyncio.to_thread(self._index.record_verifications, activities)
         else:
             await self._labels(tp, records)
 

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,22 @@ from events.types import OrderPlaced
 from history.pages import Page
 from models.decisions import Decision
 from review.cases import Personal
+from review.disclosing import SealedCases
 from review.errors import ForeignOrder
-from review.opener import Message, Opener, Vault, open_case, opens_case
+from review.opener import Opener, Vault, open_case, opens_case
 from review.store import CaseStore
-from sharing.contracts import FOLDER, load
-from sharing.projection import Projection, compile_contract
+from review.triggers import Trigger, TriggerTable
+from sharing.disclosable import Material, Verification
 from tests.review.examples import NOW_MS, decision
 from tests.sharing.orders import ORDER
 from vault.errors import Erased
 
-PROJECTION = compile_contract(load(FOLDER / "acquirer.yaml"), b"k" * 32)
 PATH = (Page(1_000, "/product/:id", 200, 7_000), Page(9_500, "/checkout"))
 PERSONAL = ("Noura", "noura", "50 123", "501234567", "King Fahd", "Corniche", "203.0.113", "Mozilla", "Shirt", "cus-1")
 
 
-def _opener(store: CaseStore, vault: Vault, projections: Sequence[Projection] = (PROJECTION,)) -> Opener:
-    return Opener(store, vault, projections, clock=lambda: NOW_MS, path_of=lambda *_: PATH)
+def _opener(store: CaseStore, vault: Vault) -> Opener:
+    return Opener(store, vault, clock=lambda: NOW_MS, path_of=lambda *_: PATH)
 
 
 def _order(number: int) -> OrderPlaced:
@@ -73,7 +72,10 @@ def test_the_envelope_opens_to_what_is_personal_in_the_order(vault: Vault) -> No
         user_agent=ORDER.user_agent,
         items=ORDER.items,
         path=None,
+        material=Material.of(ORDER),
+        verification=None,
     )
+    assert not [kept_back for kept_back in (b"tok-1", b"424242", b"cvv", b"promo-1") if kept_back in sealed]
     vault.envelopes.erase(case.subject)
     with pytest.raises(Erased):
         vault.envelopes.open(case.subject, "ord-1", "order", case.envelope)
@@ -107,14 +109,19 @@ def test_a_case_is_opened_for_what_screening_flagged_and_for_nothing_else(change
     assert opens_case(decision(**changes)) is opens
 
 
-def test_each_flagged_order_gets_a_case_and_each_blocked_one_a_message_in_order(store: CaseStore, vault: Vault) -> None:
+def _triggers(engine: sa.Engine) -> list[Trigger]:
+    with engine.begin() as connection:
+        return TriggerTable().take(connection, 99)
+
+
+def test_each_flagged_order_gets_a_case_and_leaves_its_trigger(
+    store: CaseStore, vault: Vault, engine: sa.Engine
+) -> None:
     decisions = [_flagged(n, outcome=("block", "review", "approve")[n % 3]) for n in range(9)]
-    messages = _opener(store, vault).handle(decisions, _fetch)
+    assert _opener(store, vault).handle(decisions, _fetch) == 6
     assert {case.order_id for case in store.list(limit=99)} == {f"ord-{n}" for n in (0, 1, 3, 4, 6, 7)}
-    assert [m.key for m in messages] == [PROJECTION.message_id(f"topic:0:{n}") for n in (0, 3, 6)]
-    body = {"jti": messages[0].key, "psp_reference": "psp-1", "outcome": "block", "three_ds": "failed"}
-    assert msgspec.json.decode(messages[0].body) == {**body, "reasons": ["card_used_often"]}
-    assert {m.partner for m in messages} == {"acquirer"}
+    left = [(trigger.case_id, trigger.kind) for trigger in _triggers(engine)]
+    assert left == [(f"topic:0:{n}", "flagged") for n in (0, 1, 3, 4, 6, 7)]
 
 
 def _sealed_path(store: CaseStore, vault: Vault, order_id: str) -> object:
@@ -131,7 +138,7 @@ def test_the_path_of_the_orders_session_up_to_the_order_is_sealed_in_its_case(st
         return PATH
 
     decisions = [_flagged(1, entities=Entities(session="s" * 22), occurred_at_ms=10_000), _flagged(2)]
-    Opener(store, vault, [], lambda: NOW_MS, path_of).handle(decisions, _fetch)
+    Opener(store, vault, lambda: NOW_MS, path_of).handle(decisions, _fetch)
     assert asked == [("s" * 22, 10_000)]
     assert _sealed_path(store, vault, "ord-1") == [
         [1_000, "/product/:id", 200, 7_000],
@@ -140,28 +147,41 @@ def test_the_path_of_the_orders_session_up_to_the_order_is_sealed_in_its_case(st
     assert _sealed_path(store, vault, "ord-2") is None
 
 
+def test_what_an_agency_had_found_out_is_sealed_with_the_order(store: CaseStore, vault: Vault) -> None:
+    found = Verification(
+        agency="agency",
+        verification_ref="ver-1",
+        result="failed",
+        failed_check="document",
+        verified_at=ORDER.occurred_at,
+    )
+    _opener(store, vault).handle([_flagged(1), _flagged(2)], _fetch, lambda d: found if d.order_id == "ord-1" else None)
+    disclosable = SealedCases(store, vault.envelopes).disclosable("topic:0:1")
+    assert disclosable is not None
+    assert disclosable.verification == found
+
+
 def test_a_repeat_leaves_the_path_as_it_was_when_the_case_opened(store: CaseStore, vault: Vault) -> None:
     flagged = _flagged(1, entities=Entities(session="s" * 22))
     _opener(store, vault).handle([flagged], _fetch)
-    Opener(store, vault, [], lambda: NOW_MS, lambda *_: ()).handle([flagged], _fetch)
+    Opener(store, vault, lambda: NOW_MS, lambda *_: ()).handle([flagged], _fetch)
     assert _sealed_path(store, vault, "ord-1") == [
         [1_000, "/product/:id", 200, 7_000],
         [9_500, "/checkout", None, None],
     ]
 
 
-def test_a_repeat_opens_nothing_and_gives_the_same_bytes(store: CaseStore, vault: Vault) -> None:
+def test_a_repeat_opens_nothing_and_leaves_no_second_trigger(store: CaseStore, vault: Vault, engine: sa.Engine) -> None:
     decisions = [_flagged(n) for n in range(3)]
-    messages = _opener(store, vault).handle(decisions[:2], _fetch)
+    _opener(store, vault).handle(decisions[:2], _fetch)
     before = store.list(limit=9)
-    again = _opener(store, vault).handle(decisions, _fetch)
-    assert again[:2] == messages
+    assert _opener(store, vault).handle(decisions, _fetch) == 1
     assert {case for case in before if case in store.list(limit=9)} == set(before)
-    assert len(store.list(limit=9)) == 3
+    assert len(store.list(limit=9)) == len(_triggers(engine)) == 3
 
 
-def test_an_order_that_expired_gets_a_case_without_envelope_and_no_message(store: CaseStore, vault: Vault) -> None:
-    assert _opener(store, vault).handle([decision()], _gone) == []
+def test_an_order_that_expired_gets_a_case_without_envelope(store: CaseStore, vault: Vault) -> None:
+    assert _opener(store, vault).handle([decision()], _gone) == 1
     case = store.get("ord-1")
     assert (case.withheld, case.envelope, case.last4) == ("expired", None, None)
     assert (case.amount_minor, case.subject) == (129_950, vault.blind_index("order", "ord-1"))
@@ -174,20 +194,20 @@ def test_a_refused_order_gets_a_case_without_envelope_and_its_record_is_not_read
         raise AssertionError("a refused order was fetched")
 
     refused = decision(mode="refused", outcome="review", amount_minor=None, currency=None, score=None)
-    assert _opener(store, vault).handle([refused], never) == []
+    assert _opener(store, vault).handle([refused], never) == 1
     assert (store.get("ord-1").withheld, store.get("ord-1").envelope) == ("refused", None)
 
 
 def test_nothing_flagged_touches_nothing(store: CaseStore, vault: Vault) -> None:
-    assert _opener(store, vault).handle([], _fetch) == []
-    assert _opener(store, vault).handle([decision(outcome="approve")], _fetch) == []
+    assert _opener(store, vault).handle([], _fetch) == 0
+    assert _opener(store, vault).handle([decision(outcome="approve")], _fetch) == 0
     assert store.list(limit=9) == ()
 
 
 def test_no_personal_value_is_in_clear_anywhere_in_the_database(
     database_url: str, tmp_path: Path, store: CaseStore, vault: Vault, engine: sa.Engine
 ) -> None:
-    messages: list[Message] = _opener(store, vault).handle([decision()], lambda _: ORDER)
+    _opener(store, vault).handle([decision()], lambda _: ORDER)
     with engine.connect() as connection:
         rows = [
             str(tuple(row)).encode() + b"".join(bytes(value) for value in row if isinstance(value, bytes | memoryview))
@@ -197,4 +217,3 @@ def test_no_personal_value_is_in_clear_anywhere_in_the_database(
     everything = b"".join(rows) + b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
     assert b"topic:0:17" in everything
     assert not [word for word in PERSONAL if word.encode() in everything]
-    assert not [word for word in PERSONAL if word.encode() in messages[0].body]

@@ -8,8 +8,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
+from sharing import docs
 from sharing.contracts import parse
 from sharing.errors import ContractError, ProjectionError
 from sharing.projection import compile_contract
@@ -92,6 +94,24 @@ def test_rotations_are_dated_and_follow_each_other() -> None:
     assert problem((FIRST, same_day)) == "each epoch must begin later than the one before"
     epochs = shipped("successor").epochs
     assert [after.since - before.since for before, after in pairwise(epochs)] == [timedelta(days=365)]
+
+
+def test_a_rotation_is_told_with_its_day_under_an_id_of_its_own() -> None:
+    projection = compile_contract(shipped("successor"), b"k" * 32, ROOTS)
+    told = [json.loads(projection.rotation(number)) for number in (1, 2)]
+    assert [(each["epoch"], each["since"]) for each in told] == [(1, "2026-01-01"), (2, "2027-01-01")]
+    assert told[0]["jti"] != told[1]["jti"]
+    assert json.loads(projection.rotation(2)) == told[1]
+    validator = Draft202012Validator(docs.message_schema(shipped("successor")))
+    assert [validator.is_valid(each) for each in told] == [True, True]
+    with pytest.raises(ProjectionError, match="successor: the contract has no epoch 3"):
+        projection.rotation(3)
+
+
+def test_without_an_epoch_there_is_no_name() -> None:
+    unchecked = replace(parse(EVERYTHING, "everything"), epochs=())  # as no file could say it
+    with pytest.raises(ProjectionError, match="everything: customer_id is not of the kind"):
+        compile_contract(unchecked, b"k" * 32, ROOTS).project(disclosable())
 
 
 def test_an_epoch_of_a_key_that_is_not_held_is_refused_at_once() -> None:

@@ -16,10 +16,12 @@ from events.types import Label, OrderPlaced
 from models.decisions import Decision
 from models.decisions import decode as decode_decision
 from sharing.contracts import FOLDER, load
+from sharing.errors import TokenError
 from simulator.settings import Settings as StoreSettings
 from simulator.store import simulate
 from streams.folders import Occupied
 from streams.runs import Summary, run_files, table_of
+from streams.told import opener_of
 from tests.events.examples import CARD, body, label, order, spoilt
 
 NOW_MS = 1_790_000_000_000
@@ -85,12 +87,25 @@ def test_in_the_order_of_events_nothing_is_late(ran: Ran) -> None:
     assert ran.lines("late") == []
 
 
-def test_partners_are_told_of_blocked_orders_alone_and_their_contracts_fields_alone(ran: Ran) -> None:
-    blocked = sum(decision.outcome == "block" for decision in ran.decisions())
-    messages = ran.lines("share.acquirer.v1")
-    assert len(messages) == blocked == ran.summary.partners.get("acquirer", 0)
-    allowed = {"jti", *(term.name for term in load(FOLDER / "acquirer.yaml").fields)}
-    assert all(set(message) <= allowed for message in messages)
+def test_partners_are_told_of_what_their_contracts_say_and_can_open_it(ran: Ran) -> None:
+    placed = {event.order_id: event for event in ran.events if isinstance(event, OrderPlaced)}
+    flagged = [d for d in ran.decisions() if d.outcome != "approve" and d.order_id in placed]
+    blocked = sum(decision.outcome == "block" for decision in flagged)
+    assert ran.summary.partners.get("acquirer", 0) == blocked
+    assert len(flagged) == ran.summary.partners["carrier"] > 0
+    opener = opener_of(ran.folder, "carrier")
+    sealed = (ran.folder / "share.carrier.v1.jsonl").read_bytes().splitlines()
+    messages = [json.loads(opener.open(each).event) for each in sealed]
+    assert [each["tracking_ref"] for each in messages] == [placed[d.order_id].tracking_ref for d in flagged]
+    allowed = {"jti", *(term.name for term in load(FOLDER / "carrier.yaml").fields)}
+    assert all(set(message) == allowed for message in messages)
+
+
+def test_what_a_partner_was_told_nobody_else_opens(ran: Ran) -> None:
+    sealed = (ran.folder / "share.carrier.v1.jsonl").read_bytes().splitlines()[0]
+    with pytest.raises(TokenError):
+        opener_of(ran.folder, "acquirer").open(sealed)
+    assert (ran.folder / "partners-own" / "carrier.private.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_summary_counts_what_the_folder_holds_and_the_table_shows_the_same(ran: Ran) -> None:

@@ -15,7 +15,7 @@ from events import admin
 from events.facts import Coordinates
 from events.topics import TopicSpec
 from streams import kafka as kafka_clients
-from streams.kafka import KafkaLog, RawOrders, Sender, patiently
+from streams.kafka import KafkaLog, RawRecords, Sender, patiently
 from streams.log import Bounds
 from tests.harness import Kafka
 
@@ -188,7 +188,7 @@ def test_a_raw_record_is_fetched_while_the_log_has_it(broker: Broker) -> None:
     broker.expire(1, 1)
 
     async def work() -> list[bytes | None]:
-        orders = RawOrders(broker.brokers)
+        orders = RawRecords(broker.brokers)
         await orders.start()
         try:
             places = [Coordinates(broker.topic, "", 1, offset) for offset in (2, 1, 0, 3)]

@@ -1,0 +1,80 @@
+"""Batches' groups as messages: released, put right when a case leaves them, withdrawn when too few people are left."""
+
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from sharing import batches, waiting
+from sharing.batches import Group, Shuffle
+from sharing.projection import Projection
+from sharing.projector import Message, Projector, contract_hash
+from sharing.waiting import Left
+from vault.chain import framed, named
+
+
+class Grouping:
+    """`projections` are of batch contracts; `key` is the vault's "disclosure" key."""
+
+    def __init__(
+        self,
+        projections: Sequence[Projection],
+        projector: Projector,
+        key: bytes,
+        shuffle: Shuffle,
+        *,
+        k: int = batches.K,
+        patience_ms: int = batches.PATIENCE_MS,
+    ) -> None:
+        self.projections = projections
+        self._projector = projector
+        self._key = key
+        self._shuffle = shuffle
+        self._k = k
+        self._patience_ms = patience_ms
+
+    def released(
+        self, connection: sa.Connection, projection: Projection, now_ms: int, *, patient: bool = True
+    ) -> list[Message]:
+        """Messages of the groups that may leave, their members taken out of those that wait; in random order."""
+        contract = projection.contract
+        hashed = contract_hash(contract)
+        waiting_now = waiting.waits(connection, contract.partner, hashed)
+        ladder = batches.ladder_of([term.name for term in contract.fields])
+        patience = self._patience_ms if patient else 0
+        least = self._k_of(projection)
+        found = batches.released(waiting_now, ladder, now_ms, self._shuffle, k=least, patience_ms=patience)
+        return [self._message(connection, projection, group, now_ms) for group in found]
+
+    def follow_up(self, left: Left, now_ms: int) -> Message:
+        """What is told when a case leaves a group: how many are left, or that the group is withdrawn.
+
+        Raises SharingError.
+        """
+        projection, sub_id = self._projector.projection(left.head.contract), self._sub_id(left.group_jti)
+        if projection is None or left.people < self._k_of(projection):
+            return self._projector.taken_back("withdrawal", left.head, None, sub_id, now_ms)
+        jti = named(self._key, framed("group", "correction", left.head.jti))
+        head = {"jti": jti, "supersedes": left.head.jti}
+        payload = projection.counted(_with(left.payload, head), left.cases)
+        return self._projector.corrected(left.head, None, sub_id, payload, now_ms)
+
+    def _message(self, connection: sa.Connection, projection: Projection, group: Group, now_ms: int) -> Message:
+        hashed, partner = contract_hash(projection.contract), projection.partner
+        members = sorted(member.jti for member in group.members)
+        jti = named(self._key, framed("group", partner, hashed.hex(), *members))
+        values = msgspec.json.encode(group.values)
+        payload = projection.counted(_with(values, {"jti": jti}), len(group.members))
+        waiting.release(connection, jti, values, group)
+        return self._projector.disclosed(partner, hashed, None, self._sub_id(jti), payload, now_ms)
+
+    def _k_of(self, projection: Projection) -> int:
+        release = projection.contract.release
+        return max(self._k, release.group_of) if release else self._k
+
+    def _sub_id(self, group_jti: str) -> str:
+        return named(self._key, framed("group's sub_id", group_jti))
+
+
+def _with(values: bytes, more: dict[str, str]) -> bytes:
+    return msgspec.json.encode(more | msgspec.json.decode(values))

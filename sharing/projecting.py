@@ -1,0 +1,187 @@
+"""Projecting in SQL: triggers taken, messages recorded, triggers gone, in one transaction.
+
+Within it the triggers' rows are ours first (whoever else projects waits for us), then everything is made, and only then
+the ledger's lock is taken and all is written: leaf, what opens it, disclosure, outbox. A crash before the commit leaves
+nothing of it, and the triggers for the next one; a crash after it leaves nothing to do.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import sqlalchemy as sa
+
+from sharing import batches, tables, waiting
+from sharing.asking import granted
+from sharing.delivery import disclosures
+from sharing.delivery.lifecycle import SUPERSEDED
+from sharing.delivery.schedule import Schedule
+from sharing.disclosable import Disclosable
+from sharing.errors import SharingError
+from sharing.grouping import Grouping
+from sharing.ledger.store import Ledger
+from sharing.projector import Answer, Message, Projector, Told, Trigger
+from sharing.waiting import Left, told
+
+AT_ONCE = 50
+
+_columns = tables.disclosures.c
+T = TypeVar("T", bound=Trigger)
+
+
+class Triggers(Protocol[T]):
+    """review.triggers.TriggerTable."""
+
+    def take(self, connection: Any, limit: int) -> Sequence[T]: ...
+    def done(self, connection: Any, triggers: Sequence[T]) -> None: ...
+    def fail(self, connection: Any, trigger: T, why: str) -> None: ...
+    def retry(self, connection: Any) -> None: ...
+
+
+class Cases(Protocol):
+    """review.disclosing.SealedCases."""
+
+    def disclosable(self, case_id: str) -> Disclosable | None: ...
+
+
+class Step(NamedTuple):
+    """What one step has done: triggers taken, messages recorded by partner and kind, what failed."""
+
+    taken: int
+    recorded: Sequence[tuple[str, str]] = ()
+    failures: Sequence[str] = ()
+
+
+class Projecting(NamedTuple):
+    """All that a projector process holds."""
+
+    engine: sa.Engine
+    triggers: Triggers[Any]
+    cases: Cases
+    projector: Projector
+    grouping: Grouping
+    ledger: Ledger
+    schedule: Schedule
+    clock: Callable[[], int]
+
+    def step(self, limit: int = AT_ONCE) -> Step:
+        """Take the next triggers and record what comes of them, all in one transaction."""
+        now_ms = self.clock()
+        with begun(self.engine) as connection:
+            taken = self._taken(connection, limit)
+            answers = [self._answer(connection, trigger, now_ms) for trigger in taken]
+            recorded = self._record(connection, [each for one in answers for each in one.messages], now_ms)
+            for trigger, answer in zip(taken, answers, strict=True):
+                self._settle(connection, trigger, answer, now_ms)
+            return Step(len(taken), recorded, [why for answer in answers for why in answer.failures])
+
+    def release(self, *, early: bool = False) -> Step:
+        """Release the batches whose hour it is, a transaction for each contract.
+
+        `early`, for demonstrations: at any hour, and without patience; never in smaller groups.
+        """
+        recorded: list[tuple[str, str]] = []
+        for projection in self.grouping.projections:
+            if not early and not batches.is_hour(self.clock(), projection.contract.release):
+                continue
+            with begun(self.engine) as connection:
+                now_ms = self.clock()
+                messages = self.grouping.released(connection, projection, now_ms, patient=not early)
+                recorded += self._record(connection, messages, now_ms)
+        return Step(0, recorded)
+
+    def first_told(self, case_id: str) -> list[tuple[bytes, str]]:
+        """By contract, the first message about a case, or about the group that it is counted in: for who shows it."""
+        about = sa.or_(_columns.case_id == case_id, _columns.jti.in_(waiting.group_ids(case_id)))
+        query = sa.select(_columns.contract, _columns.jti).where(about, _columns.kind == "disclosure")
+        with self.engine.connect() as connection:
+            return [(bytes(contract), jti) for contract, jti in connection.execute(query.order_by(_columns.place))]
+
+    def _taken(self, connection: sa.Connection, limit: int) -> list[Any]:
+        """Up to the first that depends on what comes of one before it: the same case, or a group that both leave."""
+        taken: list[Any] = []
+        touched: set[str] = set()
+        for trigger in self.triggers.take(connection, limit):
+            touches = {trigger.case_id}
+            if trigger.kind in ("cleared", "erased"):
+                touches |= set(waiting.groups_of(connection, trigger.case_id))
+            if touches & touched:
+                break
+            touched |= touches
+            taken.append(trigger)
+        return taken
+
+    def _answer(self, connection: sa.Connection, trigger: Any, now_ms: int) -> Answer:
+        request = granted(connection, trigger.reference, now_ms) if trigger.kind == "requested" else None
+        opens = trigger.kind not in ("cleared", "erased")
+        disclosable = self.cases.disclosable(trigger.case_id) if opens else None
+        have = told_of(connection, trigger.case_id)
+        answer = self.projector.answer(trigger, disclosable, have, now_ms, request)
+        if not answer.leaves_groups:
+            return answer
+        return self._left(answer, waiting.leave(connection, trigger.case_id), now_ms)
+
+    def _left(self, answer: Answer, groups: Sequence[Left], now_ms: int) -> Answer:
+        messages, failures = list(answer.messages), list(answer.failures)
+        for group in groups:
+            if group.head.kind == "withdrawal" or group.head.state in SUPERSEDED:
+                continue
+            try:
+                messages.append(self.grouping.follow_up(group, now_ms))
+            except SharingError as error:
+                failures.append(f"{group.head.partner}: {error}")
+        return Answer(messages=tuple(messages), failures=tuple(failures), leaves_groups=True)
+
+    def _record(self, connection: sa.Connection, messages: Sequence[Message], now_ms: int) -> list[tuple[str, str]]:
+        places = self.ledger.append(connection, [message.leaf for message in messages])
+        for message, place in zip(messages, places, strict=True):
+            if message.kind != "deletion":  # nothing that opens a leaf is kept of whom was erased
+                self.ledger.remember(connection, place, message.case_id or "", message.jti, message.salt)
+            disclosures.made(connection, _made(message, place), self.schedule, now_ms)
+            if message.case_id is None and message.supersedes is not None:
+                waiting.follow(connection, message.supersedes, message.jti)
+        return [(message.partner, message.kind) for message in messages]
+
+    def _settle(self, connection: sa.Connection, trigger: Any, answer: Answer, now_ms: int) -> None:
+        waiting.put(connection, answer.waiting, now_ms)
+        if trigger.kind == "erased" and not answer.failures:
+            self.ledger.forget(connection, trigger.case_id)
+            of_case = _columns.case_id == trigger.case_id
+            connection.execute(sa.update(tables.disclosures).where(of_case).values(case_id=None))
+        if answer.failures:
+            self.triggers.fail(connection, trigger, "; ".join(answer.failures))
+        else:
+            self.triggers.done(connection, [trigger])
+
+
+@contextmanager
+def begun(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that writes: on SQLite it holds the database from its beginning, and never has to give it up."""
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield connection
+        connection.commit()
+
+
+def told_of(connection: sa.Connection, case_id: str) -> list[Told]:
+    """The messages with content that partners have of the case, in the order of the ledger."""
+    query = (
+        sa.select(tables.disclosures)
+        .where(_columns.case_id == case_id, _columns.kind.in_(("disclosure", "correction")))
+        .order_by(_columns.place)
+    )
+    return [told(row) for row in connection.execute(query)]
+
+
+def _made(message: Message, place: int) -> disclosures.Made:
+    return disclosures.Made(
+        jti=message.jti,
+        partner=message.partner,
+        contract=message.contract,
+        case_id=message.case_id,
+        kind=message.kind,
+        supersedes=message.supersedes,
+        place=place,
+        sealed=message.sealed,
+    )

@@ -1,0 +1,355 @@
+"""The projector: what each partner is told when something becomes of a case. Plain functions, no database, no clock.
+
+    flagged    contracts that fire on the outcome tell it
+    confirmed  contracts that fire on a verdict tell it, or have it wait for a batch; what was told is put right
+    corrected  what was told is put right, or withdrawn where its contract would not tell it any more
+    cleared    what was told is withdrawn
+    erased     what was told is to be deleted; no reason is given
+    requested  one request's contract tells the one case that it names
+
+The same trigger gives the same ids (`jti`): of the decision and the contract for what is told first, of the message
+that it supersedes for what follows. Told already is not told again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+import msgspec
+
+from sharing.contracts import Contract
+from sharing.disclosable import Disclosable, Request
+from sharing.errors import SharingError
+from sharing.ledger import leaves
+from sharing.projection import Projection, Withdrawal
+from vault.chain import framed, named
+
+TriggerKind = Literal["flagged", "confirmed", "cleared", "corrected", "erased", "requested"]
+Kind = Literal["disclosure", "correction", "withdrawal", "deletion"]  # sharing.delivery.lifecycle
+State = Literal["pending", "delivered", "acknowledged", "refused", "overdue", "corrected", "withdrawn", "deleted"]
+Random = Callable[[int], bytes]
+
+CHANGES: Mapping[Kind, leaves.Change] = {"correction": "corrected", "withdrawal": "withdrawn", "deletion": "deleted"}
+_STATUS: Mapping[Kind, Literal["withdrawn", "deleted"]] = {"withdrawal": "withdrawn", "deletion": "deleted"}
+_LIVE = frozenset({"pending", "delivered", "acknowledged", "refused", "overdue"})
+
+
+class Trigger(Protocol):
+    """What review leaves for us (review.triggers)."""
+
+    @property
+    def case_id(self) -> str: ...
+    @property
+    def kind(self) -> TriggerKind: ...
+
+
+class Seals(Protocol):
+    """sharing.tokens.Sealer."""
+
+    def seal(self, partner: str, jti: str, sub_id: str, event_uri: str, payload: bytes, issued_at_ms: int) -> bytes: ...
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A message with content that a partner has of the case. `place` is its leaf's on the ledger."""
+
+    jti: str
+    partner: str
+    contract: bytes
+    kind: Kind
+    state: State
+    place: int
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message, ready to be recorded. `case_id` is None for one about a group."""
+
+    jti: str
+    partner: str
+    contract: bytes
+    case_id: str | None
+    kind: Kind
+    supersedes: str | None = None
+    sealed: bytes
+    salt: bytes
+    leaf: leaves.Disclosed | leaves.Superseding
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """A confirmed case's projected values, until a group of them may leave. `person` tells people apart."""
+
+    jti: str
+    partner: str
+    contract: bytes
+    case_id: str
+    person: str
+    payload: bytes
+
+
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that is approved and in force, and the partner who asked."""
+
+    partner: str
+    request: Request
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes of one trigger. `leaves_groups`: the case counts no longer in groups that wait or were released.
+
+    `failures` name a partner and what could not be told, never a value.
+    """
+
+    messages: tuple[Message, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    leaves_groups: bool = False
+    failures: tuple[str, ...] = ()
+
+
+Made = Message | Waiting | str  # the last: why it could not be made
+
+
+class Projector:
+    """Holds the compiled contracts and the seal. `key`: the vault's "disclosure" key."""
+
+    def __init__(self, projections: Sequence[Projection], sealer: Seals, key: bytes, random: Random) -> None:
+        self._projections = projections
+        self._by_hash = {contract_hash(each.contract): each for each in projections}
+        self._by_partner = {each.partner: each for each in reversed(projections)}
+        self._sealer = sealer
+        self._key = key
+        self._random = random
+
+    def answer(
+        self,
+        trigger: Trigger,
+        disclosable: Disclosable | None,
+        told: Sequence[Told],
+        now_ms: int,
+        granted: Granted | None = None,
+    ) -> Answer:
+        """`disclosable` is None where nothing may be told of the case (any more); `told` what its partners have.
+
+        A contract that fails keeps no other from telling.
+        """
+        if trigger.kind in ("cleared", "erased"):
+            kind: Kind = "withdrawal" if trigger.kind == "cleared" else "deletion"
+            return _gathered(self._taken_back(trigger.case_id, told, kind, now_ms), leaves_groups=True)
+        if disclosable is None:
+            return Answer()
+        if trigger.kind == "requested":
+            return _gathered(self._requested(disclosable, granted, told, now_ms))
+        made = list(self._first(trigger.kind, disclosable, told, now_ms))
+        if trigger.kind != "flagged":
+            made += self._put_right(trigger.kind, disclosable, told, now_ms)
+        return _gathered(made)
+
+    def projection(self, contract: bytes) -> Projection | None:
+        """The compiled contract of that hash, if it is still in force."""
+        return self._by_hash.get(contract)
+
+    def disclosed(
+        self, partner: str, contract: bytes, case_id: str | None, sub_id: str, payload: bytes, now_ms: int
+    ) -> Message:
+        """A first message. Raises SharingError where it cannot be sealed."""
+        return self._sealed("disclosure", partner, contract, case_id, sub_id, payload, now_ms)
+
+    def corrected(self, told: Told, case_id: str | None, sub_id: str, payload: bytes, now_ms: int) -> Message:
+        """A message with the values as they are now, in the place of one. Raises SharingError."""
+        return self._sealed("correction", told.partner, told.contract, case_id, sub_id, payload, now_ms, told)
+
+    def taken_back(self, kind: Kind, told: Told, case_id: str | None, sub_id: str, now_ms: int) -> Message:
+        """A withdrawal or a deletion: it says what it takes back and no more. Raises SharingError.
+
+        It needs no contract's fields, so that what an older version told is taken back all the same.
+        """
+        jti = named(self._key, framed("taken back", kind, told.jti))
+        payload = msgspec.json.encode(Withdrawal(jti=jti, supersedes=told.jti, status=_STATUS[kind]))
+        return self._sealed(kind, told.partner, told.contract, case_id, sub_id, payload, now_ms, told)
+
+    def sub_id(self, partner: str, case_id: str) -> str:
+        """What a partner knows a case by over its messages: no other partner has the same, and it opens nothing."""
+        return named(self._key, framed("sub_id", partner, case_id))
+
+    def _person(self, partner: str, disclosable: Disclosable) -> str:
+        """The case stands for a customer who is not known."""
+        customer = disclosable.order.customer_id
+        kind, who = ("customer", customer) if customer else ("case", disclosable.decision_id)
+        return named(self._key, framed("person", partner, kind, who))
+
+    def _first(
+        self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], now_ms: int
+    ) -> Iterator[Made | None]:
+        have = {each.contract for each in told}
+        day = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        for projection in self._projections:
+            contract = projection.contract
+            if contract_hash(contract) in have or not contract.in_force(day):
+                continue
+            if fires(contract, kind, disclosable) and projection.concerns(disclosable):
+                yield attempt(contract.partner, lambda p=projection: self._told_or_waits(p, disclosable, now_ms))  # type: ignore[misc]
+
+    def _told_or_waits(self, projection: Projection, disclosable: Disclosable, now_ms: int) -> Message | Waiting:
+        contract, case_id, payload = projection.contract, disclosable.decision_id, projection.project(disclosable)
+        if contract.delivery == "realtime":
+            sub_id = self.sub_id(contract.partner, case_id)
+            return self.disclosed(contract.partner, contract_hash(contract), case_id, sub_id, payload, now_ms)
+        return Waiting(
+            jti=jti_of(payload),
+            partner=contract.partner,
+            contract=contract_hash(contract),
+            case_id=case_id,
+            person=self._person(contract.partner, disclosable),
+            payload=payload,
+        )
+
+    def _put_right(
+        self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], now_ms: int
+    ) -> Iterator[Made | None]:
+        for each in told:
+            if each.state in _LIVE:
+                made = attempt(each.partner, lambda e=each: self._righted(kind, e, disclosable, now_ms))  # type: ignore[misc]
+                if made is not None:
+                    yield made
+
+    def _righted(self, kind: TriggerKind, told: Told, disclosable: Disclosable, now_ms: int) -> Message | None:
+        """What puts a message right, or None where it stands as it was."""
+        case_id, sub_id = disclosable.decision_id, self.sub_id(told.partner, disclosable.decision_id)
+        projection = self._by_hash.get(told.contract)
+        if kind == "corrected" and (projection is None or not still_told(projection.contract, disclosable)):
+            return self.taken_back("withdrawal", told, case_id, sub_id, now_ms)
+        if projection is None or projection.contract.trigger == "requested":
+            return None
+        if kind == "confirmed" and (projection.contract.trigger == kind or not tells_verdicts(projection, disclosable)):
+            return None
+        return self.corrected(told, case_id, sub_id, projection.project(disclosable, told.jti), now_ms)
+
+    def _taken_back(self, case_id: str, told: Sequence[Told], kind: Kind, now_ms: int) -> Iterator[Made | None]:
+        held = _LIVE | {"withdrawn"} if kind == "deletion" else _LIVE
+        for each in told:
+            if each.state in held:
+                sub_id = self.sub_id(each.partner, case_id)
+                yield attempt(each.partner, lambda e=each, s=sub_id: self.taken_back(kind, e, case_id, s, now_ms))  # type: ignore[misc]
+
+    def _requested(
+        self, disclosable: Disclosable, granted: Granted | None, told: Sequence[Told], now_ms: int
+    ) -> Iterator[Made | None]:
+        """One request's answer, by the contract of the partner who asked."""
+        if granted is None:
+            yield "no request that is approved and has not expired"
+            return
+        answered = msgspec.structs.replace(disclosable, request=granted.request, at_ms=now_ms)
+        day = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        for projection in self._projections:
+            contract = projection.contract
+            if contract.trigger == "requested" and contract.partner == granted.partner and contract.in_force(day):
+                made = attempt(contract.partner, lambda p=projection: self._told_or_waits(p, answered, now_ms))  # type: ignore[misc]
+                if not isinstance(made, Message) or made.jti not in {each.jti for each in told}:
+                    yield made
+                return
+        yield f"{granted.partner}: no contract that answers requests is in force"
+
+    def _sealed(
+        self,
+        kind: Kind,
+        partner: str,
+        contract: bytes,
+        case_id: str | None,
+        sub_id: str,
+        payload: bytes,
+        now_ms: int,
+        supersedes: Told | None = None,
+    ) -> Message:
+        known = self._by_hash.get(contract) or self._by_partner.get(partner)
+        if known is None:
+            raise SharingError("no contract of this partner is in force, so that nothing says what the message is")
+        jti = jti_of(payload)
+        sealed = self._sealer.seal(partner, jti, sub_id, known.contract.event_uri, payload, now_ms)
+        salt = self._random(leaves.SALT_BYTES)
+        return Message(
+            jti=jti,
+            partner=partner,
+            contract=contract,
+            case_id=case_id,
+            kind=kind,
+            supersedes=None if supersedes is None else supersedes.jti,
+            sealed=sealed,
+            salt=salt,
+            leaf=_leaf(
+                kind,
+                partner,
+                contract,
+                sealed,
+                leaves.commitment(salt, case_id or "", jti, payload),
+                now_ms,
+                supersedes,
+            ),
+        )
+
+
+def _leaf(
+    kind: Kind, partner: str, contract: bytes, sealed: bytes, commitment: bytes, now_ms: int, supersedes: Told | None
+) -> leaves.Disclosed | leaves.Superseding:
+    hashed = leaves.hash_of(sealed)
+    if supersedes is None:
+        return leaves.Disclosed(at_ms=now_ms, partner=partner, contract=contract, sealed=hashed, commitment=commitment)
+    return leaves.Superseding(
+        at_ms=now_ms,
+        partner=partner,
+        contract=contract,
+        sealed=hashed,
+        commitment=commitment,
+        supersedes=supersedes.place,
+        change=CHANGES[kind],
+    )
+
+
+def attempt(partner: str, make: Callable[[], Message | Waiting | None]) -> Made | None:
+    """What is made, or why it cannot be: in words that name the partner."""
+    try:
+        return make()
+    except SharingError as error:
+        words = str(error)
+        return words if words.startswith(f"{partner}:") else f"{partner}: {words}"
+
+
+def _gathered(made: "Iterator[Made | None] | Sequence[Made | None]", *, leaves_groups: bool = False) -> Answer:
+    each = list(made)
+    return Answer(
+        messages=tuple(one for one in each if isinstance(one, Message)),
+        waiting=tuple(one for one in each if isinstance(one, Waiting)),
+        failures=tuple(one for one in each if isinstance(one, str)),
+        leaves_groups=leaves_groups,
+    )
+
+
+class _Named(msgspec.Struct):
+    jti: str
+
+
+def jti_of(payload: bytes) -> str:
+    """The id that a projected message has in it."""
+    return msgspec.json.decode(payload, type=_Named).jti
+
+
+def contract_hash(contract: Contract) -> bytes:
+    """SHA-256 of the contract, as the ledger's leaves have it."""
+    return bytes.fromhex(contract.hash())
+
+
+def fires(contract: Contract, kind: TriggerKind, disclosable: Disclosable) -> bool:
+    """Whether the contract tells a case of which that has become, when it has not told it before."""
+    on_verdict = contract.trigger == "confirmed" and disclosable.verdict == "confirmed"
+    if kind == "confirmed":
+        return on_verdict
+    on_outcome = contract.triggered_by(disclosable.outcome) and disclosable.verdict != "cleared"
+    return on_outcome or (kind == "corrected" and on_verdict)
+
+
+def still_told(contract: Contract, disclosable: Disclosable) -> bool:
+    """Whether what the contract told may stand with the case as it is now."""
+    return contract.trigger in ("confirmed", "requested") or contract.triggered_by(disclosable.outcome)
+
+
+def tells_verdicts(projection: Projection, disclosable: Disclosable) -> bool:
+    """Whether the verdict changed anything of what this contract tells."""
+    before = msgspec.structs.replace(disclosable, verdict="suspected")
+    return projection.project(before) != projection.project(disclosable)

@@ -1,0 +1,130 @@
+"""Batches in the database: groups leave whole, their members are counted once, and who leaves is counted no more."""
+
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from sharing.batches import PATIENCE_MS
+from tests.sharing.orders import ORDER
+from tests.sharing.projected import CONTRACTS, NOW_MS, Desk, disclosable
+
+BATCH = "fellow-merchant"
+
+
+@pytest.fixture
+def desk(engine: sa.Engine) -> Desk:
+    return Desk(engine)
+
+
+def confirm(desk: Desk, numbers: range, **changes: Any) -> list[str]:
+    cases = [f"topic:0:{n}" for n in numbers]
+    for case in cases:
+        desk.cases.changes[case] = {"verdict": "confirmed", "verification": None} | changes
+    desk.run("confirmed", *cases)
+    return cases
+
+
+def groups(desk: Desk) -> list[dict[str, Any]]:
+    return desk.told(BATCH)
+
+
+def test_twenty_people_alike_leave_as_one_message_without_a_case_or_a_person(desk: Desk) -> None:
+    confirm(desk, range(19))
+    assert (desk.projecting.release().recorded, groups(desk)) == ([], [])
+    confirm(desk, range(19, 23))
+    assert desk.projecting.release().recorded == [(BATCH, "disclosure")]
+    (group,) = groups(desk)
+    assert {**group, "jti": ""} == {
+        "jti": "",
+        "reasons": ["card_used_often"],
+        "delivery_area": "SA",
+        "amount": "500-2000",
+        "occurred_at": "2026-W09",
+        "count": 23,
+    }
+    assert (desk.rows("sharing_waiting"), len(desk.rows("sharing_members"))) == ([], 23)
+    (row,) = [each for each in desk.rows("sharing_disclosures") if each["partner"] == BATCH]
+    assert (row["case_id"], row["state"]) == (None, "pending")
+
+
+def test_nothing_is_released_twice(desk: Desk) -> None:
+    cases = confirm(desk, range(20))
+    desk.projecting.release()
+    assert desk.projecting.release().recorded == []
+    desk.run("confirmed", *cases)
+    assert desk.rows("sharing_waiting") == []
+    assert desk.projecting.release().recorded == []
+    assert len(groups(desk)) == 1
+
+
+def test_a_case_that_is_withdrawn_while_it_waits_simply_goes(desk: Desk) -> None:
+    cases = confirm(desk, range(20))
+    before = desk.counts()["leaves"]
+    desk.run("cleared", cases[3])
+    assert desk.counts()["leaves"] == before + 1  # the successor alone was told
+    assert len(desk.rows("sharing_waiting")) == 19
+    assert desk.projecting.release().recorded == []
+
+
+def test_a_case_that_is_erased_while_it_waits_goes_too(desk: Desk) -> None:
+    cases = confirm(desk, range(20))
+    desk.run("erased", cases[3])
+    assert cases[3] not in {row["case_id"] for row in desk.rows("sharing_waiting")}
+
+
+def test_who_leaves_a_released_group_is_counted_no_more_and_too_small_a_group_is_withdrawn(desk: Desk) -> None:
+    cases = confirm(desk, range(21))
+    desk.projecting.release()
+    (first,) = groups(desk)
+    assert (BATCH, "correction") in desk.run("cleared", cases[0]).recorded
+    (second,) = groups(desk)
+    assert (second["supersedes"], second["count"]) == (first["jti"], 20)
+    assert {**second, "jti": "", "supersedes": "", "count": 0} == {**first, "jti": "", "supersedes": "", "count": 0}
+    assert (BATCH, "withdrawal") in desk.run("erased", cases[1]).recorded
+    (third,) = groups(desk)
+    assert third == {"jti": third["jti"], "supersedes": second["jti"], "status": "withdrawn"}
+    assert not [each for each in desk.run("cleared", cases[2]).recorded if each[0] == BATCH]
+    assert not {cases[0], cases[1], cases[2]} & {row["case_id"] for row in desk.rows("sharing_members")}
+
+
+def test_two_who_leave_one_group_at_once_are_both_taken_out(desk: Desk) -> None:
+    cases = confirm(desk, range(22))
+    desk.projecting.release()
+    assert [each for each in desk.run("cleared", *cases[:2]).recorded if each[0] == BATCH] == [
+        (BATCH, "correction"),
+        (BATCH, "correction"),
+    ]
+    (left,) = groups(desk)
+    assert left["count"] == 20
+
+
+def test_what_has_waited_long_leaves_its_week_behind(desk: Desk) -> None:
+    for number in range(20):
+        order = msgspec.structs.replace(
+            disclosable("x").order, occurred_at=ORDER.occurred_at.replace(month=1 + number % 4)
+        )
+        confirm(desk, range(number, number + 1), order=msgspec.structs.replace(order, customer_id=f"cus-{number}"))
+    assert desk.projecting.release().recorded == []
+    desk.clock[0] += PATIENCE_MS
+    assert desk.projecting.release().recorded == [(BATCH, "disclosure")]
+    (group,) = groups(desk)
+    assert (group["count"], "occurred_at" in group, group["amount"]) == (20, False, "500-2000")
+
+
+def test_twenty_cases_of_one_customer_wait(desk: Desk) -> None:
+    confirm(desk, range(25), customer="cus-1")
+    assert len({row["person"] for row in desk.rows("sharing_waiting")}) == 1
+    assert "cus-1" not in str(desk.rows("sharing_waiting"))
+    assert desk.projecting.release().recorded == []
+
+
+def test_the_group_is_found_on_the_ledger_by_its_members_no_more_than_by_anything_else(desk: Desk) -> None:
+    confirm(desk, range(20))
+    desk.projecting.release()
+    (row,) = [each for each in desk.rows("sharing_disclosures") if each["partner"] == BATCH]
+    (lookup,) = [each for each in desk.rows("sharing_lookup") if each["jti"] == row["jti"]]
+    assert lookup["case_id"] == ""
+    assert row["contract"] == bytes.fromhex(CONTRACTS[BATCH].hash())
+    assert row["made_at_ms"] == NOW_MS

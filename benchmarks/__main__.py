@@ -31,6 +31,7 @@ NAMES = {
     "guard": "card numbers in disguise that the guard finds, and what it takes for one",
     "contracts": "the contracts' compiler beside an interpreter written apart, case by case",
     "canaries": "salted orders under every contract, every way out watched, and leaks planted",
+    "linkage": "two partners' feeds laid side by side by a trained matcher",
     "disclosures": "disclosures a second, from a case to the ledger; receipts; what a kill leaves behind",
     "mutation": "small changes to operators, compiler and guard that the tests notice",
 }
@@ -81,6 +82,7 @@ def main(
     guard      card numbers in disguise that the guard finds, and what it takes for one
     contracts  the contracts' compiler beside an interpreter written apart, case by case
     canaries   salted orders under every contract, every way out watched, and leaks planted
+    linkage    two partners' feeds laid side by side by a trained matcher
     disclosures  disclosures a second, from a case to the ledger; receipts; what a kill leaves behind
     mutation   small changes to operators, compiler and guard that the tests notice
 

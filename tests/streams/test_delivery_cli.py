@@ -40,7 +40,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def test_a_partner_is_paused_by_somebody_and_resumed(desk: Desk) -> None:
     assert desk.run("pause", "acquirer", "--actor", "sara") == "acquirer: paused; urgent messages go on\n"
     assert desk.run("pause", "acquirer", "--actor", "omar").startswith("acquirer: was paused already")
-    assert "by sara" in " ".join(desk.run("status").split())
+    (held,) = [line.split() for line in desk.run("status").splitlines() if "sara" in line]
+    assert held[1] == "acquirer"
     assert desk.run("resume", "acquirer") == "acquirer: resumed\n"
     assert desk.run("resume", "acquirer") == "acquirer: was not paused\n"
 
@@ -72,7 +73,7 @@ def test_the_status_counts_what_waits_and_how_far_it_is(desk: Desk) -> None:
     desk.desktop.tell(2)
     shown = [line.split() for line in desk.run("status").splitlines() if "acquirer" in line]
     assert [[word for word in line if word not in {"│", "┃"}] for line in shown] == [
-        ["acquirer", "2", "0", "0"], ["acquirer", "2", "0", "0", "0", "0", "0", "0", "0"],
+        ["acquirer", "2", "0", "0"], ["acquirer", "pending", "2"],
     ]  # fmt: skip
 
 

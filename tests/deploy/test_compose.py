@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
-STAGES = {"intake", "screen", "fallback", "history", "opener"}
+STAGES = {"intake", "screen", "fallback", "history", "opener", "projector"}
 
 
 def amana_commands() -> Iterator[tuple[str, list[str]]]:
@@ -72,10 +72,10 @@ def test_what_waits_for_a_server_waits_until_it_is_healthy() -> None:
             assert how == {"condition": expected}, f"{name} waits for {awaited}"
 
 
-def test_only_intake_and_the_opener_can_read_the_keys() -> None:
+def test_only_intake_the_opener_and_the_projector_can_read_the_keys() -> None:
     with_keys = {name for name, service in SERVICES.items() if any("keys:" in v for v in service.get("volumes", []))}
-    assert with_keys == {"keys", "intake", "opener"}
-    assert all(SERVICES[name]["volumes"] == ["keys:/keys:ro"] for name in ("intake", "opener"))
+    assert with_keys == {"keys", "intake", "opener", "projector"}
+    assert all(SERVICES[name]["volumes"][0] == "keys:/keys:ro" for name in ("intake", "opener", "projector"))
 
 
 def test_redis_keeps_every_write_and_evicts_nothing() -> None:

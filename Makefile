@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 	--no-header --no-annotate --quiet
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install servers demo test test-slow lint format bench schemas docs lock clean
+.PHONY: help install servers demo test test-slow lint format bench mutation schemas docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -42,6 +42,9 @@ format: .venv/dev ## Format the code and mend what can be mended
 
 bench: .venv/dev servers ## Measure speed and memory; results in benchmarks/results/
 	$(BIN)/python -m benchmarks $(ARGS)
+
+mutation: .venv/dev ## Change operators, compiler and guard a little, again and again: do the tests notice? (hours)
+	$(BIN)/python -m benchmarks mutation --rounds 10 $(ARGS)
 
 schemas: .venv/dev ## Write the events' JSON Schemas
 	$(BIN)/amana schemas

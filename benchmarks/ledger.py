@@ -46,19 +46,24 @@ def measure(plan: Plan) -> Outcome:
             f"Disclosures of random hashes, up to {sizes[-1]:,} entries. One at a time: a leaf and what opens it, in a"
             f" transaction, commit included, {plan.of(300, 20)} times; by {BATCH}: without what opens them."
             f" Proofs: of {plan.of(1000, 50)} places and earlier sizes, drawn at random, reading from the database"
-            " included; the figure is the slowest in a hundred, of the slower database. A receipt has a leaf read, its"
-            " proof and its file; the auditor's file (examples/auditor/verify.py) verified each. Verification reads"
-            " every row and hashes everything anew. SQLite with every commit synced, PostgreSQL without."
+            " included; medians, of the slower kind and database, and the slowest in a hundred. A receipt has a leaf"
+            " read, its proof and its file; the auditor's file (examples/auditor/verify.py) verified each. May it"
+            " leave: is a message on the ledger, as the deliverer asks. Verification reads every row and hashes"
+            " everything anew. SQLite with every commit synced, PostgreSQL without."
         ),
         runs=runs,
         figures={
-            "ledger_proof_ms": max(max(each[what]) for each in values.values() for what in PROVED),
+            "ledger_proof_ms": max(median(each[what]) for each in values.values() for what in PROVED),
+            "ledger_proof_slowest_of_100_ms": max(
+                median(each[f"{what}_slowest"]) for each in values.values() for what in PROVED
+            ),
             "ledger_verification_s": max(max(each["verify_s"]) for each in values.values()),
             "ledger_append_growth": max(curve[-1][1] / curve[0][1] for curve in costs.values()),
             "receipts_verified": min(min(each["receipts_verified"]) for each in values.values()),
         },
         targets={
             "ledger_proof_ms": "< 10",
+            "ledger_proof_slowest_of_100_ms": "< 10",
             "ledger_verification_s": "< 60",
             "ledger_append_growth": "about 1",
             "receipts_verified": "1",
@@ -68,6 +73,7 @@ def measure(plan: Plan) -> Outcome:
             *(f"us an entry, {size:,} before" for size in sizes),
             f"in {BATCH}s",
             "proof ms",
+            "may it leave? ms",
             "verification s",
         ],
         rows=[
@@ -76,6 +82,7 @@ def measure(plan: Plan) -> Outcome:
                 *(shown(each[f"append_us_{size}"]) for size in sizes),
                 shown(each[f"batch_us_{sizes[-1]}"]),
                 f"{median(each['inclusion_ms']):.2f}",
+                f"{median(each['holds_ms']):.2f}",
                 f"{median(each['verify_s']):.1f}",
             ]
             for name, each in values.items()
@@ -157,7 +164,7 @@ def verified(engine: sa.Engine) -> None:
 
 
 def proofs(engine: sa.Engine, note: bytes, plan: Plan) -> dict[str, float]:
-    """The slowest in a hundred of each kind, and the share of receipts that the auditor's file verifies."""
+    """What each kind of proof takes, and the share of receipts that the auditor's file verifies."""
     size, rng, count = SIGNER.trusted().opened(note).size, random.Random(7), plan.of(1000, 50)
     auditor = runpy.run_path(str(ROOT / "examples" / "auditor" / "verify.py"))
     with engine.connect() as connection, TemporaryDirectory() as folder:
@@ -170,10 +177,10 @@ def proofs(engine: sa.Engine, note: bytes, plan: Plan) -> dict[str, float]:
         holds = [timed(partial(LEDGER.holds, connection, message)) for message in messages]
         good = sum(accepted(auditor, Path(folder), each.text()) for each in receipts)
     return {
-        "inclusion_ms": slowest(included),
-        "consistency_ms": slowest(consistent),
-        "receipt_ms": slowest(written),
-        "holds_ms": slowest(holds),
+        **spent("inclusion_ms", included),
+        **spent("consistency_ms", consistent),
+        **spent("receipt_ms", written),
+        **spent("holds_ms", holds),
         "receipts_verified": good / len(receipts),
     }
 
@@ -195,9 +202,9 @@ def accepted(auditor: dict[str, Any], folder: Path, text: bytes) -> bool:
     return True
 
 
-def slowest(seconds: Sequence[float]) -> float:
-    """In a hundred, in ms."""
-    return 1e3 * quantiles(seconds, n=100)[-1]
+def spent(name: str, seconds: Sequence[float]) -> dict[str, float]:
+    """The median, and the slowest in a hundred."""
+    return {name: 1e3 * median(seconds), f"{name}_slowest": 1e3 * quantiles(seconds, n=100)[-1]}
 
 
 def timed(work: Callable[[], object]) -> float:

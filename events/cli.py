@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from events import admin
+from events import acls, admin
 from events import schemas as json_schemas
 from events.errors import AmanaError, NotAccepted, Unreachable
 from events.guard import Refusal, admit
 from events.options import brokers_option
+from events.principals import kafka_passwords, principals
 from events.publisher import Publisher
 from events.topics import SPECS, share_specs, topic_of
 from events.types import AnyEvent
@@ -117,6 +118,40 @@ def create(brokers: str, partitions: int, replication: int, min_isr: int, partne
     for name, settings in changes.updated.items():
         click.echo(f"updated {name}: {', '.join(settings)}")
     click.echo(f"{len(specs)} topics as they should be")
+
+
+@topics.command()
+@brokers_option
+@click.option("--partner", "partners", multiple=True, help="A partner that has topics; may be repeated.")
+@click.option(
+    "--secrets",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Set the passwords that are in this folder, as PRINCIPAL/kafka.password.",
+)
+@click.option("--remove-strangers", is_flag=True, help="Also take everything from whoever is not named here.")
+@_stated
+def secure(brokers: str, partners: Sequence[str], secrets: Path | None, remove_strangers: bool) -> None:
+    """Make Kafka's access lists what docs/security.md says, and set passwords. Safe to run again.
+
+    What a process or a named partner may do beyond that is taken away; whoever is neither is shown.
+
+    \b
+    Examples:
+      amana topics secure --partner acquirer --secrets var/secrets
+      amana topics secure --partner acquirer --partner agency --remove-strangers
+    """
+    try:
+        table = principals(partners)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--partner") from None
+    passwords = kafka_passwords(secrets) if secrets is not None else {}
+    with admin.connect(brokers) as client:
+        done = acls.secure(client, table, passwords, remove_strangers=remove_strangers)
+    click.echo(f"{done.granted} entries granted, {done.revoked} taken away, {len(done.passwords)} passwords set")
+    for name in done.without:
+        click.echo(f"{name} has no password")
+    for name in done.strangers:
+        click.echo(f"{name} is not known here and was {'removed' if remove_strangers else 'left alone'}")
 
 
 @topics.command("list")

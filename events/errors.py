@@ -2,6 +2,8 @@
 
 AmanaError
 ├── BadAddress             an address of brokers that is none
+├── BadSecurity            how brokers are to be reached: incomplete, contradictory, or in plain from afar
+├── NotGranted             a principal's password or access list that the broker did not take
 ├── NotAccepted            events that are not known to be in the log
 │   └── RefusedEvent       an event that the guard refused before it was sent
 ├── TopicMismatch          a topic that is not as configured and cannot be made so
@@ -19,6 +21,14 @@ class AmanaError(Exception):
 
 class BadAddress(AmanaError):
     """An address of brokers that is none."""
+
+
+class BadSecurity(AmanaError):
+    """How brokers are to be reached: incomplete, contradictory, or in plain from afar."""
+
+
+class NotGranted(AmanaError):
+    """A principal's password or access list that the broker did not take."""
 
 
 class NotAccepted(AmanaError):

@@ -8,7 +8,9 @@ that may be asked for again. A chunk is one script call per shard.
 import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import sha1
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from redis.asyncio import Redis
@@ -78,9 +80,11 @@ def connect(url: str, timeout_s: float = 10.0) -> Client:
     """A client that never retries by itself: whoever repeats a chunk must look at the fences first.
 
     `url` is a server's, `redis://host:port/0`, or a cluster's, `redis+cluster://host:port,host:port`. `timeout_s`
-    bounds a connection's opening and each answer. Raises NotAnAddress.
+    bounds a connection's opening and each answer. `rediss` is over TLS: `?ssl_ca_certs=FILE` has the authorities that
+    may vouch for the server, `&password_file=FILE` the password. Raises NotAnAddress.
     """
-    options: dict[str, Any] = {
+    url, proof = _proof(url)
+    options: dict[str, Any] = proof | {
         "protocol": 2,
         "retry": Retry(NoBackoff(), 0),
         "socket_connect_timeout": timeout_s,
@@ -93,6 +97,20 @@ def connect(url: str, timeout_s: float = 10.0) -> Client:
             "the feature store's address cannot be read: expected redis://HOST:PORT/DATABASE, "
             "or of a cluster redis+cluster://HOST:PORT,HOST:PORT"
         ) from None
+
+
+def _proof(url: str) -> tuple[str, dict[str, str]]:
+    """The address as the client takes it, and the password that a file has."""
+    address, _, query = url.partition("?")
+    named = dict(parse_qsl(query, keep_blank_values=True))
+    path = named.pop("password_file", None)
+    if path is None:
+        return url, {}
+    try:
+        password = Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotAnAddress(f"{path}: {type(error).__name__}; expected the file of the store's password") from None
+    return f"{address}?{urlencode(named)}", {"password": password}
 
 
 def shown(url: str) -> str:

@@ -10,7 +10,6 @@ from rich.table import Column, Table
 
 from models import artifact, decisions, signing
 from models.card import card
-from models.comparing import compared
 from models.decisions import Decision
 from models.errors import ModelsError, NoModel
 from models.explanation import explain, lines, vector_of
@@ -145,30 +144,6 @@ def show(version: str | None, folder: Path, public: Path | None) -> None:
         raise click.ClickException(str(error)) from None
     click.echo(card(checked.manifest))
     click.echo(f"Content hash {checked.content}.")
-
-
-@models.command()
-@click.argument("one")
-@click.argument("other")
-@models_option
-@models_key_option
-def compare(one: str, other: str, folder: Path, public: Path | None) -> None:
-    """Print two versions side by side: what each learned from, how it was judged, and from where on it flags.
-
-    Metrics of different days are of different orders: `amana backtest` judges two on the same.
-
-    \b
-    Example:
-      amana models compare 20260301-0f1e2d3c4b 20260401-5a69788796 --models var/models
-    """
-    try:
-        manifests = [artifact.read_manifest(folder, version, public) for version in (one, other)]
-    except ModelsError as error:
-        raise click.ClickException(str(error)) from None
-    table = Table("", one, other, "change")
-    for row in compared(*manifests):
-        table.add_row(*row)
-    Console().print(table)
 
 
 @models.command("explain")

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import get_args
 
 from events.topics import share_ack_topic, share_topic
 from sharing.contracts import Contract, Trigger
 from sharing.example import example_body
 from sharing.fields import FIELDS
-from sharing.operators import AnyOperator
+from sharing.operators import AnyOperator, Derive, Keep
+from sharing.operators.derive import Told
 from sharing.pseudonyms import Epoch
 from sharing.widening import when
 
@@ -95,7 +97,13 @@ def _terms(contract: Contract) -> Iterator[str]:
 
 
 def _row(term: AnyOperator) -> str:
-    return f"| `{term.name}` | {FIELDS[term.name].meaning} | {term.says()} | {term.reason} |"
+    return f"| `{term.name}` | {FIELDS[term.name].meaning} | {term.says()}{_values(term)} | {term.reason} |"
+
+
+def _values(term: AnyOperator) -> str:
+    """The closed list that a value is of, where there is one to show."""
+    told = get_args(Told) if isinstance(term, Derive) else FIELDS[term.name].choices if isinstance(term, Keep) else ()
+    return f": {', '.join(f'`{value}`' for value in told)}" if told else ""
 
 
 def _epochs(epochs: Sequence[Epoch]) -> Iterator[str]:

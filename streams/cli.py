@@ -26,6 +26,7 @@ Command = Callable[..., Any]
 ROOMS = {
     "backtest": "streams.backtest_cli:backtest_command",
     "cases": "review.cli:cases",
+    "certs": "streams.certs_cli:certs",
     "contracts": "sharing.cli:contracts_command",
     "deliverer": "streams.delivery_cli:deliverer",
     "delivery": "streams.delivery_cli:delivery",
@@ -39,6 +40,7 @@ ROOMS = {
     "partner-api": "streams.delivery_cli:partner_api",
     "publish": "events.cli:publish",
     "requests": "streams.requests_cli:requests",
+    "roles": "streams.roles_cli:roles",
     "rules": "streams.rules_cli:rules",
     "schemas": "events.cli:schemas",
     "simulate": "simulator.cli:simulate",

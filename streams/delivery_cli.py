@@ -66,7 +66,8 @@ _OPTIONS = (
         help="New messages to a partner a day (UTC); urgent ones go ahead of it.",
     ),
     click.option(
-        "--loopback",
+        "--demo",  # not --loopback: Faust reads the command line too, and takes that for its own --loop
+        "loopback",
         is_flag=True,
         help="For demonstrations alone: push to this machine, and serve on it without TLS.",
     ),
@@ -82,6 +83,15 @@ def delivering(command: Command) -> Command:
 @click.command()
 @options("brokers", "instance", "metrics_host", "metrics_port", "database")
 @delivering
+@click.option(
+    "--lease",
+    "lease_s",
+    envvar="AMANA_LEASE",
+    type=click.FloatRange(12),
+    default=60.0,
+    show_default=True,
+    help="Seconds after which what a dead deliverer had claimed is sent again.",
+)
 @click.option("--push-ca", envvar="AMANA_PUSH_CA", type=PATH, help="Certificates that pushes trust, not the system's.")
 def deliverer(contracts: Path | None, **settings: Any) -> None:
     """Send sealed messages to partners, and take in what they acknowledge.
@@ -113,14 +123,14 @@ def deliverer(contracts: Path | None, **settings: Any) -> None:
 def partner_api(contracts: Path | None, **settings: Any) -> None:
     """Serve partners that poll, and those that set up a stream: RFC 8936, OpenID Shared Signals Framework 1.0.
 
-    https alone: without TLS it serves this machine, and with --loopback only. --issuer is the address at which partners
+    https alone: without TLS it serves this machine, and with --demo only. --issuer is the address at which partners
     reach it.
 
     \b
     Examples:
       amana partner-api --issuer https://signals.store.example --host 0.0.0.0 --port 443 --jwks var/jwks.json \
         --certificate cert.pem --private-key key.pem
-      amana partner-api --issuer http://127.0.0.1:8443 --loopback
+      amana partner-api --issuer http://127.0.0.1:8443 --demo
     """
     from streams import logs
     from streams.bootstrap.partner_api import run_partner_api

@@ -4,6 +4,7 @@ AmanaError
 ├── Unreadable         a record to be replayed that is not what its log should hold
 ├── NothingToReplay    a range or a log without anything to do
 ├── NotKnown           an order or an entity that nothing is known of
+├── BadRoles           a database that roles can't be granted on
 ├── BadTable           a table, its labels or its mapping that cannot be used as they are
 ├── Unusable           a value to look up that intake would not take
 ├── Unmigratable       feature stores, or a model, that a migration can't be made with
@@ -33,6 +34,10 @@ class NotKnown(AmanaError):
 
 class Unusable(AmanaError):
     """A value to look up that intake would not take; the message does not hold it."""
+
+
+class BadRoles(AmanaError):
+    """A database that roles can't be granted on."""
 
 
 class BadTable(AmanaError):

@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from events.facts import Coordinates
+from events.security import kafka_configs
 from streams.log import Bounds, LogRecord
 
 Message = tuple[bytes | None, bytes]  # key, value
@@ -34,6 +35,7 @@ class Sender:
             enable_idempotence=True,
             max_batch_size=512 * 1024,
             request_timeout_ms=20_000,
+            **kafka_configs(brokers),
         )
 
     async def start(self) -> None:
@@ -77,7 +79,7 @@ class KafkaLog:
         self._brokers = brokers
         self._topic = topic
         self._group = group
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=brokers, **kafka_configs(brokers))
         self._reader = reader(brokers)
 
     async def start(self) -> None:
@@ -175,6 +177,7 @@ def reader(brokers: str) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="none",
         max_partition_fetch_bytes=FETCH_BYTES,
+        **kafka_configs(brokers),
     )
 
 

@@ -12,6 +12,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from events import topics
+from events.security import kafka_configs
 from models.errors import BadPromotion
 from models.rules import Ruleset
 from models.rules.promotion import Promotion, decoded, encode, key_of, opened
@@ -130,7 +131,9 @@ async def held(brokers: str, topic: str) -> list[ConsumerRecord]:
 
 async def send(brokers: str, topic: str, body: bytes, key: bytes) -> int:
     """The offset of a promotion, once the brokers have it."""
-    producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=brokers, acks="all", enable_idempotence=True, **kafka_configs(brokers)
+    )
     await producer.start()
     try:
         return int((await producer.send_and_wait(topic, body, key, partition=0)).offset)

@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from events import topics
+from events.security import kafka_configs
 from streams.intake import Quarantined
 from streams.kafka import partitions, reader
 
@@ -50,7 +51,7 @@ class Purge:
         """Follow the quarantine for ever. A broker that does not answer is asked again."""
         while True:
             consumer = reader(self._brokers)
-            admin = AIOKafkaAdminClient(bootstrap_servers=self._brokers)
+            admin = AIOKafkaAdminClient(bootstrap_servers=self._brokers, **kafka_configs(self._brokers))
             try:
                 await consumer.start()
                 await admin.start()

@@ -10,7 +10,6 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from events import admin, clients
-from events.addresses import addresses
 from events.errors import Unreachable
 from events.topics import share_ack_topic, share_specs, share_topic
 from sharing.errors import SharingError, TokenError
@@ -83,7 +82,7 @@ def from_kafka(
     """What the partner has acknowledged since then, waited for so long; a statement not believed counts for nothing."""
     answers = Answers(messages)
     topic = share_ack_topic(keys.partner)
-    consumer = KafkaConsumer(bootstrap_servers=addresses(brokers))
+    consumer = clients.made(KafkaConsumer, brokers, TIMEOUT_S)
     try:
         places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         consumer.assign(places)

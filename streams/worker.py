@@ -17,6 +17,7 @@ import uvloop
 from faust.types import TP
 
 from events.errors import AmanaError
+from events.security import MECHANISM, security_of
 from streams.lanes import Lanes, Stage, heard_by
 from streams.logs import type_and_place
 from streams.membership import check_place
@@ -55,6 +56,7 @@ class Worker(faust.App):
         super().__init__(
             settings.group,
             broker=f"kafka://{settings.brokers.replace(',', ';kafka://')}",
+            broker_credentials=credentials(settings.brokers),
             store="memory://",
             datadir=Path(tempfile.gettempdir(), "amana-faust"),  # nothing is kept there, yet Faust makes it
             web_enabled=False,
@@ -150,6 +152,17 @@ class Worker(faust.App):
         if self.lanes is not None:
             log.info("partitions.revoked", partitions=names(revoked))
             self.lanes.revoke(revoked)
+
+
+def credentials(brokers: str) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """In Faust's own terms, how these brokers are reached."""
+    security = security_of(brokers)
+    context = security.context()
+    if security.protocol == "SASL_SSL":
+        return faust.SASLCredentials(
+            username=security.user, password=security.password(), ssl_context=context, mechanism=MECHANISM
+        )
+    return None if context is None else faust.SSLCredentials(context)
 
 
 def spare_the_collector() -> None:

@@ -13,8 +13,12 @@ from typing import NamedTuple
 
 import pytest
 
+from events import admin
+from events.acls import secure
+from events.principals import kafka_passwords, principals
+from events.topics import SPECS, share_specs
 from features.server import embedded
-from tests.harness import Kafka, Postgres, Redis, RedisCluster
+from tests.harness import Kafka, Postgres, Redis, RedisCluster, SecuredKafka
 
 
 class Embedded(NamedTuple):
@@ -25,6 +29,18 @@ class Embedded(NamedTuple):
 def kafka() -> Iterator[Kafka]:
     """A Kafka broker: `.brokers`."""
     with Kafka() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def secured_kafka() -> Iterator[SecuredKafka]:
+    """A broker as deploy/ has it, with the topics, principals and partners `acquirer` and `agency`."""
+    partners = ("acquirer", "agency")
+    with SecuredKafka(partners) as server:
+        with admin.connect(server.admin, timeout_s=60) as client:
+            shared = [spec for partner in partners for spec in share_specs(partner)]
+            admin.create_topics(client, 2, specs=(*SPECS, *shared))
+            secure(client, principals(partners), kafka_passwords(server.secrets))
         yield server
 
 

@@ -1,6 +1,7 @@
 """Everything that goes wrong here.
 
 VaultError
+├── CertificatesError  a folder of certificates that is there already
 ├── KeyringError     a key file that is missing, unsafe or ill-formed, or a key that it does not hold
 └── EnvelopeError    what does not open
     ├── Tampered     sealed bytes that were changed, or moved to another order or subject
@@ -12,6 +13,10 @@ No message holds key material, plaintext or a subject's name.
 
 class VaultError(Exception):
     """Root of the vault's errors."""
+
+
+class CertificatesError(VaultError):
+    """Names the folder and what was expected of it."""
 
 
 class KeyringError(VaultError):

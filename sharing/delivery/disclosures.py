@@ -17,6 +17,8 @@ from sharing.errors import DeliveryError
 from sharing.ledger.leaves import Answered, Leaf, hash_of
 from sharing.tables import disclosures
 
+# All that the deliverer's role in the database lets it see: never whose case it is.
+_DELIVERED = [disclosures.c[name] for name in ("jti", "partner", "state", "place", "answered_at_ms")]
 _DEPTH = 64  # of corrections of corrections: more is no chain that a case makes
 
 
@@ -130,7 +132,7 @@ def was_told(connection: sa.Connection, partner: str, jti: str) -> bool:
 
 
 def _rows(connection: sa.Connection, partner: str, jtis: Sequence[str]) -> dict[str, sa.Row[Any]]:
-    query = sa.select(disclosures).where(disclosures.c.partner == partner, disclosures.c.jti.in_(jtis))
+    query = sa.select(*_DELIVERED).where(disclosures.c.partner == partner, disclosures.c.jti.in_(jtis))
     return {row.jti: row for row in connection.execute(query)}
 
 
@@ -150,7 +152,7 @@ def _answered(connection: sa.Connection, row: sa.Row[Any], each: Answer, now_ms:
 def escalate(connection: sa.Connection, ledger: Ledger, now_ms: int, at_most: int = 1000) -> dict[str, int]:
     """Mark as overdue what was not answered by its deadline, with a leaf each; how many became so, by partner."""
     late = sa.and_(disclosures.c.state.in_(("pending", "delivered")), disclosures.c.due_at_ms <= now_ms)
-    rows = list(connection.execute(sa.select(disclosures).where(late).order_by(disclosures.c.jti).limit(at_most)))
+    rows = list(connection.execute(sa.select(*_DELIVERED).where(late).order_by(disclosures.c.jti).limit(at_most)))
     nothing = hash_of(b"")
     leaves = [
         Answered(at_ms=now_ms, partner=row.partner, place=row.place, answer="overdue", statement=nothing)

@@ -36,8 +36,11 @@ class PushSettings(msgspec.Struct, frozen=True, kw_only=True):
     connect_s: float = 5.0
     total_s: float = 10.0
     at_once: int = 8
-    at_most: int = 32  # 32 / 8 * 10 s is less than the outbox's lease of 60 s
     loopback: bool = False
+
+    def at_most(self, lease_s: float) -> int:
+        """So many messages at a time that all have an outcome before their lease is over, a fifth of it spared."""
+        return self.at_once * max(1, int(lease_s * 0.8 // self.total_s))
 
 
 class _Error(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Wires `amana deliverer`: it sees sealed bytes and partners' answers, and no key but the ledger's."""
 
 import asyncio
+import logging
 import random
 import signal
 import ssl
@@ -43,6 +44,7 @@ from vault.keyring import Keyring
 
 def run_deliverer(settings: DeliverySettings) -> None:
     """Until a signal stops it; ends the process, as a worker does, when something is wrong."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request, and where it went
     with suppress(asyncio.CancelledError):
         asyncio.run(_until_stopped(_work(settings)))
 
@@ -79,7 +81,9 @@ async def _work(settings: DeliverySettings) -> None:
         by_kafka = Way(ByKafka(sender, made.roots, checkpoint).send)
         urls = push_urls(settings, datetime.now(UTC).date())
         pushing = PushSettings(loopback=settings.loopback)
-        by_push = Way(Push(urls, _trusting(settings.push_ca), pushing, checkpoint).send, pushing.at_most)
+        by_push = Way(
+            Push(urls, _trusting(settings.push_ca), pushing, checkpoint).send, pushing.at_most(settings.lease_s)
+        )
         ways = Ways(sql, by_kafka, by_push, frozenset(urls))
         deliverer = Deliverer(made, ways.of, counted)
         if settings.metrics_port is not None:
@@ -99,7 +103,7 @@ def push_urls(settings: DeliverySettings, today: date) -> dict[str, str]:
         if not begun or (url := begun[-1][1].push_url) is None:
             continue
         if begun[-1][1].to_this_machine and not settings.loopback:
-            raise ContractError(f"{path}: pushes to this machine; only a demonstration may (--loopback)")
+            raise ContractError(f"{path}: pushes to this machine; only a demonstration may (--demo)")
         check_signed(begun, _signers(settings))
         urls[begun[-1][1].partner] = url
     return urls
@@ -129,7 +133,8 @@ def _paths(settings: DeliverySettings) -> list[Path]:
 
 def desk(settings: DeliverySettings, sql: Engine, now: Callable[[], int] = now_ms) -> Desk:
     signer = Signer(Keyring.load(settings.keyring).keys("ledger")) if settings.keyring is not None else None
-    return Desk(sql, Ledger(signer), Limits(settings.per_minute, settings.per_day), Schedule(), now, random.random)
+    limits, schedule = Limits(settings.per_minute, settings.per_day), Schedule(lease_ms=round(settings.lease_s * 1000))
+    return Desk(sql, Ledger(signer), limits, schedule, now, random.random)
 
 
 def report(connection: Connection, partner: str, jti: str, verdict: str) -> None:

@@ -40,7 +40,7 @@ def server(settings: DeliverySettings) -> uvicorn.Config:
     """Raises Unservable for plain HTTP that others could reach, or without our published keys."""
     tls = settings.certificate is not None and settings.private_key is not None
     if not tls and not (settings.loopback and settings.host in LOOPBACK):
-        raise Unservable("the partners' endpoints need --certificate and --private-key; without TLS: --loopback alone")
+        raise Unservable("the partners' endpoints need --certificate and --private-key; without TLS: --demo alone")
     config = uvicorn.Config(
         application(settings).app(),
         host=settings.host,

@@ -13,6 +13,9 @@ from tests.harness.kafka import Kafka
 from tests.harness.postgres import Postgres
 from tests.harness.redis import Redis
 from tests.harness.redis_cluster import ClusterNode, RedisCluster
+from tests.harness.secured_kafka import SecuredKafka
+from tests.harness.secured_postgres import SecuredPostgres
+from tests.harness.secured_redis import SecuredRedis
 from tests.harness.server import MissingServer, Server, ServerFailed
 from tests.harness.waiting import free_port, wait_until
 
@@ -23,6 +26,9 @@ __all__ = [
     "Postgres",
     "Redis",
     "RedisCluster",
+    "SecuredKafka",
+    "SecuredPostgres",
+    "SecuredRedis",
     "Server",
     "ServerFailed",
     "free_port",

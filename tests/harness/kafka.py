@@ -23,10 +23,13 @@ controller.listener.names=CONTROLLER
 log.dirs={data}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+"""
+
+SMALL = """\
+offsets.topic.num.partitions=4
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=5000
 group.min.session.timeout.ms=1000
@@ -62,13 +65,16 @@ class Kafka(Server):
         self._seen_bytes = 0
 
     def prepare(self) -> None:
-        settings = {"broker": self.port, "controller": free_port(), "data": self.folder / "data"}
-        self._properties.write_text(_PROPERTIES.format(**settings))
+        self._properties.write_text(self.properties())
         self._log4j.write_text(_LOG4J.format(log=self._broker_log))
         storage = self._java("kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAA", "-c")
         done = subprocess.run([*storage, str(self._properties)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise ServerFailed(f"Kafka's storage was not formatted:\n{done.stdout}{done.stderr}")
+
+    def properties(self) -> str:
+        settings = {"broker": self.port, "controller": free_port(), "data": self.folder / "data"}
+        return _PROPERTIES.format(**settings) + SMALL
 
     def command(self) -> list[str]:
         self._seen_bytes = self._broker_log.stat().st_size if self._broker_log.exists() else 0

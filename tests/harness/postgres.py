@@ -31,7 +31,7 @@ class Postgres(Server):
         if self.user:
             account = pwd.getpwnam(self.user)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
-        options = ["--username=amana", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+        options = ["--username=amana", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", *self.initial()]
         subprocess.run(
             [_program("initdb"), f"--pgdata={self.data}", *options],
             check=True,
@@ -42,10 +42,17 @@ class Postgres(Server):
             capture_output=True,
         )
 
+    def initial(self) -> list[str]:
+        """How its first user proves who it is."""
+        return ["--auth=trust"]
+
+    def settings(self) -> dict[str, object]:
+        own = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder}
+        return own | dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
+
     def command(self) -> list[str]:
-        settings = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder}
-        settings |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
-        return [_program("postgres"), "-D", str(self.data), *(f"--{key}={value}" for key, value in settings.items())]
+        settings = (f"--{key}={value}" for key, value in self.settings().items())
+        return [_program("postgres"), "-D", str(self.data), *settings]
 
     def is_ready(self) -> bool:
         try:

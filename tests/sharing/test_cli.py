@@ -32,7 +32,10 @@ def test_check_names_every_shipped_contract_with_its_signers() -> None:
     result = run("check")
     assert result.exit_code == 0
     assert [line.partition(".yaml")[0] for line in result.output.splitlines()] == list(NAMES)
-    assert "carrier, version 1, 3 fields, until 2027-12-31, signed by noura (privacy officer), faisal" in result.output
+    assert (
+        "carrier, version 1, 3 fields, until 2027-12-31, signed by noura (privacy officer, by an open key), faisal"
+        in result.output
+    )
 
 
 def test_check_names_each_file_that_is_wrong_in_one_line_and_fails(carrier: Path, tmp_path: Path) -> None:

@@ -122,6 +122,10 @@ WRONG = [
     ),
     ("policy_version: 2026-01", "push_url: https://a@acquirer.example/x", ":26: $.push_url: Expected `str` matching r"),
     ("policy_version: 2026-01", "push_url: https://203.0.113.7@x/", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://10.0.0.7/x", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://0x7f.1/x", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://intranet/x", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://a.example/x?to=y", ":26: $.push_url: Expected `str` matching regex"),
     ("version: 1", "version: 1\nepochs: [{number: 1, since: 2026-01-01}]", ":5: epochs and pseudonyms go together"),
     ("version: 1", "version: 1\nepochs: [{number: 2, since: 2026-01-01}]", ":5: epochs must count 1, 2, 3"),
     ("version: 1", "version: 1\nsignatures: [{signer: noura, signature: aa==}]", ":5: $.signatures[0].signature: Exp"),
@@ -219,11 +223,10 @@ def test_a_contract_changed_anywhere_is_refused_or_is_a_whole_contract(one: int,
         lines[one] = lines[one][: len(lines[one]) // 2]
     try:
         contract = parse("\n".join(lines), "changed.yaml")
-    except ContractError as error:
-        assert str(error).startswith("changed.yaml")
-    else:
-        told = json.loads(compile_contract(contract, b"k" * 32).project(disclosable()))
-        assert set(told) <= {"jti", *(term.name for term in contract.fields)}
+    except ContractError:
+        return
+    told = json.loads(compile_contract(contract, b"k" * 32).project(disclosable()))
+    assert set(told) <= {"jti", *(term.name for term in contract.fields)}
 
 
 def test_a_bomb_of_aliases_is_refused_before_it_is_read_out() -> None:

@@ -1,0 +1,259 @@
+"""Who may do what in PostgreSQL: the table from which grants and docs/security.md are made. The rest is refused.
+
+A role is a process, or a person's task. The tables belong to whoever runs `amana migrate`, who needs no grants.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from history import tables as history
+from review import tables as review
+from sharing import tables as sharing
+from streams.errors import BadRoles
+
+# Where each room's migrations have come to: every process looks whether the tables are as it needs them.
+VERSIONS = ("alembic_version_history", "alembic_version_review", "alembic_version_sharing")
+# An audit is written and read, and never changed by those of whom it tells.
+APPENDED_ONLY = ("review_audit",)
+_OWNERS_ALONE = ("review_subject_keys",)
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """`columns`: these alone, for SELECT and UPDATE; all where there are none."""
+
+    table: str
+    privileges: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+
+
+class Role(msgspec.Struct, frozen=True):
+    name: str
+    what: str
+    grants: tuple[Grant, ...]
+
+
+def on(table: sa.Table, privileges: str) -> Grant:
+    return Grant(table.name, tuple(privileges.split()))
+
+
+def but(table: sa.Table, privilege: str, hidden: Collection[str]) -> Grant:
+    """The privilege on all columns but these."""
+    return Grant(table.name, (privilege,), tuple(column.name for column in table.c if column.name not in hidden))
+
+
+def part(table: sa.Table, privilege: str, columns: str) -> Grant:
+    assert set(columns.split()) <= {column.name for column in table.c}
+    return Grant(table.name, (privilege,), tuple(columns.split()))
+
+
+def _working(tables: Iterable[sa.Table]) -> tuple[Grant, ...]:
+    """What a room's own people need of its tables, also of tables that come later."""
+    found = [table for table in tables if table.name not in _OWNERS_ALONE]
+    return tuple(
+        on(table, "SELECT INSERT" if table.name in APPENDED_ONLY else "SELECT INSERT UPDATE DELETE") for table in found
+    )
+
+
+# Leaves are added and never changed: the size of the tree is all of the ledger that anybody may update.
+_APPENDS = (
+    on(sharing.head, "SELECT"),
+    part(sharing.head, "UPDATE", "size"),
+    on(sharing.leaves, "SELECT INSERT"),
+    on(sharing.nodes, "SELECT INSERT"),
+)
+
+HISTORY = Role(
+    "history",
+    "`amana history serve`: the index",
+    tuple(on(table, "SELECT INSERT UPDATE DELETE") for table in history.metadata.sorted_tables),
+)
+TRAINING = Role(
+    "training",
+    "`amana train`, `history export`, `whatif`: read the index",
+    tuple(on(table, "SELECT") for table in history.metadata.sorted_tables),
+)
+OPENER = Role(
+    "opener",
+    "`amana opener`: makes cases, sees a session's pages and where verifications stand",
+    (
+        on(history.pages, "SELECT"),
+        on(history.verifications, "SELECT"),
+        on(review.cases, "SELECT INSERT"),
+        on(review.subject_keys, "SELECT INSERT"),
+        on(review.triggers, "SELECT INSERT"),
+    ),
+)
+PROJECTOR = Role(
+    "projector",
+    "`amana projector`: reads cases, writes ledger and outbox",
+    (
+        on(review.cases, "SELECT"),
+        on(review.subject_keys, "SELECT"),
+        on(review.triggers, "SELECT UPDATE DELETE"),
+        on(review.outbox, "SELECT INSERT DELETE"),
+        *_APPENDS,
+        on(sharing.lookup, "SELECT INSERT DELETE"),
+        on(sharing.disclosures, "SELECT INSERT"),
+        part(sharing.disclosures, "UPDATE", "case_id state changed_at_ms"),
+        # It takes back what is superseded before it was sent.
+        part(sharing.outbox, "SELECT", "jti"),
+        on(sharing.outbox, "INSERT DELETE"),
+        on(sharing.waiting, "SELECT INSERT UPDATE DELETE"),
+        on(sharing.groups, "SELECT INSERT"),
+        part(sharing.groups, "UPDATE", "head"),
+        on(sharing.members, "SELECT INSERT DELETE"),
+        on(sharing.reports, "SELECT UPDATE DELETE"),
+        on(sharing.notices, "SELECT UPDATE DELETE"),
+        on(sharing.requests, "SELECT"),
+        on(sharing.request_steps, "SELECT"),
+    ),
+)
+DELIVERER = Role(
+    "deliverer",
+    "`amana deliverer` and `partner-api`: sealed bytes and what partners answer; no case, no salt",
+    (
+        *_APPENDS,
+        on(sharing.checkpoints, "SELECT INSERT"),
+        but(sharing.disclosures, "SELECT", {"case_id"}),
+        part(sharing.disclosures, "UPDATE", "state changed_at_ms due_at_ms answered_at_ms"),
+        on(sharing.outbox, "SELECT DELETE"),
+        part(sharing.outbox, "UPDATE", "attempts next_at_ms dead made_at_ms"),
+        on(sharing.allowances, "SELECT INSERT UPDATE"),
+        on(sharing.pauses, "SELECT"),
+        on(sharing.seen, "SELECT INSERT DELETE"),
+        on(sharing.access, "SELECT INSERT UPDATE DELETE"),
+        on(sharing.refused_answers, "SELECT INSERT"),
+        on(sharing.streams, "SELECT INSERT UPDATE DELETE"),
+        on(sharing.notices, "INSERT"),
+        part(sharing.notices, "SELECT", "place"),
+        on(sharing.reports, "INSERT"),
+        part(sharing.reports, "SELECT", "place"),
+    ),
+)
+DISPATCHER = Role(
+    "dispatcher",
+    "`amana delivery`: pauses, limits and dead letters",
+    (
+        but(sharing.disclosures, "SELECT", {"case_id"}),
+        part(sharing.disclosures, "UPDATE", "state changed_at_ms due_at_ms answered_at_ms"),
+        but(sharing.outbox, "SELECT", {"sealed"}),
+        part(sharing.outbox, "UPDATE", "attempts next_at_ms dead made_at_ms"),
+        on(sharing.allowances, "SELECT INSERT UPDATE"),
+        on(sharing.pauses, "SELECT INSERT DELETE"),
+        on(sharing.refused_answers, "SELECT"),
+    ),
+)
+CONSOLE = Role(
+    "console",
+    "analysts: the queue of cases and their verdicts",
+    (
+        *_working(review.metadata.sorted_tables),
+        on(review.subject_keys, "SELECT"),
+        *(on(table, "SELECT") for table in history.metadata.sorted_tables),
+        on(sharing.disclosures, "SELECT"),
+    ),
+)
+PRIVACY = Role(
+    "privacy",
+    "`amana requests` and `ledger receipt`: privacy officers alone",
+    (
+        *_APPENDS,
+        on(sharing.lookup, "SELECT INSERT"),
+        on(sharing.checkpoints, "SELECT"),
+        on(sharing.disclosures, "SELECT"),
+        on(sharing.requests, "SELECT INSERT"),
+        part(sharing.requests, "UPDATE", "state"),
+        on(sharing.request_steps, "SELECT INSERT"),
+        on(review.triggers, "INSERT"),
+        part(review.triggers, "SELECT", "place"),
+        part(review.cases, "SELECT", "decision_id order_id"),
+    ),
+)
+AUDITOR = Role(
+    "auditor",
+    "`amana ledger verify` and `export`: the tree, without what opens it",
+    tuple(on(table, "SELECT") for table in (sharing.head, sharing.leaves, sharing.nodes, sharing.checkpoints)),
+)
+
+ROLES: tuple[Role, ...] = (
+    HISTORY,
+    TRAINING,
+    OPENER,
+    PROJECTOR,
+    DELIVERER,
+    DISPATCHER,
+    CONSOLE,
+    PRIVACY,
+    AUDITOR,
+)
+
+
+def statements(roles: Sequence[Role] = ROLES) -> Iterator[str]:
+    """SQL that gives roles that exist what the table says and nothing beside it; for one transaction."""
+    yield "REVOKE ALL ON SCHEMA public FROM PUBLIC"
+    yield "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC"
+    for role in roles:
+        yield f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role.name}"
+        yield f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {role.name}"
+        yield f"GRANT USAGE ON SCHEMA public TO {role.name}"
+        for grant in role.grants:
+            columns = f" ({', '.join(grant.columns)})" if grant.columns else ""
+            privileges = ", ".join(privilege + columns for privilege in grant.privileges)
+            yield f"GRANT {privileges} ON {grant.table} TO {role.name}"
+            if "INSERT" in grant.privileges and grant.table in _NUMBERED:
+                yield f"GRANT USAGE ON SEQUENCE {grant.table}_{_NUMBERED[grant.table]}_seq TO {role.name}"
+        for version in VERSIONS:
+            yield f"GRANT SELECT ON {version} TO {role.name}"
+
+
+def _numbered() -> dict[str, str]:
+    """Tables whose rows the database numbers, and the column."""
+    found: dict[str, str] = {}
+    for room in (history.metadata, review.metadata, sharing.metadata):
+        for table in room.sorted_tables:
+            column = table.autoincrement_column
+            if column is not None and column.autoincrement is True:
+                found[table.name] = column.name
+    return found
+
+
+_NUMBERED = _numbered()
+
+
+def grant(engine: sa.Engine, passwords: Mapping[str, str], roles: Sequence[Role] = ROLES) -> list[str]:
+    """Make the roles that are missing, set these passwords, and grant; by the tables' owner. Gives the new roles.
+
+    A password is hashed here: the server and its log see no more than the hash. Raises BadRoles for a database that is
+    not PostgreSQL's or has not all tables.
+    """
+    if engine.dialect.name != "postgresql":
+        raise BadRoles("SQLite knows no roles: expected the address of a PostgreSQL database")
+    with engine.begin() as connection:
+        _check(connection, roles)
+        known = set(connection.scalars(sa.text("SELECT rolname FROM pg_roles")))
+        new = [role.name for role in roles if role.name not in known]
+        for name in new:
+            connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN NOINHERIT")
+        for role in roles:
+            if role.name in passwords:
+                connection.exec_driver_sql(_password(connection, role.name, passwords[role.name]))
+        for statement in statements(roles):
+            connection.exec_driver_sql(statement)
+    return new
+
+
+def _check(connection: sa.Connection, roles: Sequence[Role]) -> None:
+    there = set(sa.inspect(connection).get_table_names())
+    wanted = {grant.table for role in roles for grant in role.grants} | set(VERSIONS)
+    if missing := sorted(wanted - there):
+        raise BadRoles(f"no table {', '.join(missing)}: `amana migrate` makes them")
+
+
+def _password(connection: sa.Connection, name: str, password: str) -> str:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    hashed = driver.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
+    assert "'" not in hashed
+    return f"ALTER ROLE {name} PASSWORD '{hashed}'"

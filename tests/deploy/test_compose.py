@@ -90,7 +90,7 @@ def mounted(name: str, volume: str) -> list[Any]:
 
 def test_only_intake_the_opener_and_the_projector_can_read_the_keys() -> None:
     with_keys = {name: mounted(name, "keys") for name in SERVICES if mounted(name, "keys")}
-    assert with_keys == {"keys": ["/keys"]} | dict.fromkeys(("intake", "opener", "projector"), ["/keys:ro"])
+    assert with_keys == {"keys": ["/keys"], "intake": ["/keys:ro"], "opener": ["/keys:ro"], "projector": ["/keys:ro"]}
 
 
 def test_each_has_its_own_secrets_and_those_who_set_passwords_have_all() -> None:

@@ -114,6 +114,6 @@ def housekeeping(settings: ProjectorSettings, sql: Engine, seal: Sealer) -> Call
             notices.release(connection, seal, Ledger(), Schedule(), os.urandom, now_ms())
         take_reports(sql)
         if settings.brokers is not None:
-            publish_pending(store, settings.brokers)
+            publish_pending(store, settings.brokers, now_ms())
 
     return work

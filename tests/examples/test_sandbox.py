@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from joserfc import jws
 
@@ -132,8 +132,8 @@ def test_the_poll_client_takes_all_that_the_sandbox_has(tmp_path: Path) -> None:
 def _listens(url: str) -> Callable[[], bool]:
     def listens() -> bool:
         try:
-            return httpx.get(url).status_code == 501
-        except httpx.HTTPError:
+            return httpx2.get(url).status_code == 501
+        except httpx2.HTTPError:
             return False
 
     return listens

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import sqlalchemy as sa
 import yaml
@@ -84,8 +84,8 @@ class Premises:
     def _answers(self) -> bool:
         assert self.is_running("partner-api"), self.log("partner-api").read_text()
         try:
-            return httpx.get(f"{self.issuer}/jwks.json", trust_env=False).status_code == 200
-        except httpx.HTTPError:
+            return httpx2.get(f"{self.issuer}/jwks.json", trust_env=False).status_code == 200
+        except httpx2.HTTPError:
             return False
 
 

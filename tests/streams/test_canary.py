@@ -34,6 +34,7 @@ from features.definitions import DEFINITIONS
 from history.database import make_engine
 from models import artifact, training
 from models.decisions import decode as decode_decision
+from review.desk import Desk
 from review.store import CaseStore, SubjectKeyTable
 from sharing.tokens import Opener
 from sharing.tokens.making import load_private
@@ -237,7 +238,7 @@ def decided(pipeline: Pipeline) -> set[str]:
 def decide_cases(run: Run) -> None:
     """Verdicts on cases, and subjects erased: what waits for a batch, what is withdrawn, what is deleted."""
     engine = make_engine(run.servers.database)
-    store = CaseStore(engine)
+    store, desk = CaseStore(engine), Desk(engine, leaves_ms=0)
     envelopes = Envelopes(Keyring.load(run.pipeline.keyring), SubjectKeyTable(engine), os.urandom)
     cases = store.list("open", limit=CONFIRMED + CLEARED + ERASED)
     for number, case in enumerate(cases):
@@ -246,7 +247,7 @@ def decide_cases(run: Run) -> None:
             continue
         sealed = envelopes.seal(case.subject, case.order_id, "reason", run.mint.name().encode())
         action = "confirm_fraud" if number < CONFIRMED else "dismiss"
-        store.decide(case, action, reason=sealed, actor="noura", now_ms=case.opened_at_ms)  # type: ignore[arg-type]
+        desk.decide(case, action, reason=sealed, actor="noura", now_ms=case.opened_at_ms)  # type: ignore[arg-type]
     engine.dispose()
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
-STAGES = {"intake", "screen", "fallback", "history", "opener"}
+STAGES = {"intake", "screen", "fallback", "history", "opener", "projector"}
 
 
 def amana_commands() -> Iterator[tuple[str, list[str]]]:
@@ -88,9 +88,9 @@ def mounted(name: str, volume: str) -> list[Any]:
     return found
 
 
-def test_only_intake_and_the_opener_can_read_the_keys() -> None:
+def test_only_intake_the_opener_and_the_projector_can_read_the_keys() -> None:
     with_keys = {name: mounted(name, "keys") for name in SERVICES if mounted(name, "keys")}
-    assert with_keys == {"keys": ["/keys"], "intake": ["/keys:ro"], "opener": ["/keys:ro"]}
+    assert with_keys == {"keys": ["/keys"], "intake": ["/keys:ro"], "opener": ["/keys:ro"], "projector": ["/keys:ro"]}
 
 
 def test_each_has_its_own_secrets_and_those_who_set_passwords_have_all() -> None:
@@ -121,7 +121,7 @@ def test_nobody_is_told_to_connect_in_plain() -> None:
         assert environment["AMANA_KAFKA_PROTOCOL"] == "SASL_SSL"
         assert environment["AMANA_KAFKA_USER"] == ("publisher" if name == "store" else name)
     addresses = re.findall(r"(?:AMANA_DATABASE|AMANA_REDIS): (\S+)", TEXT)
-    assert len(addresses) == 4
+    assert len(addresses) == 5
     for address in addresses:
         assert address.startswith("rediss://") or "?sslmode=verify-full&sslrootcert=" in address
 

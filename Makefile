@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 	--no-header --no-annotate --quiet
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install servers demo test test-slow lint format bench schemas docs lock clean
+.PHONY: help install servers demo test test-slow lint format bench mutation schemas docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -43,11 +43,15 @@ format: .venv/dev ## Format the code and mend what can be mended
 bench: .venv/dev servers ## Measure speed and memory; results in benchmarks/results/
 	$(BIN)/python -m benchmarks $(ARGS)
 
+mutation: .venv/dev ## Change operators, compiler and guard a little, again and again: do the tests notice? (hours)
+	$(BIN)/python -m benchmarks mutation --rounds 10 $(ARGS)
+
 schemas: .venv/dev ## Write the events' JSON Schemas
 	$(BIN)/amana schemas
 
-docs: .venv/dev ## Write docs/cli.md from the commands' own help
+docs: .venv/dev ## Write docs/cli.md from the commands' own help, docs/partners/ from the contracts
 	$(BIN)/python docs/cli_reference.py
+	$(BIN)/python -m sharing.docs
 
 lock: .venv/dev ## Lock the dependencies of pyproject.toml in requirements/
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt

@@ -16,17 +16,32 @@ NAMES = {
     "pipeline": "orders/s of the whole path, beside stock Faust and plain loops",
     "costs": "processor time an order, stage by stage",
     "decide": "processor time of score, rules, policy and reasons",
+    "rules": "processor time of rules alone, by what they look at",
     "latency": "produce-to-decision latency at 200 orders/s",
     "memory": "resident memory of screening after a million facts",
     "features": "orders/s of the feature store, beside the usual Redis counters",
     "history": "cost of an order against how much its entities have behind them",
     "entities": "memory of a million active entities",
     "backfill": "a million orders' vectors from their facts",
+    "ledger": "cost of an entry, a proof and a verification against the disclosure ledger's size",
     "detection": "fraud found in public data sets, which --orders and --synccfd name",
     "simulated_detection": "fraud's money found in the simulated store, by kind, beside baselines",
+    "automation": "how well scripts are told from people, in stores not seen before",
+    "training": "time and memory of training on a million rows",
+    "guard": "card numbers in disguise that the guard finds, and what it takes for one",
+    "contracts": "the contracts' compiler beside an interpreter written apart, case by case",
+    "canaries": "salted orders under every contract, every way out watched, and leaks planted",
+    "linkage": "two partners' feeds laid side by side by a trained matcher",
+    "disclosures": "disclosures a second, from a case to the ledger; receipts; what a kill leaves behind",
+    "mutation": "small changes to operators, compiler and guard that the tests notice",
 }
 QUICK = Path("var/benchmarks")
 DETECTION = ROOT / "docs" / "detection.md"
+SHARING = ROOT / "docs" / "sharing.md"
+PAGES = dict.fromkeys(("simulated_detection", "automation", "training"), DETECTION) | dict.fromkeys(
+    ("guard", "contracts", "canaries", "linkage", "disclosures"), SHARING
+)
+PAGES["mutation"] = ROOT / "docs" / "mutation.md"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -52,14 +67,24 @@ def main(
     pipeline   orders/s of the whole path, beside stock Faust and plain loops
     costs      processor time an order, stage by stage
     decide     processor time of score, rules, policy and reasons
+    rules      processor time of rules alone, by what they look at
     latency    produce-to-decision latency at 200 orders/s
     memory     resident memory of screening after a million facts
     features   orders/s of the feature store, beside the usual Redis counters
     history    cost of an order against how much its entities have behind them
     entities   memory of a million active entities
     backfill   a million orders' vectors from their facts
+    ledger     cost of an entry, a proof and a verification against the disclosure ledger's size
     detection  fraud found in public data sets: left out unless one is named
     simulated_detection  fraud's money found in the simulated store, by kind, beside baselines
+    automation  how well scripts are told from people, in stores not seen before
+    training   time and memory of training on a million rows
+    guard      card numbers in disguise that the guard finds, and what it takes for one
+    contracts  the contracts' compiler beside an interpreter written apart, case by case
+    canaries   salted orders under every contract, every way out watched, and leaks planted
+    linkage    two partners' feeds laid side by side by a trained matcher
+    disclosures  disclosures a second, from a case to the ledger; receipts; what a kill leaves behind
+    mutation   small changes to operators, compiler and guard that the tests notice
 
     \b
     Examples:
@@ -95,7 +120,7 @@ def main(
 
 def page_of(name: str) -> Path:
     """The document that has a place for the benchmark's result."""
-    return DETECTION if name == "simulated_detection" else DOCUMENT
+    return PAGES.get(name, DOCUMENT)
 
 
 if __name__ == "__main__":

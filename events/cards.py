@@ -5,11 +5,15 @@ check (ISO/IEC 7812). Digits may be of any script, and other characters may stan
 wherever digits begin or end, not inside an unbroken run of them: one in twelve random 19-digit numbers has a 16-digit
 piece that passes all three, and order, parcel and advertisement numbers are such numbers. Two exceptions: zeros before
 it, and an expiry after it, are taken off.
+
+Text is also read as what it may be made of: with the escapes of URLs, HTML and JSON undone, inside one another up to
+four deep, and with HTML's tags taken out.
 """
 
+import html
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
 from events.words import WORDS
@@ -64,7 +68,7 @@ for _low, _high, _lengths in _ISSUERS:
         _LENGTHS[str(_prefix)] = _LENGTHS.get(str(_prefix), frozenset()) | frozenset(_lengths)
 
 
-_RUN = re.compile(r"[0-9](?:[\W_]{0,8}[0-9]){12,}")
+_RUN = re.compile(r"[0-9](?:[\W_]{0,32}[0-9]){12,}")
 _DIGITS = re.compile(r"[0-9]+")
 _HEXADECIMAL = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{20,})(?![0-9A-Za-z])"
@@ -74,6 +78,10 @@ _IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ -]?[0-9A-Z]){11,30}")
 _POSTAL = re.compile(r"(?<![0-9])9[1-5][0-9]{2}(?:[ -]?[0-9]{4}){4}[ -]?[0-9]{2}(?![0-9])")
 # MMYY, or YYMM as on the magnetic stripe, then perhaps a service code or a verification value.
 _EXPIRY = re.compile(r"(?:(?:0[1-9]|1[0-2])[2-4][0-9]|[2-4][0-9](?:0[1-9]|1[0-2]))(?:[0-9]{3,4})?")
+_ESCAPE = re.compile(r"\\+(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|.)", re.DOTALL)
+_TAG = re.compile(r"<[^<>]{0,512}>")
+_ENTITY = re.compile(rb"&(?:#|[A-Za-z]{2,31};|nbsp|shy)")
+_DEPTH = 4
 _CARD_LAYOUTS = {(4, 6, 5), (4, 6, 4)}
 
 # For the quick look: every digit becomes 0, everything but letters and the quotes around strings goes.
@@ -118,7 +126,9 @@ def may_hold_card_number(body: bytes) -> bool:
 
     False means that no string in it holds a card number.
     """
-    if b"%" in body or b"\\" in body or _has_long_run(body):
+    if b"%" in body or b"\\" in body or b"<" in body or _has_long_run(body):
+        return True
+    if b"&" in body and _ENTITY.search(body):
         return True
     if body.isascii():
         return False
@@ -134,9 +144,39 @@ def _has_long_run(body: bytes) -> bool:
 
 
 def holds_card_number(text: str) -> bool:
-    """Whether the text has a card number in it, also in other scripts, split, percent-encoded or with hidden marks."""
-    forms = (text, unquote(text), unquote(text.replace("+", " "))) if "%" in text else (text,)
-    return any(map(_has_card, map(fold_digits, forms)))
+    """Whether the text has a card number in it, also in other scripts, split, escaped or with hidden marks."""
+    return any(map(_has_card, map(fold_digits, _readings(text))))
+
+
+def _readings(text: str) -> Iterator[str]:
+    """The text, and the texts that it may be another way of writing."""
+    for _ in range(_DEPTH):
+        yield text
+        if "<" in text:
+            yield _TAG.sub("", text)
+            yield _TAG.sub(" ", text)
+        if "%" in text:
+            yield unquote(text.replace("+", " "))
+        plain = _unescaped(text)
+        if plain == text:
+            return
+        text = plain
+    yield text
+
+
+def _unescaped(text: str) -> str:
+    """One layer of the escapes of URLs, HTML and JSON undone, as far as digits and what stands between them go."""
+    if "\\" in text:
+        text = _ESCAPE.sub(_character, text)
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if "&" in text:
+        text = html.unescape(text)
+    return unquote(text) if "%" in text else text
+
+
+def _character(escape: re.Match[str]) -> str:
+    code = escape[1] or escape[2]
+    return chr(int(code, 16)) if code else " "
 
 
 def _has_card(text: str) -> bool:

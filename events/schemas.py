@@ -41,14 +41,15 @@ def write(folder: Path) -> None:
 
 def _text(topic: str, union: object) -> str:
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"Records of {topic}"}
-    return json.dumps(head | _portable(msgspec.json.schema(union)), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(head | portable(msgspec.json.schema(union)), indent=2, ensure_ascii=False) + "\n"
 
 
-def _portable(node: Any) -> Any:
+def portable(node: Any) -> Any:
+    """A schema with its patterns in ECMA 262, which JSON Schema wants."""
     if isinstance(node, dict):
-        return {key: _portable(value) for key, value in node.items()}
+        return {key: portable(value) for key, value in node.items()}
     if isinstance(node, list):
-        return [_portable(value) for value in node]
+        return [portable(value) for value in node]
     return node.replace(_PYTHON_END, "$") if isinstance(node, str) else node
 
 

@@ -19,7 +19,8 @@ from history import parquet
 from history.database import existing, upgrade
 from history.index import Index
 from models import artifact, signing
-from models.cli import models_option, signing_key_option
+from models.cli import models_key_option, models_option, signing_key_option
+from models.measures import few
 from models.policy import costs_from
 from models.training import DEFAULTS, Metrics, Settings, train
 
@@ -52,6 +53,7 @@ def _window_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @models_option
 @signing_key_option
+@models_key_option
 @_window_options
 @click.option("--costs", type=_FILE, help="What outcomes cost, in YAML: docs/policy.md.")
 @click.option("--reviews-per-day", type=click.FloatRange(0), help="Orders that analysts have time for.")
@@ -86,6 +88,7 @@ def train_command(
     vectors: Path | None,
     folder: Path,
     signing_key: Path | None,
+    public: Path | None,
     since: datetime | None,
     until: datetime | None,
     labels_until: datetime | None,
@@ -117,8 +120,12 @@ def train_command(
         raise click.UsageError("--labels-until: a file's labels were settled by `amana features backfill --labels-at`")
     if not vectors and not database:
         raise click.UsageError("expected --database or --vectors")
+    _check_window(since, until)
     console = Console(stderr=True)
     try:
+        signer = signing.signer(signing_key) if signing_key else None
+        if signer is not None:  # before the work, not after it
+            artifact.refuse_stranger(folder, signer, public)
         settings = Settings(
             costs=DEFAULTS.costs if costs is None else costs_from(costs.read_bytes(), str(costs)),
             reviews_per_day=reviews_per_day,
@@ -141,11 +148,13 @@ def train_command(
                 known_at_ms=_milliseconds(labels_until, round(time.time() * 1000)),
                 told=status.update,
             )
-        version = artifact.save(folder, trained, signing.signer(signing_key) if signing_key else None)
+        version = artifact.save(folder, trained, signer, public)
         used = artifact.current(folder)
     except AmanaError as error:
         raise click.ClickException(str(error)) from None
     Console().print(_metrics_table(version, trained.metrics))
+    if doubt := few(trained.metrics.frauds, trained.learned_frauds):
+        console.print(f"note: {doubt}", soft_wrap=True)
     if used != version:
         console.print(f"{used} stays in use: `amana models promote {version}` puts this one in its place")
 
@@ -175,6 +184,7 @@ def export(
     Example:
       amana history export --database sqlite:///var/amana.db --from 2026-01-01 --out var/training.parquet
     """
+    _check_window(since, until)
     try:
         with Console(stderr=True).status("reading history"):
             table = _read(database, since, until, labels_until)
@@ -199,6 +209,11 @@ def _read(database: str, since: datetime | None, until: datetime | None, labels_
         raise click.ClickException(f"the database failed: {type(error).__name__}") from None
     finally:
         engine.dispose()
+
+
+def _check_window(since: datetime | None, until: datetime | None) -> None:
+    if since is not None and until is not None and since >= until:
+        raise click.UsageError(f"--from {since} is not before --until {until}: expected orders between them")
 
 
 def _within(table: pd.DataFrame, since: datetime | None, until: datetime | None) -> pd.DataFrame:

@@ -96,7 +96,7 @@ class Index:
         ]  # fmt: skip
         if not rows:
             return
-        before_ms = min(row["occurred_at_ms"] for row in rows) - KEPT_VERIFICATIONS_MS
+        before_ms = min(fact.occurred_at_ms for fact in facts) - KEPT_VERIFICATIONS_MS
         with self._engine.begin() as connection:
             connection.execute(self._insert(verifications).on_conflict_do_nothing(), rows)
             connection.execute(sa.delete(verifications).where(verifications.c.occurred_at_ms < before_ms))

@@ -22,16 +22,18 @@ import sklearn
 import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from models import signing
+from models import populations, signing
 from models.card import CARD, card, plots
-from models.errors import ArtifactRefused, NoModel
+from models.errors import ArtifactRefused, BadKey, NoModel
 from models.manifest import Manifest, decode, encode, manifest_of, sha256_of
+from models.populations import Populations
 from models.probing import probes, refuse_chunk_dependent
 from models.scoring import HistScorer
 from models.signing import Signer
 from models.training import Trained
 
 MODEL, MANIFEST, SIGNATURE, CURRENT = "model.skops", "manifest.json", "manifest.sig", "current"
+POPULATIONS = "populations.json"
 _VERSION = re.compile(r"[0-9]{8}-[0-9a-f]{10}")
 _BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
 
@@ -68,7 +70,7 @@ class Checked(msgspec.Struct, frozen=True):
     content: str
 
 
-def save(folder: Path, trained: Trained, signer: Signer | None = None) -> str:
+def save(folder: Path, trained: Trained, signer: Signer | None = None, public: Path | None = None) -> str:
     """Registers a version and returns its name; the same training has the same name and is not written again.
 
     The first of a folder is in use from then on; a later one when it is promoted. By default it is signed by the key
@@ -76,6 +78,7 @@ def save(folder: Path, trained: Trained, signer: Signer | None = None) -> str:
     """
     folder.mkdir(parents=True, exist_ok=True)
     signer = signer or signing.signer_of(folder)
+    refuse_stranger(folder, signer, public)
     model = skops.io.dumps(trained.model, compression=zipfile.ZIP_DEFLATED)
     manifest = manifest_of(trained)
     target = folder / manifest.version
@@ -86,6 +89,17 @@ def save(folder: Path, trained: Trained, signer: Signer | None = None) -> str:
     with suppress(FileExistsError):
         _write_new_text(folder / CURRENT, manifest.version + "\n")
     return manifest.version
+
+
+def refuse_stranger(folder: Path, signer: Signer, public: Path | None = None) -> None:
+    """Raises BadKey where those who load from the folder would not believe the signer: nobody could use the version."""
+    keys = signing.public_path(folder) if public is None else public
+    probe = b"of this key?"
+    if (public is not None or keys.exists()) and not signing.trusted(keys).signed(probe, signer.sign(probe)):
+        raise BadKey(
+            f"{keys}: does not hold the public half of the signing key, so that nobody would load what it signs: "
+            "append it (it lies beside the signing key), or name the file that workers read with --models-key"
+        )
 
 
 def load(
@@ -132,6 +146,29 @@ def check(folder: Path, version: str, public: Path | None = None) -> Checked:
     return Checked(manifest, sha256_of(body))
 
 
+def verified(folder: Path, version: str, public: Path | None = None) -> Manifest:
+    """As `check`, and every file of the version is as the manifest says; the model is not read.
+
+    Raises NoModel, ArtifactRefused, BadKey.
+    """
+    manifest = check(folder, version, public).manifest
+    _contents(folder / version, manifest)
+    return manifest
+
+
+def trained_on(folder: Path, version: str, public: Path | None = None) -> Populations | None:
+    """How the orders were spread that a version was trained on; None where an older Amana has not kept it.
+
+    Raises NoModel, ArtifactRefused, BadKey.
+    """
+    manifest = check(folder, version, public).manifest
+    body = _contents(folder / version, manifest).get(POPULATIONS)
+    try:
+        return None if body is None else populations.decode(body)
+    except msgspec.DecodeError as error:
+        raise ArtifactRefused(f"{folder / version / POPULATIONS}: {error}") from None
+
+
 def read_manifest(folder: Path, version: str, public: Path | None = None) -> Manifest:
     """As `check`, the manifest alone."""
     return check(folder, version, public).manifest
@@ -165,6 +202,8 @@ def use(folder: Path, version: str) -> None:
 def _files(manifest: Manifest, model: bytes, trained: Trained, signer: Signer) -> dict[str, bytes]:
     """All files of a version: the manifest has the others' hashes, and the signature is over the manifest."""
     files = {MODEL: model, **plots(trained.drawn, trained.metrics)}
+    if trained.populations is not None:
+        files[POPULATIONS] = populations.encode(trained.populations)
     shown = msgspec.structs.replace(manifest, files=dict.fromkeys(files, ""))
     files[CARD] = card(shown).encode()
     whole = encode(msgspec.structs.replace(manifest, files={name: sha256_of(body) for name, body in files.items()}))

@@ -10,9 +10,8 @@ from rich.table import Column, Table
 
 from models import artifact, decisions, signing
 from models.card import card
-from models.comparing import compared
 from models.decisions import Decision
-from models.errors import ModelsError
+from models.errors import ModelsError, NoModel
 from models.explanation import explain, lines, vector_of
 from models.manifest import Manifest
 from models.reasons import LANGUAGES, Language
@@ -82,24 +81,29 @@ def keys_command(path: Path) -> None:
 def list_versions(folder: Path, public: Path | None) -> None:
     """List the versions, the one in use in the folder marked with a star; exits with 1 if any is refused.
 
-    What workers are told to use is in `amana models log`.
+    Each is checked to its last byte, but for what the model's file holds, which is looked at when it is loaded. What
+    workers are told to use is in `amana models log`.
 
     \b
     Example:
       amana models list --models var/models
     """
+    names, refused, used = artifact.names(folder), [], ""
     try:
         used = artifact.current(folder)
+    except NoModel as error:
+        if not names:
+            raise click.ClickException(str(error)) from None
+        refused.append(f"{folder}: no version is in use; `amana models promote --local` puts one in use")
     except ModelsError as error:
-        raise click.ClickException(str(error)) from None
+        refused.append(str(error))
     version = Column("version", no_wrap=True)  # to be copied, where the screen is narrow or there is none
     table = Table(
         "", version, "orders", "fraud", "AUC", "average precision", "review from", "block from", "of an order of"
     )
-    refused = []
-    for name in artifact.names(folder):
+    for name in names:
         try:
-            table.add_row("*" if name == used else "", *_row(artifact.read_manifest(folder, name, public)))
+            table.add_row("*" if name == used else "", *_row(artifact.verified(folder, name, public)))
         except ModelsError as error:
             refused.append(str(error))
     Console().print(table)
@@ -140,30 +144,6 @@ def show(version: str | None, folder: Path, public: Path | None) -> None:
         raise click.ClickException(str(error)) from None
     click.echo(card(checked.manifest))
     click.echo(f"Content hash {checked.content}.")
-
-
-@models.command()
-@click.argument("one")
-@click.argument("other")
-@models_option
-@models_key_option
-def compare(one: str, other: str, folder: Path, public: Path | None) -> None:
-    """Print two versions side by side: what each learned from, how it was judged, and from where on it flags.
-
-    Metrics of different days are of different orders: `amana backtest` judges two on the same.
-
-    \b
-    Example:
-      amana models compare 20260301-0f1e2d3c4b 20260401-5a69788796 --models var/models
-    """
-    try:
-        manifests = [artifact.read_manifest(folder, version, public) for version in (one, other)]
-    except ModelsError as error:
-        raise click.ClickException(str(error)) from None
-    table = Table("", one, other, "change")
-    for row in compared(*manifests):
-        table.add_row(*row)
-    Console().print(table)
 
 
 @models.command("explain")

@@ -4,8 +4,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
+import numpy as np
+import pandas as pd
 
+from models.errors import ForeignVectors, UntrainableTable
 from models.manifest import Manifest
+from models.policy import amounts_of
+from models.scoring import HistScorer
+from models.training import measure
 
 Row = tuple[str, str, str, str]  # name, one's, the other's, the change
 
@@ -26,6 +32,45 @@ def compared(one: Manifest, other: Manifest) -> Iterator[Row]:
     if any(only):
         yield _texts("features of its own", *(", ".join(names) or "-" for names in only))
     yield _texts("features that drifted", *(f"{len(each.drift)}" for each in (one, other)))
+
+
+def alike(one: Manifest, other: Manifest) -> None:
+    """Raises ForeignVectors for versions that no order's vector suits both."""
+    if (one.definitions, one.names) != (other.definitions, other.names):
+        raise ForeignVectors(
+            f"{one.version} is of definitions {one.definitions}, {other.version} of {other.definitions}: "
+            "no order's vector is both's"
+        )
+
+
+def overlap(orders: pd.DataFrame, manifest: Manifest) -> int:
+    """How many of the orders are of the time that a version learned from."""
+    at = orders["occurred_at_ms"]
+    return int(((at >= manifest.from_ms) & (at < manifest.until_ms)).sum())
+
+
+def on_same(orders: pd.DataFrame, one: HistScorer, other: HistScorer) -> Iterator[Row]:
+    """Both versions' metrics on the same orders, each by its own policy; and how much they say alike.
+
+    `orders` has the features and `label`. Raises UntrainableTable where these are of one class.
+    """
+    label = orders["label"].to_numpy(dtype=np.int64)
+    if not 0 < label.sum() < len(label):
+        raise UntrainableTable(f"expected orders with fraud among them and others: {label.sum()} of {len(label)} are")
+    matrix = orders[list(one.names)].to_numpy(dtype=np.float64)
+    amounts_usd = amounts_of(matrix, one.names)
+    scores = [each.scores(matrix) for each in (one, other)]
+    metrics = [
+        msgspec.structs.asdict(measure(label, found, amounts_usd, each.policy))
+        for each, found in zip((one, other), scores, strict=True)
+    ]
+    metrics = [{name: value for name, value in each.items() if value is not None} for each in metrics]
+    yield from _pairs(*metrics, always=True)
+    ranks = [each.policy.ranks(found, amounts_usd) for each, found in zip((one, other), scores, strict=True)]
+    flagged = [rank > 0 for rank in ranks]
+    yield _numbers("flagged by it alone", int((flagged[0] & ~flagged[1]).sum()), int((flagged[1] & ~flagged[0]).sum()))
+    frauds = [int((mine & ~theirs & (label == 1)).sum()) for mine, theirs in (flagged, flagged[::-1])]
+    yield _numbers("frauds among these", *frauds)
 
 
 def _thresholds(one: Manifest, other: Manifest) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+FEW_FRAUDS = 50  # fewer say little
 TOP = 100  # orders, or customers, that are looked at a day
 REVIEW_SHARE = 0.01
 FALSE_POSITIVES = 0.01
@@ -85,6 +86,19 @@ def measures(judged: Judged) -> Measures:
         calibration_error=calibration_error(groups),
         brier=float(np.mean((label - score) ** 2)),
     )
+
+
+def few(judged: int, learned: int) -> str:
+    """What is to be said where frauds are few, to be judged by or to learn from; nothing where there are enough."""
+    said = []
+    if judged < FEW_FRAUDS:
+        points = 50 / max(1, judged) ** 0.5  # of a share of one half, the widest
+        said.append(
+            f"only {judged:,} frauds to be judged by: chance alone moves a share of them by some {points:.0f} points"
+        )
+    if learned < FEW_FRAUDS:
+        said.append(f"only {learned:,} frauds to learn from")
+    return "; ".join(said) and f"{'; '.join(said)} ({FEW_FRAUDS} or more would say something)"
 
 
 def reliability(label: Ints, score: Floats, bins: int = BINS) -> list[Group]:

@@ -43,6 +43,18 @@ NAMES: dict[str, tuple[str, str]] = {
 }
 
 
+ABOUT = {
+    "orders": "الطلبات",
+    "visits": "الزيارات",
+    "labels": "التصنيفات",
+    "learned from": "تعلّم من",
+    "training": "فترة التدريب",
+    "test": "فترة الاختبار",
+    "columns": "الأعمدة",
+    "seed, fingerprint of the scores": "البذرة وبصمة الدرجات",
+}
+
+
 class Page(msgspec.Struct, frozen=True):
     """What is shown. `facts` are name and text, `notes` what is to be known about the data, `weights` name and number:
     how much a column moved scores.
@@ -62,11 +74,15 @@ class Page(msgspec.Struct, frozen=True):
 def html(page: Page) -> str:
     figures = msgspec.structs.asdict(page.measures) | {"orders": page.orders, "frauds": page.frauds}
     rows = "".join(_row(name, value) for name, value in figures.items())
-    about = "".join(f"<tr><th>{escape(name)}</th><td dir=auto>{escape(text)}</td></tr>" for name, text in page.facts)
+    about = "".join(
+        f"<tr><th>{escape(name)}</th><td dir=auto>{escape(text)}</td>"
+        f"<th class=ar lang=ar dir=rtl>{ABOUT.get(name, '')}</th></tr>"
+        for name, text in page.facts
+    )
     notes = "".join(f"<li dir=auto>{escape(note)}</li>" for note in page.notes) or "<li>none · لا شيء</li>"
     largest = max((weight for _, weight in page.weights), default=1.0) or 1.0
     weights = "".join(
-        f"<tr><td dir=auto>{escape(name)}</td><td class=n>{weight:.4f}</td><td class=w>"
+        f"<tr><td><bdi>{escape(name)}</bdi></td><td class=n>{weight:.4f}</td><td class=w>"
         f'<div class=b style="width:{100 * max(0.0, weight) / largest:.1f}%"></div></td></tr>'
         for name, weight in page.weights
         if weight > _SHOWN
@@ -77,10 +93,12 @@ def html(page: Page) -> str:
 <div class=two><h1>Backtest</h1><h1 lang=ar dir=rtl>اختبار على بيانات سابقة</h1></div>
 <p dir=auto>{escape(page.title)}</p><table>{about}</table>
 {heading("Figures", "الأرقام")}
-<table><tr><th>measure</th><th class=n>value</th><th lang=ar dir=rtl>المقياس</th></tr>{rows}</table>
+<table><tr><th>measure</th><th class=n>value <bdi lang=ar>القيمة</bdi></th>
+<th lang=ar dir=rtl>المقياس</th></tr>{rows}</table>
 {heading("Curves", "المنحنيات")}<div class=plots>{"".join(_plots(page))}</div>
 {heading("What moved the scores most", "أكثر ما أثر في الدرجات")}
-<table><tr><th>column</th><th class=n>mean change of a score</th><th></th></tr>{weights}</table>
+<table><tr><th>column <bdi lang=ar>العمود</bdi></th>
+<th class=n>mean change of a score <bdi lang=ar>متوسط تغيّر الدرجة</bdi></th><th></th></tr>{weights}</table>
 {heading("About the data", "عن البيانات")}<ul>{notes}</ul>
 </body></html>
 """

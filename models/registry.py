@@ -44,28 +44,39 @@ def promote(folder: Path, version: str, actor: str, at_ms: int, public: Path | N
 def rollback(folder: Path, actor: str, at_ms: int, public: Path | None = None) -> Use:
     """Puts the version in use that was before the present one. Raises BadPromotion where there was none."""
     with _alone(folder):
-        used = uses(folder)
-        if not used or used[-1].replaces is None:
+        now = artifact.current(folder)
+        before = next((use.replaces for use in reversed(uses(folder)) if use.replaces not in {None, now}), None)
+        if before is None:
             raise BadPromotion(f"{folder}: nothing to go back to: no version was put in place of another")
-        artifact.load(folder, used[-1].replaces, public)
-        return _put(folder, used[-1].replaces, actor, at_ms, public)
+        artifact.load(folder, before, public)
+        return _put(folder, before, actor, at_ms, public)
 
 
 def uses(folder: Path) -> list[Use]:
-    """All promotions of a folder, in order."""
+    """All promotions of a folder, in order. A last line that has no end was cut off in writing, and is none."""
     path = folder / LOG
+    whole = path.read_bytes()[: _whole_bytes(path)] if path.exists() else b""
     try:
-        return [_decode(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+        return [_decode(line) for line in whole.splitlines()]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ArtifactRefused(f"{path}: not a log of promotions: {error}") from None
+
+
+def _whole_bytes(path: Path) -> int:
+    """How much of the log is whole lines."""
+    return path.read_bytes().rfind(b"\n") + 1
 
 
 def _put(folder: Path, version: str, actor: str, at_ms: int, public: Path | None) -> Use:
     there = (folder / artifact.CURRENT).exists()
     content = artifact.check(folder, version, public).content
     used = Use(at_ms, actor, version, content, artifact.current(folder) if there else None)
-    with (folder / LOG).open("ab") as log:
+    path = folder / LOG
+    with path.open("ab") as log:
+        log.truncate(_whole_bytes(path))
         log.write(msgspec.json.encode(used) + b"\n")
+        log.flush()
+        os.fsync(log.fileno())
     artifact.use(folder, version)
     return used
 

@@ -17,6 +17,7 @@ from models.floor import linear_margins
 from models.learner import DEFAULT, Learned, Matrix, Plan, learn, margins
 from models.measures import Curves, Group, Judged, calibration_error, curves, reliability
 from models.policy import Costs, Policy, amounts_of, within_capacity
+from models.populations import Populations, populations
 
 REQUIRED = ("decision_id", "occurred_at_ms", "label")
 _DAY_MS = 86_400_000
@@ -117,6 +118,7 @@ class Trained(msgspec.Struct, frozen=True):
     fingerprint: str
     drift: tuple[tuple[str, float], ...] = ()
     drawn: Drawn | None = None
+    populations: Populations | None = None
 
 
 def train(
@@ -176,6 +178,7 @@ def train(
         fingerprint=hashlib.sha256(margins(final.model, x[cut:]).tobytes()).hexdigest(),
         drift=drifted(x[:until], x[cut:], names),
         drawn=_drawn(times[cut:], y[cut:], scores, amounts),
+        populations=populations(x, names, final.scores(x[cut:])),
     )
 
 

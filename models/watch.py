@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.checks import DRIFTED, stability
+from models.populations import Populations, moved
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -99,6 +100,22 @@ def drifts(reference: Floats, window: Floats, names: Sequence[str]) -> list[Drif
     found = [
         (name, None if few else round(stability(reference[:, at], window[:, at]), 4)) for at, name in enumerate(names)
     ]
+    return _farthest(found)
+
+
+def against(trained: Populations, window: Floats, scores: Floats, names: Sequence[str]) -> tuple[Drift, list[Drift]]:
+    """How far the window's scores, and its features (orders, columns), are from what the model was trained on."""
+    found = [
+        (name, None if len(window) < FEW else round(moved(trained.features[name], window[:, at]), 4))
+        for at, name in enumerate(names)
+        if name in trained.features
+    ]
+    scored = scores[~np.isnan(scores)]
+    psi = None if len(scored) < FEW else round(moved(trained.scores, scored), 4)
+    return Drift(feature="score", psi=psi, level=level_of(psi)), _farthest(found)
+
+
+def _farthest(found: list[tuple[str, float | None]]) -> list[Drift]:
     ordered = sorted(found, key=lambda one: -1.0 if one[1] is None else -one[1])
     return [Drift(feature=name, psi=psi, level=level_of(psi)) for name, psi in ordered]
 

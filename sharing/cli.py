@@ -10,7 +10,6 @@ from typing import ParamSpec, TypeVar
 
 import click
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -172,10 +171,10 @@ def explain_command(file: Path, as_json: bool) -> None:
     for row in explain.rows(contract):
         told = ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in row.told.items())
         style = "bold" if row.whole else "yellow strike" if row.told else "dim strike"
-        table.add_row(Text(row.path), Text(row.value, style=style), Text(told, style="green"))
+        table.add_row(Text(row.path), Text.assemble((row.value, style)), Text(told, style="green"))
     console = Console(highlight=False)
     console.print(table)
-    console.print(Syntax(body, "json", background_color="default"))
+    console.print_json(body)
 
 
 @contracts_command.command()

@@ -53,11 +53,11 @@ LegalBasis = Literal[
     "dpv:PublicInterest",
     "dpv:VitalInterest",
 ]
-# https on 443 and nothing after the path; this machine itself, in any way, for a try (production refuses it).
+# https on 443, a name and no number, nothing after the path. Or this machine itself, for a try: production refuses it.
 PushUrl = Annotated[
     str,
     Meta(
-        pattern=r"^(https://[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?)+"
+        pattern=r"^(https://([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.]){1,8}[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
         r"|https?://(127[.]0[.]0[.]1|localhost)(:[0-9]{1,5})?)(/[A-Za-z0-9._~-]{1,64}){0,8}/?" + END
     ),
 ]
@@ -88,7 +88,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     partner: PartnerName
     kind: PartnerKind
-    version: Annotated[int, Meta(ge=1)]
+    version: Annotated[int, Meta(ge=1, le=1_000_000)]
     purpose: Purpose
     legal_basis: LegalBasis
     trigger: Trigger

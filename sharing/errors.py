@@ -38,12 +38,16 @@ class RequestRefused(SharingError):
     """A request of the law that may not be entered, approved or answered, or not by this person."""
 
 
-class DeliveryError(SharingError):
-    """A delivery that cannot be made or changed as asked."""
+class LedgerError(SharingError):
+    """An ill-formed leaf, or an entry that is not there."""
 
 
-class TransitionRefused(DeliveryError):
-    """A state that the life cycle's table does not allow from where the disclosure is."""
+class LedgerBroken(LedgerError):
+    """Stored rows that contradict each other or what was signed."""
+
+
+class BadProof(LedgerError):
+    """A checkpoint, a receipt or a proof that is ill-formed, or signed by nobody who is trusted."""
 
 
 class KeysError(SharingError):
@@ -61,13 +65,9 @@ class TokenError(SharingError):
         self.reason = reason
 
 
-class LedgerError(SharingError):
-    """An ill-formed leaf, or an entry that is not there."""
+class DeliveryError(SharingError):
+    """A delivery that cannot be made or changed as asked."""
 
 
-class LedgerBroken(LedgerError):
-    """Stored rows that contradict each other or what was signed."""
-
-
-class BadProof(LedgerError):
-    """A checkpoint, a receipt or a proof that is ill-formed, or signed by nobody who is trusted."""
+class TransitionRefused(DeliveryError):
+    """A state that the life cycle's table does not allow from where the disclosure is."""

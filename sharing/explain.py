@@ -23,7 +23,7 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        return any(_text(value) == self.value for value in self.told.values())
+        return any(text == self.value for value in self.told.values() for _, text in _flat(value, ""))
 
 
 def rows(contract: Contract) -> list[Row]:

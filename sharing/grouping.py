@@ -33,14 +33,17 @@ class Grouping:
         self._k = k
         self._patience_ms = patience_ms
 
-    def released(self, connection: sa.Connection, projection: Projection, now_ms: int) -> list[Message]:
+    def released(
+        self, connection: sa.Connection, projection: Projection, now_ms: int, *, patient: bool = True
+    ) -> list[Message]:
         """Messages of the groups that may leave, their members taken out of those that wait; in random order."""
         contract = projection.contract
         hashed = contract_hash(contract)
         waiting_now = waiting.waits(connection, contract.partner, hashed)
         ladder = batches.ladder_of([term.name for term in contract.fields])
+        patience = self._patience_ms if patient else 0
         least = self._k_of(projection)
-        found = batches.released(waiting_now, ladder, now_ms, self._shuffle, k=least, patience_ms=self._patience_ms)
+        found = batches.released(waiting_now, ladder, now_ms, self._shuffle, k=least, patience_ms=patience)
         return [self._message(connection, projection, group, now_ms) for group in found]
 
     def follow_up(self, left: Left, now_ms: int) -> Message:

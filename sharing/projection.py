@@ -17,10 +17,11 @@ from sharing.operators.operator import END, Occasion
 from sharing.pseudonyms import Epoch, Pseudonyms, epoch_of
 from vault.chain import framed, named
 
-__all__ = ["Disclosable", "Projection", "Withdrawal", "compile_contract", "message_type"]
+__all__ = ["Disclosable", "Projection", "Rotation", "Withdrawal", "compile_contract", "message_type"]
 
 MessageId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{22}" + END, description="128 bits, base64url")]
 Number = Annotated[int, Meta(ge=1)]
+Day = Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}" + END)]
 
 
 class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +30,14 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     jti: MessageId
     supersedes: MessageId
     status: Literal["withdrawn", "deleted"]
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Says that pseudonyms of orders placed from `since` on (UTC) are made anew, as those of `epoch`."""
+
+    jti: MessageId
+    epoch: Number
+    since: Day
 
 
 class Projection:
@@ -91,6 +100,14 @@ class Projection:
         except msgspec.ValidationError as error:
             raise ProjectionError(f"{self.partner}: {_field_of(error)} does not fit a withdrawal's type") from None
         return body
+
+    def rotation(self, number: int) -> bytes:
+        """JSON that tells of an epoch of the partner's pseudonyms. Raises ProjectionError for one that is not there."""
+        epoch = next((each for each in self.contract.epochs if each.number == number), None)
+        if epoch is None:
+            raise ProjectionError(f"{self.partner}: the contract has no epoch {number}")
+        jti = named(self._key, framed("rotation", self.partner, str(number), epoch.since.isoformat()))
+        return msgspec.json.encode(Rotation(jti=jti, epoch=number, since=epoch.since.isoformat()))
 
     def _request(self, disclosable: Disclosable) -> str:
         """The reference of the request that is answered; empty where the contract needs none."""

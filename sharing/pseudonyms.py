@@ -26,9 +26,9 @@ _CANONICAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 class Epoch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Names of orders placed from the day `since` on (UTC) are made anew. `key` is the version of the root key."""
 
-    number: Annotated[int, Meta(ge=1)]
+    number: Annotated[int, Meta(ge=1, le=10_000)]
     since: date
-    key: Annotated[int, Meta(ge=1)] = 1
+    key: Annotated[int, Meta(ge=1, le=10_000)] = 1
 
 
 def problem(epochs: Sequence[Epoch]) -> str | None:

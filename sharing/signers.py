@@ -64,7 +64,9 @@ class Signers:
         return cls({signer.name: signer for signer in signers}, str(path), demo)
 
     def role(self, name: str) -> str:
-        return self._people[name].role
+        """What the person is, and whether the key is one that everybody can make."""
+        person = self._people[name]
+        return f"{person.role}, by an open key" if person.demo else person.role
 
     def check(self, contract: Contract, name: str) -> None:
         """Raises ContractError, `name` standing for the contract's file, unless every signature is a known person's."""

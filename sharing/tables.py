@@ -115,6 +115,7 @@ streams = Table(
     Column("configuration", Text, nullable=False),
     Column("status", String(16), nullable=False),
     Column("reason", String(200)),
+    Column("verified_at_ms", BigInteger),
 )
 
 # A person's switch: nothing but urgent messages leaves while the row stands.

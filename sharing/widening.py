@@ -86,7 +86,7 @@ def _terms(old: Contract, new: Contract) -> Iterator[Change]:
 def _times(old: Contract, new: Contract) -> Iterator[Change]:
     if (old.delivery, old.release) != (new.delivery, new.release):
         way = _direction(_as_soon(new.release, old.release), _as_soon(old.release, new.release))
-        yield Change(way, f"it would leave {_when(new.release)}, instead of {_when(old.release)}")
+        yield Change(way, f"it would leave {when(new.release)}, instead of {when(old.release)}")
     if old.valid_from != new.valid_from:
         way = "more" if new.valid_from < old.valid_from else "less"
         yield Change(way, f"the contract would begin on {new.valid_from}, instead of {old.valid_from}")
@@ -107,7 +107,8 @@ def _as_soon(one: Release | None, other: Release | None) -> bool:
     return (one.day is None or other.day is not None) and one.group_of <= other.group_of
 
 
-def _when(release: Release | None) -> str:
+def when(release: Release | None) -> str:
+    """In words, when what a contract tells leaves."""
     if release is None:
         return "at once"
     return f"in groups of {release.group_of} or more, every {release.day or 'day'} at {release.hour:02}:00 UTC"

@@ -17,7 +17,7 @@ from features.server import PATIENCE_S, embedded
 from features.store import connect
 from models.backtest import Examples, Protocol, Tested, backtest, default_protocol
 from models.learner import Plan
-from models.measures import Measures
+from models.measures import Measures, few
 from models.page import Page, html
 from streams.backtest_facts import vectors_of
 from streams.tables import Layout, Orders, read_orders
@@ -158,6 +158,8 @@ def found(tested: Tested, protocol: Protocol, delay_ms: int, seed: int, notes: t
     """Of a summary what comes of the test itself."""
     if tested.constant:
         notes = (*notes, f"{len(tested.constant)} columns were constant in the training window and left out")
+    if doubt := few(tested.frauds, tested.learned_frauds):
+        notes = (*notes, doubt)
     return dict(
         **msgspec.structs.asdict(tested.measures),
         orders=tested.orders,

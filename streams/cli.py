@@ -24,8 +24,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 Command = Callable[..., Any]
 
 ROOMS = {
+    "accounts": "review.access.cli:accounts",
     "backtest": "streams.backtest_cli:backtest_command",
     "cases": "review.cli:cases",
+    "console": "review.console.cli:console_command",
     "certs": "streams.certs_cli:certs",
     "contracts": "sharing.cli:contracts_command",
     "deliverer": "streams.delivery_cli:deliverer",
@@ -37,6 +39,7 @@ ROOMS = {
     "models": "streams.models_cli:models",
     "partner": "streams.partner_cli:partner",
     "projector": "streams.projector_cli:projector",
+    "partner-api": "streams.delivery_cli:partner_api",
     "publish": "events.cli:publish",
     "requests": "streams.requests_cli:requests",
     "roles": "streams.roles_cli:roles",

@@ -11,7 +11,7 @@ import click
 from streams.cli import PATH, options
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 Command = Callable[..., Any]
 
@@ -38,6 +38,12 @@ _OPTIONS = (
         help="The folder of contracts; by default those that come with Amana.",
     ),
     click.option(
+        "--signers",
+        envvar="AMANA_SIGNERS",
+        type=PATH,
+        help="Who may sign contracts: a push goes to a URL that is signed for.",
+    ),
+    click.option(
         "--keyring",
         envvar="AMANA_KEYRING",
         type=PATH,
@@ -60,7 +66,8 @@ _OPTIONS = (
         help="New messages to a partner a day (UTC); urgent ones go ahead of it.",
     ),
     click.option(
-        "--loopback",
+        "--demo",  # not --loopback: Faust reads the command line too, and takes that for its own --loop
+        "loopback",
         is_flag=True,
         help="For demonstrations alone: push to this machine, and serve on it without TLS.",
     ),
@@ -76,6 +83,15 @@ def delivering(command: Command) -> Command:
 @click.command()
 @options("brokers", "instance", "metrics_host", "metrics_port", "database")
 @delivering
+@click.option(
+    "--lease",
+    "lease_s",
+    envvar="AMANA_LEASE",
+    type=click.FloatRange(12),
+    default=60.0,
+    show_default=True,
+    help="Seconds after which what a dead deliverer had claimed is sent again.",
+)
 @click.option("--push-ca", envvar="AMANA_PUSH_CA", type=PATH, help="Certificates that pushes trust, not the system's.")
 def deliverer(contracts: Path | None, **settings: Any) -> None:
     """Send sealed messages to partners, and take in what they acknowledge.
@@ -94,6 +110,34 @@ def deliverer(contracts: Path | None, **settings: Any) -> None:
 
     logs.configure(log_level(os.environ))
     run_deliverer(_settings(contracts, settings))
+
+
+@click.command("partner-api")
+@options("database")
+@delivering
+@click.option("--host", envvar="AMANA_API_HOST", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", envvar="AMANA_API_PORT", type=click.IntRange(1, 65535), default=8443, show_default=True)
+@click.option("--certificate", envvar="AMANA_API_CERTIFICATE", type=PATH, help="The certificate chain, PEM.")
+@click.option("--private-key", envvar="AMANA_API_PRIVATE_KEY", type=PATH, help="The certificate's key, PEM.")
+@click.option("--jwks", envvar="AMANA_JWKS", type=PATH, help="Our published keys, as `amana partner jwks` writes them.")
+def partner_api(contracts: Path | None, **settings: Any) -> None:
+    """Serve partners that poll, and those that set up a stream: RFC 8936, OpenID Shared Signals Framework 1.0.
+
+    https alone: without TLS it serves this machine, and with --demo only. --issuer is the address at which partners
+    reach it.
+
+    \b
+    Examples:
+      amana partner-api --issuer https://signals.store.example --host 0.0.0.0 --port 443 --jwks var/jwks.json \
+        --certificate cert.pem --private-key key.pem
+      amana partner-api --issuer http://127.0.0.1:8443 --demo
+    """
+    from streams import logs
+    from streams.bootstrap.partner_api import run_partner_api
+    from streams.cli import log_level
+
+    logs.configure(log_level(os.environ))
+    run_partner_api(_settings(contracts, settings))
 
 
 def _settings(contracts: Path | None, settings: dict[str, Any]) -> Any:
@@ -156,6 +200,7 @@ def pause(partner: str, actor: str, database: str) -> None:
 
     with _open(database).begin() as connection:
         new = allowances.pause(connection, partner, actor, now_ms())
+        _tell(connection, partner, "paused" if new else None)
     click.echo(f"{partner}: {'paused' if new else 'was paused already'}; urgent messages go on")
 
 
@@ -173,6 +218,7 @@ def resume(partner: str, database: str) -> None:
 
     with _open(database).begin() as connection:
         was = allowances.resume(connection, partner)
+        _tell(connection, partner, "enabled" if was else None)
     click.echo(f"{partner}: {'resumed' if was else 'was not paused'}")
 
 
@@ -231,6 +277,16 @@ def retry(jti: str, database: str) -> None:
     with _open(database).begin() as connection:
         outbox.retry(connection, jti, now_ms())
     click.echo(f"{jti}: is sent again")
+
+
+def _tell(connection: "Connection", partner: str, status: str | None) -> None:
+    """A stream's receiver is told when we pause or resume it (SSF 1.0, 8.1.5)."""
+    from sharing.delivery import registrations, streams
+    from streams.bootstrap import now_ms
+
+    stream = registrations.stream_of(connection, partner)
+    if stream is not None and status is not None:
+        registrations.notify(connection, stream, streams.UPDATED, {"status": status}, now_ms())
 
 
 def _open(database: str) -> "Engine":

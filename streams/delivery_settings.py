@@ -12,7 +12,8 @@ class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses and paths, never a key.
 
     `keyring` need hold the purpose `ledger` alone; without the file no checkpoints go out. `loopback` lets a contract
-    push to this machine, and the partners' endpoints be served on it without TLS: for demonstrations alone.
+    push to this machine, be signed by the demonstration's people, and the partners' endpoints be served on it without
+    TLS: for demonstrations alone. `lease_s`: when another deliverer takes what one that died had claimed.
     """
 
     brokers: str = "127.0.0.1:9092"
@@ -21,11 +22,13 @@ class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str = "https://amana.example"
     partners: Path = Path("var/partners")
     contracts: Path = FOLDER
+    signers: Path | None = None
     instance: str = "0"
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
     per_minute: int = Limits().per_minute
     per_day: int = Limits().per_day
+    lease_s: float = 60.0
     push_ca: Path | None = None
     loopback: bool = False
     host: str = "127.0.0.1"

@@ -19,6 +19,7 @@ from events.types import AnyEvent, OrderPlaced
 from features.definitions import DEFINITIONS
 from features.rates import RATES
 from models import artifact
+from models.measures import few
 from models.training import train
 from simulator.journal import Simulated
 from simulator.settings import Settings as StoreSettings
@@ -46,12 +47,15 @@ class Caught(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DemoSummary(Summary, frozen=True, kw_only=True):
-    """`precision` is the share of fraud among the flagged orders; all figures are of the live weeks."""
+    """`precision` is the share of fraud among the flagged orders; all figures are of the live weeks. `doubt` is what is
+    to be said of the model where frauds were few.
+    """
 
     fraud: dict[str, Caught]
     precision: float | None
     model: str
     trained_on_orders: int
+    doubt: str = ""
 
 
 def demo(folder: Path, store: StoreSettings, console: Console) -> tuple[DemoSummary, Shown | None]:
@@ -76,13 +80,12 @@ def demo(folder: Path, store: StoreSettings, console: Console) -> tuple[DemoSumm
             with console.status("training on the first weeks"):
                 trained_on = learn(runner, settings.models, split_ms)
             runner.begin(concluder(settings))
-            learnt_from = len(truth)
             with progress(console, "later weeks, live", end_ms - split_ms) as advance:
                 await runner.feed(lines(careless(late), advance), end_ms, LIVE_CHUNK)
             with console.status("verdicts, a batch, a request of the law"):
                 what = told(runner, settings, folder, truth, end_ms)
-        live = truth[learnt_from:]
-        return judged(runner, live, artifact.current(settings.models), trained_on), what
+        live = [each for each in truth if ms_of(each.event) >= split_ms]
+        return judged(runner, live, settings.models, trained_on), what
 
     summary, what = asyncio.run(run())
     write_summary(folder, summary)
@@ -106,8 +109,9 @@ def learn(runner: Embedded, models: Path, known_at_ms: int) -> int:
     return len(table)
 
 
-def judged(runner: Embedded, truth: Sequence[Simulated], model: str, trained_on: int) -> DemoSummary:
+def judged(runner: Embedded, truth: Sequence[Simulated], models: Path, trained_on: int) -> DemoSummary:
     """Hold the decisions against what the simulator knows."""
+    manifest = artifact.read_manifest(models, artifact.current(models))
     flagged = runner.flagged
     frauds = [event for event in truth if event.fraud is not None]
     caught = sum(event.event.order_id in flagged for event in frauds)  # type: ignore[union-attr]
@@ -115,8 +119,9 @@ def judged(runner: Embedded, truth: Sequence[Simulated], model: str, trained_on:
         **msgspec.structs.asdict(summarise(runner.tally)),
         fraud={kind: caught_of(kind, frauds, flagged) for kind in sorted({str(event.fraud) for event in frauds})},
         precision=caught / len(flagged) if flagged else None,
-        model=model,
+        model=manifest.version,
         trained_on_orders=trained_on,
+        doubt=few(manifest.metrics.frauds, manifest.learned_frauds),
     )
 
 
@@ -193,6 +198,8 @@ def tables_of(summary: DemoSummary, folder: Path) -> Iterator[Table]:
     what.add_row(
         "precision", "no order flagged" if summary.precision is None else f"{summary.precision:.0%} of flagged"
     )
+    if summary.doubt:
+        what.add_row("the model", summary.doubt)
     what.add_row("files", str(folder))
     yield what
     fraud = Table("fraud", "orders", "caught", "value", "caught", title="What was caught", title_justify="left")

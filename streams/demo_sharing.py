@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from events.types import IdentityVerified, OrderPlaced
-from review.cases import Case
+from review.cases import Case, Verdict
+from review.desk import Desk
 from review.store import CaseStore, SubjectKeyTable
 from review.triggers import put
 from sharing.asking import Requests
@@ -75,13 +76,14 @@ def decided(runner: Embedded, keyring: Path, truth: Mapping[str, bool], now_ms: 
     """A verdict on every flagged order whose truth is known; partners are told of it, and batches leave."""
     engine = runner.telling.projecting.engine
     store, envelopes = CaseStore(engine), Envelopes(Keyring.load(keyring), SubjectKeyTable(engine), os.urandom)
+    desk = Desk(engine, leaves_ms=0)
     for case in store.list("open", limit=100_000):
         if case.order_id in truth:
             reason = envelopes.seal(case.subject, case.order_id, "reason", b"known from the simulation")
-            action = "confirm_fraud" if truth[case.order_id] else "dismiss"
-            store.decide(case, action, reason=reason, actor="noura", now_ms=now_ms)  # type: ignore[arg-type]
+            verdict: Verdict = "confirm_fraud" if truth[case.order_id] else "dismiss"
+            desk.decide(case, verdict, reason=reason, actor="noura", now_ms=now_ms)
     runner.tell()
-    runner.telling.projecting.release(at_any_hour=True)
+    runner.telling.projecting.release(early=True)
     runner.tell()
 
 
@@ -153,20 +155,29 @@ def _opened(folder: Path, partner: str, jti: str | None) -> dict[str, Any] | Non
 
 
 def table_of(what: Shown) -> Table:
-    """A row for each value of the order and of its case, a column for each partner; what nobody got is struck out."""
-    table = Table(title=f"What five partners got of order {what.order.order_id}", title_justify="left")
-    table.add_column("what there was", overflow="fold", ratio=3)
-    for name in what.got:
+    """A row a partner: what it got, beside it what of the order it did not, struck out; above, what there was."""
+    title = f"What five partners got of order {what.order.order_id}"
+    table = Table("partner", "what it got, opened with its own key", "what stayed behind", title=title,
+                  title_justify="left", show_lines=True)  # fmt: skip
+    there = list(order_values(what.order))
+    whole = "\n".join(f"{path}: {_cut(value)}" for path, value in there)
+    table.add_row("the store's own record", Text(whole), "")
+    for name, got in what.got.items():
         contract = what.contracts[name]
-        table.add_column(f"{name}\n[dim]{contract.trigger}, {contract.delivery}", overflow="fold", ratio=2)
-    for path, value in (*order_values(what.order), *((name, None) for name in _beside(what))):
-        cells = [_cell(got or {}, path) for got in what.got.values()]
-        struck = "" if any(cells) else "strike dim"
-        there = Text(path, style="bold" if any(cells) else "dim")
-        table.add_row(there if value is None else there.append(f"\n{value}", style=struck), *map(Text, cells))
-    untold = [name for name, got in what.got.items() if got is None]
-    table.caption = f"nothing was told to: {', '.join(untold)}" if untold else "opened with each partner's own key"
+        term = f"{name}\n{contract.purpose.removeprefix('dpv:')}\n{contract.trigger}, {contract.delivery}"
+        behind = " ".join(path for path, _ in there if not _cell(got or {}, path))
+        table.add_row(Text(term), _told(got), Text(behind, style="strike dim"))
     return table
+
+
+def _told(got: Mapping[str, Any] | None) -> Text:
+    if got is None:
+        return Text("nothing: of this order there is nothing that its contract lets it know", style="dim")
+    return Text("\n".join(f"{name}: {_plain(value)}" for name, value in got.items()))
+
+
+def _cut(value: str, limit: int = 60) -> str:
+    return value if len(value) <= limit else f"{value[:limit]}…"
 
 
 def order_values(order: OrderPlaced) -> Iterator[tuple[str, str]]:
@@ -176,13 +187,6 @@ def order_values(order: OrderPlaced) -> Iterator[tuple[str, str]]:
             yield from ((f"{name}.{inner}", _plain(each)) for inner, each in value.items())
         elif name != "type":
             yield name, _plain(value)
-
-
-def _beside(what: Shown) -> list[str]:
-    """What was told that the order itself does not have, in the order in which it was."""
-    rows = {path for path, _ in order_values(what.order)}
-    told = [name for got in what.got.values() for name in got or {}]
-    return list(dict.fromkeys(name for name in told if _row(name) not in rows))
 
 
 def _row(name: str) -> str:
@@ -201,4 +205,4 @@ def _cell(got: Mapping[str, Any], path: str) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(_plain(each) for each in value.values())
-    return ", ".join(map(_plain, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)

@@ -36,6 +36,11 @@ class Metrics:
         self.undecided = Gauge("amana_fallback_waiting", "Orders that wait for a decision", registry=self.registry)
         self.cases = Counter("amana_cases", "Flagged decisions handed to the case store", registry=self.registry)
         self.shared = Counter("amana_partner_messages", "Messages to partners", ["partner"], registry=self.registry)
+        self.unusable = Counter(
+            "amana_promotions_refused", "Promotions that this worker could not take", ["of"], registry=self.registry
+        )
+        for of in ("models", "rules"):  # there from the start, so that an alert on their growth sees the first
+            self.unusable.labels(of)
         self.chunk_s = Histogram(
             "amana_chunk_seconds", "Time to handle a chunk", ["stage"], registry=self.registry, buckets=SECONDS
         )

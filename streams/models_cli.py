@@ -1,4 +1,4 @@
-"""`amana models promote|rollback|log`: which model decides, on every worker. The group's others: models/cli.py."""
+"""`amana models compare|promote|rollback|log`: which model is better, which decides. The others: models/cli.py."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +10,7 @@ from events.options import brokers_option
 from models.cli import models, models_key_option, models_option
 
 if TYPE_CHECKING:
+    from models.manifest import Manifest
     from models.promotion import Named, Promotion
     from models.registry import Use
     from streams.rollouts import Entry
@@ -82,6 +83,63 @@ def promote(
         )
     )
     _send(brokers, promotion, folder, public)
+
+
+@models.command()
+@click.argument("one")
+@click.argument("other")
+@click.option(
+    "--vectors",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Orders that both judge: of `amana features backfill` or `amana history export`.",
+)
+@models_option
+@models_key_option
+def compare(one: str, other: str, vectors: Path | None, folder: Path, public: Path | None) -> None:
+    """Print two versions side by side: what each learned from, how it was judged, and from where on it flags.
+
+    Metrics of different days are of different orders. With --vectors both score the same orders, and each decides on
+    them by its own policy; where a version has learned from some of these orders, that is said, for it knows them.
+
+    \b
+    Examples:
+      amana models compare 20260301-0f1e2d3c4b 20260401-5a69788796 --models var/models
+      amana models compare 20260301-0f1e2d3c4b 20260401-5a69788796 --vectors var/april.parquet --models var/models
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from models import artifact
+    from models.comparing import compared
+
+    manifests = [artifact.read_manifest(folder, version, public) for version in (one, other)]
+    table = Table("", one, other, "change")
+    for row in compared(*manifests):
+        table.add_row(*row)
+    Console().print(table)
+    if vectors is not None:
+        _compare_on(vectors, manifests, folder, public)
+
+
+def _compare_on(vectors: Path, manifests: "list[Manifest]", folder: Path, public: Path | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from history import parquet
+    from models import artifact
+    from models.comparing import alike, on_same, overlap
+
+    one, other = manifests
+    alike(one, other)
+    orders = parquet.read(vectors, one.definitions, one.names)
+    scorers = [artifact.load(folder, each.version, public) for each in manifests]
+    table = Table("", one.version, other.version, "change", title=f"On {len(orders):,} orders of {vectors.name}")
+    for row in on_same(orders, *scorers):
+        table.add_row(*row)
+    Console().print(table)
+    for each in manifests:
+        if known := overlap(orders, each):
+            click.echo(f"{each.version} learned in the time of {known:,} of these orders: it may know them", err=True)
 
 
 @models.command()

@@ -148,8 +148,8 @@ def sandbox(
 ) -> None:
     """Send made-up messages to partner NAME's program: nothing of them is real, all of them are as in earnest.
 
-    Disclosures of simulated frauds, by the partner's contract and sealed to its keys; then a withdrawal, a deletion,
-    and a message that comes twice. Exits with 1 where one was refused, or not acknowledged in time.
+    Disclosures of simulated frauds, by the partner's contract and sealed to its keys; then a withdrawal, a deletion, a
+    correction, and a message that comes twice. Exits with 1 where one was refused, or not acknowledged in time.
 
     \b
     Examples:

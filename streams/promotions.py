@@ -25,11 +25,14 @@ Take = Callable[[ConsumerRecord], None]
 
 
 class InForce:
-    """The rules that orders are judged by now, of the set that `ruleset` is of."""
+    """The rules that orders are judged by now, of the set that `ruleset` is of; `refused` is called for each promotion
+    that is none.
+    """
 
-    def __init__(self, ruleset: Ruleset, names: Sequence[str]) -> None:
+    def __init__(self, ruleset: Ruleset, names: Sequence[str], refused: Callable[[], None] = lambda: None) -> None:
         self.ruleset = ruleset
         self._names = names
+        self._refused = refused
 
     def take(self, record: ConsumerRecord) -> None:
         """Put a record's rules in force, or say why not."""
@@ -40,6 +43,7 @@ class InForce:
             ruleset = opened(promotion, record.key, self._names)
         except BadPromotion as error:
             log.error("rules.refused", offset=record.offset, why=str(error), in_force=self.ruleset.hash)
+            self._refused()
             return
         self.ruleset = ruleset
         log.info("rules.promoted", offset=record.offset, rules=ruleset.hash, actor=promotion.actor)

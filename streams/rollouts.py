@@ -27,11 +27,19 @@ Record = Callable[[Switch], Awaitable[None]]
 
 
 class Models:
-    """What orders are scored by now. `open` loads a promotion's versions; `base` is for as long as there is none."""
+    """What orders are scored by now. `open` loads a promotion's versions; `base` is for as long as there is none;
+    `refused` is called for each that cannot be taken.
+    """
 
-    def __init__(self, open: Open, base: Callable[[], Rollout]) -> None:  # noqa: A002 - it is what it does
+    def __init__(
+        self,
+        open: Open,  # noqa: A002 - it is what it does
+        base: Callable[[], Rollout],
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
         self._open = open
         self._base = base
+        self._refused = refused
         self._rollout: Rollout | None = None
         self.said: dict[int, Switch] = {}  # partition -> the last switch that the topic is known to have
 
@@ -76,6 +84,7 @@ class Models:
             rollout = self._open(promotion)
         except UNUSABLE as error:
             log.error("models.refused", offset=record.offset, why=reason(error), in_force=self._in_force())
+            self._refused()
             return False
         self._rollout = rollout
         log.info("models.promoted", offset=record.offset, actor=promotion.actor, models=self._in_force())

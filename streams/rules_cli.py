@@ -10,17 +10,32 @@ import click
 from events.options import brokers_option
 
 if TYPE_CHECKING:
+    from models.policy import Policy
     from models.rules.backtest import Backtest, Hits
 
 Command = Callable[..., Any]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_review_at = click.option(
-    "--review-at", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Review scores from here on."
-)
-_block_at = click.option(
-    "--block-at", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Block scores from here on."
-)
+
+
+def _policy_options(command: Command) -> Command:
+    """How scores, and what rules add to them, become outcomes."""
+    for option in (
+        click.option("--costs", type=_FILE, help="Decide by this cost table, in YAML: docs/policy.md."),
+        click.option("--block-at", type=click.FloatRange(0, 1), help="Block scores from here on.  [default: 0.9]"),
+        click.option("--review-at", type=click.FloatRange(0, 1), help="Review scores from here on.  [default: 0.5]"),
+    ):
+        command = option(command)
+    return command
+
+
+def _policy(review_at: float | None, block_at: float | None, costs: Path | None) -> "Policy":
+    """By costs and amounts where a cost table is given, thresholds in its place where these are. Raises BadPolicy."""
+    from models.policy import Policy, costs_from
+
+    if costs is not None:
+        return Policy(review_at, block_at, costs_from(costs.read_bytes(), str(costs)))
+    return Policy(0.5 if review_at is None else review_at, 0.9 if block_at is None else block_at)
 
 
 @click.group()
@@ -60,24 +75,23 @@ def check(file: Path) -> None:
 @rules.command()
 @click.argument("file", type=_FILE)
 @click.argument("cases", type=_FILE)
-@_review_at
-@_block_at
-def test(file: Path, cases: Path, review_at: float, block_at: float) -> None:
+@_policy_options
+def test(file: Path, cases: Path, review_at: float | None, block_at: float | None, costs: Path | None) -> None:
     """Judge made-up orders, the CASES, by a rules FILE and compare the outcomes with those expected.
 
-    Exits with 1 if any differs. --review-at and --block-at are for cases with a score and for rules that add to it.
+    Exits with 1 if any differs. --review-at, --block-at and --costs are for cases with a score and for rules that add
+    to it; by costs an order's `order.amount_usd` counts too.
 
     \b
     Example:
       amana rules test my-rules.yaml my-cases.yaml
     """
     from features.definitions import DEFINITIONS
-    from models.policy import Policy
     from models.rules import cases as files
     from models.rules import loaded
 
     found = files.loaded(cases, DEFINITIONS.names)
-    policy = Policy(review_at, block_at)
+    policy = _policy(review_at, block_at, costs)
     failures = files.failures(found, loaded(file, DEFINITIONS.names), DEFINITIONS.names, policy)
     for each in failures:
         place = f"{cases}:{each.case.line}: {each.case.name}"
@@ -92,11 +106,17 @@ def test(file: Path, cases: Path, review_at: float, block_at: float) -> None:
 @click.argument("file", type=_FILE)
 @click.option("--vectors", type=_FILE, required=True, help="Of `amana features backfill` or `amana history export`.")
 @click.option("--facts", type=_FILE, multiple=True, help="The orders' facts as JSON lines; may be repeated.")
-@_review_at
-@_block_at
+@_policy_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
 def backtest(
-    file: Path, vectors: Path, facts: tuple[Path, ...], review_at: float, block_at: float, as_json: bool
+    *,
+    file: Path,
+    vectors: Path,
+    facts: tuple[Path, ...],
+    review_at: float | None,
+    block_at: float | None,
+    costs: Path | None,
+    as_json: bool,
 ) -> None:
     """Judge past orders by a rules FILE: how often each rule would have fired, and how much of that was fraud.
 
@@ -112,13 +132,12 @@ def backtest(
     from rich.console import Console
 
     from features.definitions import DEFINITIONS
-    from models.policy import Policy
     from models.rules import backtest as backtests
     from models.rules import loaded
     from streams.backtests import past
 
     found = loaded(file, DEFINITIONS.names)
-    policy = Policy(review_at, block_at)
+    policy = _policy(review_at, block_at, costs)
     result = backtests.backtest(found, past(vectors, facts, DEFINITIONS.hash, DEFINITIONS.names), policy)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(result)))

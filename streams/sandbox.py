@@ -1,7 +1,7 @@
 """The sandbox: made-up frauds through a partner's contract, sealed to the partner's keys, to try its programs with.
 
 Nothing of it is real: the orders are the simulator's, the store's keys are the sandbox folder's own. The stream has
-what a partner must cope with: disclosures, a withdrawal, a deletion, and a message that comes twice.
+what a partner must cope with: disclosures, a withdrawal, a deletion, a correction, and a message that comes twice.
 """
 
 import json
@@ -15,7 +15,8 @@ import msgspec
 
 from events.types import OrderPlaced
 from sharing.contracts import Contract
-from sharing.fields import Disclosable
+from sharing.disclosable import Disclosable
+from sharing.example import example
 from sharing.projection import compile_contract
 from sharing.tokens import PartnerKeys, Sealer
 from sharing.tokens.keys import load_partner
@@ -28,6 +29,7 @@ from vault.chain import framed, named
 from vault.keyring import Keyring
 
 ISSUER = "https://store.example"
+CORRECTED = "card.frauds"
 REASONS = ("card.velocity", "device.spread", "order.avs")
 
 
@@ -60,29 +62,33 @@ def keys_of(folder: Path, partner: str, *, make: bool, now_s: int) -> Keys:
 
 
 def stream(contract: Contract, keys: Keys, *, count: int, seed: int, now_ms: int) -> list[Message]:
-    """`count` disclosures, then a withdrawal of the first, a deletion of the second, and the last one again.
+    """`count` disclosures; a withdrawal of the first, a deletion of the second, a correction of the third; a repeat.
 
-    The same seed tells of the same orders under the same ids. Raises SharingError.
+    The same seed under the same keys tells of the same orders by the same ids. Raises SharingError.
     """
     key = keys.keyring.key("disclosure", 1)
-    projection = compile_contract(contract, key)
+    projection = compile_contract(contract, key, keys.keyring.keys("partner"))
     sealer = Sealer(ISSUER, signing_keys(keys.keyring)[-1], {contract.partner: keys.partner})
+    cases = [disclosable(contract, order, number) for number, order in enumerate(islice(frauds(seed), count))]
     made: list[Message] = []
 
-    def tell(kind: str, case: str, payload: bytes) -> None:
-        jti = json.loads(payload)["jti"]
-        sub_id = named(key, framed("sub_id", contract.partner, case))
-        sealed = sealer.seal(contract.partner, jti, sub_id, event_uri(contract), payload, now_ms)
-        claims = {"iss": ISSUER, "iat": now_ms // 1000, "jti": jti, "aud": contract.partner}
-        claims |= {"sub_id": {"format": "opaque", "id": sub_id}, "events": {event_uri(contract): json.loads(payload)}}
-        made.append(Message(jti, kind, sealed, claims))
+    def tell(kind: str, case: Disclosable, payload: bytes) -> None:
+        event = json.loads(payload)
+        sub_id = named(key, framed("sub_id", contract.partner, case.decision_id))
+        sealed = sealer.seal(contract.partner, event["jti"], sub_id, contract.event_uri, payload, now_ms)
+        claims = {"iss": ISSUER, "iat": now_ms // 1000, "jti": event["jti"], "aud": contract.partner}
+        claims |= {"sub_id": {"format": "opaque", "id": sub_id}, "events": {contract.event_uri: event}}
+        made.append(Message(event["jti"], kind, sealed, claims))
 
-    for number, order in enumerate(islice(frauds(seed), count)):
-        tell("disclosure", f"{number}", projection.project(disclosable(order, number)))
-    told = list(made)
-    for number, (first, status) in enumerate(zip(told, STATUS, strict=False)):
-        tell(STATUS[status], f"{number}", taken_back(key, first.jti, status))
-    return [*made, told[-1]._replace(kind="the same again")]
+    for case in cases:
+        tell("disclosure", case, projection.project(case))
+    first = [message.jti for message in made]
+    for case, jti, (status, kind) in zip(cases, first, STATUS.items(), strict=False):
+        tell(kind, case, projection.withdrawal(case.decision_id, jti, status))
+    for case, jti in zip(cases[2:3], first[2:3], strict=True):
+        more = msgspec.structs.replace(case, reasons=(*case.reasons, CORRECTED))
+        tell("correction", case, projection.project(more, supersedes=jti))
+    return [*made, made[len(cases) - 1]._replace(kind="the same again")]
 
 
 def frauds(seed: int) -> Iterator[OrderPlaced]:
@@ -92,17 +98,16 @@ def frauds(seed: int) -> Iterator[OrderPlaced]:
             yield each.event
 
 
-def disclosable(order: OrderPlaced, number: int) -> Disclosable:
-    """An order as if it had been blocked, for reasons that change from one to the next."""
-    reasons = REASONS[: 1 + number % len(REASONS)]
-    return Disclosable(order=order, decision_id=f"sandbox/0/{number}", outcome="block", reasons=reasons)
-
-
-def taken_back(key: bytes, supersedes: str, status: Status) -> bytes:
-    """A message that takes another back; it says no more."""
-    jti = named(key, framed("taken back", status, supersedes))
-    return msgspec.json.encode({"jti": jti, "supersedes": supersedes, "status": status})
-
-
-def event_uri(contract: Contract) -> str:
-    return f"https://schemas.amana.example/event/{contract.partner}/v{contract.version}"
+def disclosable(contract: Contract, order: OrderPlaced, number: int) -> Disclosable:
+    """An order in the example's case: what agencies, carriers and authorities say of it is made up as well."""
+    like = example(contract)
+    decision_id = f"orders:0:{number}"
+    return msgspec.structs.replace(
+        like,
+        order=order,
+        decision_id=decision_id,
+        reasons=REASONS[: 1 + number % len(REASONS)],
+        verification=like.verification
+        and msgspec.structs.replace(like.verification, verification_ref=f"ver-{number}", verified_at=order.occurred_at),
+        request=like.request and msgspec.structs.replace(like.request, decision_id=decision_id),
+    )

@@ -3,21 +3,29 @@
 Every message names the file, the column and what was expected; none holds a value of the table.
 """
 
-import csv
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import yaml
 from numpy.typing import NDArray
-from pyarrow import parquet
 
 from features.rates import RATES
+from streams.cells import (
+    CsvForm,
+    TimeUnit,
+    csv_form,
+    known,
+    numbers_of,
+    origin_ms,
+    read_table,
+    texts_of,
+    time_notes,
+    times_of,
+)
 from streams.errors import BadTable
 
 ENTITIES: Mapping[str, str] = {  # event field: the kind of entity that it names
@@ -31,14 +39,12 @@ TEXTS = (
 NUMBERS = ("quantity", "lines", "max_unit", "is_gift")
 FIELDS = ("occurred_at", "order_id", "amount", "amount_minor", *ENTITIES, *TEXTS, *NUMBERS)
 
-TimeUnit = Literal["ns", "us", "ms", "s", "min", "h", "d"]
-_UNITS_MS: Mapping[str, float] = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 3.6e6, "d": 8.64e7}
-_YEAR_2100_S = 4_102_444_800
 _YES = frozenset(
     {"1", "1.0", "true", "t", "yes", "y", "fraud", "fraudulent", "chargeback", "confirmed", "نعم", "احتيال", "احتيالي"}
 )
-_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_370_764_800_000  # the years 1 to 9998, which can be written down
+_COUNTRIES = frozenset({"billing_country", "shipping_country", "issuer_country"})
 _WEEK_MS = 604_800_000
+_MANY, _ID_SHARE = 100, 0.8  # a category of so many words that nearly every row has its own is an id
 
 
 Form = TypeVar("Form")
@@ -52,6 +58,25 @@ _Texts.yaml_implicit_resolvers = {
     first: [(tag, form) for tag, form in forms if tag.endswith((":null", ":merge"))]
     for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+def _once(loader: _Texts, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    """A mapping whose keys are all others: YAML's own takes the last of two and says nothing."""
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+        seen.add(key.value if isinstance(key.value, str) else "")
+    return yaml.SafeLoader.construct_mapping(loader, node, deep)
+
+
+def _mapping(loader: _Texts, node: yaml.MappingNode) -> Iterator[dict[Any, Any]]:
+    found: dict[Any, Any] = {}
+    yield found
+    found.update(_once(loader, node))
+
+
+_Texts.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 class LabelColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,7 +96,8 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `columns`: event field -> column, or for a text several, as of an address. `values`: event field -> what it is in
     every order. `numbers` and `categories`: columns that are no event field, passed on as they are. `time_unit` is for
-    times that are numbers, counted from `time_origin`.
+    times that are numbers, counted from `time_origin`; `time_format` for texts that are not ISO 8601, as strftime has
+    it. `separator` and `decimal` are a CSV file's: without the first, the one of `,;|` and tab that its header tells.
     """
 
     columns: dict[str, str | tuple[str, ...]]
@@ -81,9 +107,17 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     categories: tuple[str, ...] = ()
     time_unit: TimeUnit | None = None
     time_origin: str = "1970-01-01"
+    time_format: str | None = None
+    separator: str | None = None
+    decimal: Literal[".", ","] = "."
 
     def __post_init__(self) -> None:
         origin_ms(self.time_origin)
+        _ = self.form
+
+    @property
+    def form(self) -> CsvForm:
+        return csv_form(self.separator, self.decimal)
 
     def one(self, field: str) -> str | None:
         """The column of a field that has one at most."""
@@ -132,14 +166,6 @@ def read_mapping(path: Path, form: type[Form]) -> Form:
         raise BadTable(f"{path}: {error}") from None
 
 
-def origin_ms(text: str) -> float:
-    """Of a mapping's `time_origin`, UTC where it says no zone. Raises ValueError for what is no date."""
-    try:
-        return float(pd.Timestamp(text, tz="UTC").timestamp()) * 1000
-    except (ValueError, TypeError, OverflowError):
-        raise ValueError("time_origin: expected a date, as 1899-12-30") from None
-
-
 def read_layout(path: Path) -> Layout:
     """Raises BadTable for what is no mapping."""
     layout = read_mapping(path, Layout)
@@ -148,7 +174,7 @@ def read_layout(path: Path) -> Layout:
         raise BadTable(f"{path}: no event field is called {', '.join(unknown)}; there are {', '.join(sorted(FIELDS))}")
     several = [
         field
-        for field in ("occurred_at", "order_id", "amount", "amount_minor", *NUMBERS)
+        for field in ("order_id", "amount", "amount_minor", *NUMBERS)
         if isinstance(layout.columns.get(field, ""), tuple)
     ]
     if several:
@@ -172,28 +198,6 @@ def _check_values(path: Path, layout: Layout) -> None:
             raise BadTable(f"{path}: values: expected a number for {name}") from None
 
 
-def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
-    """The columns of a CSV or Parquet file. Raises BadTable if it is none of these, or lacks one."""
-    wanted = list(dict.fromkeys(columns))
-    try:
-        if path.suffix.lower() in {".parquet", ".pq"}:
-            _check_columns(path, wanted, parquet.read_schema(path).names)
-            return parquet.read_table(path, columns=wanted).to_pandas()
-        with path.open(encoding="utf-8-sig", newline="") as opened:
-            header = next(csv.reader(opened), [])
-        if not set(header) & set(wanted):  # then it is perhaps no header but a row, whose values are nobody's business
-            raise BadTable(
-                f"{path}: expected columns with commas between them, and their names in the first line; it has none of "
-                f"{', '.join(wanted)}"
-            )
-        _check_columns(path, wanted, header)
-        with warnings.catch_warnings():  # a comma at the end of each line is no column, and moves none
-            warnings.simplefilter("ignore", pd.errors.ParserWarning)
-            return pd.read_csv(path, usecols=wanted, low_memory=False, encoding="utf-8-sig", index_col=False)[wanted]
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
-        raise BadTable(f"{path}: expected a CSV or Parquet table: {type(error).__name__}") from None
-
-
 def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None) -> Orders:
     """The orders with their labels, by time; labels without a time of their own are known `delay_ms` after the order.
 
@@ -203,17 +207,19 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None
     """
     if layout.labels.order_id is None and not labels.samefile(orders):
         raise BadTable(f"{labels}: expected labels.order_id in the mapping, since labels are in a file of their own")
-    table = read_table(orders, [*layout.all_columns(), *layout.numbers, *layout.categories])
+    table = read_table(orders, [*layout.all_columns(), *layout.numbers, *layout.categories], layout.form)
     if table.empty:
         raise BadTable(f"{orders}: expected orders, found no row")
-    given_times = table[layout.one("occurred_at") or ""]
-    occurred_at_ms = times_of(orders, layout.one("occurred_at") or "", table, layout)
+    moment, table = _moments(layout, table)
+    given_times = table[moment]
+    occurred_at_ms = times_of(orders, moment, table, layout)
     if delay_ms is None:
         delay_ms = min(_WEEK_MS, (int(occurred_at_ms.max()) - int(occurred_at_ms.min())) // 10)
     order_id = _order_ids(orders, layout, table)
     label, known_ms, notes = _labels(labels, layout, order_id, occurred_at_ms, delay_ms)
     by_time = np.argsort(occurred_at_ms, kind="stable")
     table = table.iloc[by_time]
+    categories, ids = _categories(layout, table)
     fields = _fields(orders, layout, table)
     amount = numbers_of(orders, layout.one("amount") or layout.one("amount_minor") or "", table)
     currency = fields.pop("currency", [None] * len(table))
@@ -227,10 +233,36 @@ def read_orders(orders: Path, labels: Path, layout: Layout, delay_ms: int | None
         labelled_at_ms=known_ms[by_time],
         fields=fields,
         numbers={name: numbers_of(orders, name, table) for name in layout.numbers},
-        categories={name: pd.factorize(texts_of(table[name]))[0].astype(np.int64) for name in layout.categories},
+        categories=categories,
         delay_ms=delay_ms,
-        notes=(*notes, *_money_notes(amount, currency), *time_notes(given_times, layout)),
+        notes=(*notes, *_money_notes(amount, currency), *time_notes(given_times, layout), *ids),
     )
+
+
+def _moments(layout: Layout, table: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """The column of the times, and the table with it: of a date and a time, say, one text."""
+    column = layout.columns["occurred_at"]
+    if isinstance(column, str):
+        return column, table
+    name = " ".join(column)
+    return name, table.assign(**{name: _joined([texts_of(table[one]) for one in column])})
+
+
+def _categories(layout: Layout, table: pd.DataFrame) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
+    """A number for each word, -1 for none; and what is said of columns that are ids, of which nothing can be learned.
+
+    Their share of fraud would be what the row itself brought, in all that is seen twice by chance.
+    """
+    found, ids = {}, []
+    for name in layout.categories:
+        codes, words = pd.factorize(texts_of(table[name]))
+        there = int((codes >= 0).sum())
+        if there >= _MANY and len(words) > _ID_SHARE * there:
+            ids.append(name)
+        else:
+            found[name] = codes.astype(np.int64)
+    said = f"categories: {', '.join(ids)} left out: nearly another word in every row, an id and no category"
+    return found, (said,) if ids else ()
 
 
 def _money_notes(amount: NDArray[np.float64], currency: Sequence[str | None]) -> Iterator[str]:
@@ -245,56 +277,6 @@ def _money_notes(amount: NDArray[np.float64], currency: Sequence[str | None]) ->
 def code_of(currency: str | None) -> str:
     """ISO 4217's code, as far as the table tells: US dollars where it says nothing."""
     return str(currency or "USD").strip().upper()
-
-
-def time_notes(given: pd.Series, layout: Layout) -> Iterator[str]:
-    """How times were read that are numbers without a unit: days since 1900 pass for seconds of one day in 1970."""
-    if layout.time_unit is None and _is_number(given):
-        yield f"times are numbers without a time_unit: read as {_unit(given, layout)} since {layout.time_origin}"
-
-
-def _check_columns(path: Path, wanted: list[str], there: list[str]) -> None:
-    if missing := [column for column in wanted if column not in there]:
-        raise BadTable(f"{path}: no column {', '.join(missing)}; there are {', '.join(there)}")
-    if twice := sorted({column for column in wanted if there.count(column) > 1}):
-        raise BadTable(f"{path}: the column {', '.join(twice)} is there twice")
-
-
-def times_of(path: Path, column: str, table: pd.DataFrame, layout: Layout) -> NDArray[np.int64]:
-    """Milliseconds since 1970."""
-    given = table[column]
-    if _is_number(given):
-        numbers = given.to_numpy(dtype=np.float64, na_value=np.nan)
-        found = numbers * _UNITS_MS[_unit(given, layout)] + origin_ms(layout.time_origin)
-    else:
-        moments = pd.to_datetime(given, utc=True, errors="coerce", format=None if _is_time(given) else "ISO8601")
-        found = np.where(moments.isna(), np.nan, moments.astype("datetime64[us, UTC]").astype("int64") / 1e3)
-    wrong = np.flatnonzero(~((found >= _FIRST_MS) & (found < _LAST_MS)))
-    if len(wrong):
-        raise BadTable(
-            f"{path}: column {column}: expected a time (ISO 8601, UTC, or a number) in every row; {len(wrong):,} of "
-            f"{len(found):,} have none, the first in row {wrong[0] + 1:,}"
-        )
-    return np.asarray(np.floor(found), dtype=np.int64)
-
-
-def _is_number(given: pd.Series) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(given) and not pd.api.types.is_bool_dtype(given))
-
-
-def _unit(given: pd.Series, layout: Layout) -> TimeUnit:
-    """Of times that are numbers: what the mapping says, else the largest unit in which all are before 2100."""
-    if layout.time_unit is not None:
-        return layout.time_unit
-    numbers = given.to_numpy(dtype=np.float64, na_value=np.nan)
-    largest = np.nanmax(numbers) if np.isfinite(numbers).any() else 0.0
-    if largest < _YEAR_2100_S:
-        return "s"
-    return "ms" if largest < _YEAR_2100_S * 1e3 else "us" if largest < _YEAR_2100_S * 1e6 else "ns"
-
-
-def _is_time(given: pd.Series) -> bool:
-    return bool(pd.api.types.is_datetime64_any_dtype(given))
 
 
 def _order_ids(path: Path, layout: Layout, table: pd.DataFrame) -> list[str]:
@@ -315,7 +297,7 @@ def _labels(
     """Of each order its label, when it became known, and what is to be said of the labels as a whole."""
     columns = layout.labels
     wanted = [name for name in (columns.label, columns.order_id, columns.labelled_at) if name is not None]
-    table = read_table(path, wanted)
+    table = read_table(path, wanted, layout.form)
     said = _said(path, columns, table)
     if columns.order_id is None:
         row = np.arange(len(table))
@@ -342,7 +324,7 @@ def _labels(
 
 
 def _said(path: Path, columns: LabelColumns, table: pd.DataFrame) -> NDArray[np.int64]:
-    given = table[columns.label]
+    given = known(table[columns.label])
     if given.isna().all():
         raise BadTable(f"{path}: column {columns.label}: expected labels, found none")
     fraud = {text.strip().lower() for text in columns.fraud} or _YES
@@ -363,7 +345,8 @@ def _fields(path: Path, layout: Layout, table: pd.DataFrame) -> dict[str, list[A
         if name in NUMBERS:
             fields[name] = numbers_of(path, layout.one(name) or "", table).tolist()
         elif name in ENTITIES or name in TEXTS:
-            text = _joined([texts_of(table[one]) for one in ([column] if isinstance(column, str) else column)])
+            parts = [texts_of(table[one]) for one in ([column] if isinstance(column, str) else column)]
+            text = _joined(parts if name in _COUNTRIES else [known(part) for part in parts])
             fields[name] = text.astype(object).where(text.notna(), None).tolist()
     return fields
 
@@ -374,19 +357,3 @@ def _joined(texts: Sequence[pd.Series]) -> pd.Series:
     for part in texts[1:]:
         whole = whole + " " + part
     return whole
-
-
-def numbers_of(path: Path, column: str, table: pd.DataFrame) -> NDArray[np.float64]:
-    given = table[column]
-    found = pd.to_numeric(given, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    wrong = int((np.isnan(found) & given.notna().to_numpy()).sum())
-    if wrong:
-        raise BadTable(f"{path}: column {column}: expected numbers, {wrong:,} of {len(found):,} are none")
-    return np.where(np.isfinite(found), found, np.nan)
-
-
-def texts_of(given: pd.Series) -> pd.Series:
-    """As text; whole numbers without the point that a missing neighbour gives them."""
-    if pd.api.types.is_float_dtype(given) and given.dropna().mod(1).eq(0).all():
-        given = given.astype("Int64")
-    return given.astype("string")

@@ -4,24 +4,26 @@ Every message names the file, the column and what was expected; none holds a val
 """
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streams.errors import BadTable
-from streams.tables import (
-    LabelColumns,
-    Layout,
+from streams.cells import (
+    CsvForm,
     TimeUnit,
+    csv_form,
+    known,
     numbers_of,
     origin_ms,
-    read_mapping,
     read_table,
     texts_of,
     times_of,
 )
+from streams.errors import BadTable
+from streams.tables import LabelColumns, Layout, read_mapping
 
 FIELDS = (
     "occurred_at", "session_id", "ip", "user_agent", "path", "request", "status", "method", "referrer", "duration_ms",
@@ -58,9 +60,17 @@ class VisitLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     numbers: tuple[str, ...] = ()
     time_unit: TimeUnit | None = None
     time_origin: str = "1970-01-01"
+    time_format: str | None = None
+    separator: str | None = None
+    decimal: Literal[".", ","] = "."
 
     def __post_init__(self) -> None:
         origin_ms(self.time_origin)
+        _ = self.form
+
+    @property
+    def form(self) -> CsvForm:
+        return csv_form(self.separator, self.decimal)
 
 
 class Visits(msgspec.Struct, frozen=True):
@@ -104,7 +114,7 @@ def read_visits(visits: Path, labels: Path, layout: VisitLayout, delay_ms: int |
             f"{labels}: expected labels.session_id or labels.ip in the mapping: labels are in their own file"
         )
     more = [] if own_file else [c for c in (layout.labels.label,) if c is not None]
-    table = read_table(visits, [*layout.columns.values(), *layout.numbers, *more])
+    table = read_table(visits, [*layout.columns.values(), *layout.numbers, *more], layout.form)
     if table.empty:
         raise BadTable(f"{visits}: expected page views, found no row")
     views = _views(visits, layout, table)
@@ -117,7 +127,7 @@ def read_visits(visits: Path, labels: Path, layout: VisitLayout, delay_ms: int |
     if delay_ms is None:
         delay_ms = min(_WEEK_MS, (int(at_ms.max()) - int(views["at_ms"].iloc[0])) // 10)
     if own_file:
-        label, notes = _looked_up(labels, layout.labels, views, len(at_ms))
+        label, notes = _looked_up(labels, layout, views, len(at_ms))
     else:
         label, notes = views.groupby("session")["said"].max().to_numpy(), ()
     if absent := int((label < 0).sum()):
@@ -137,9 +147,14 @@ def read_visits(visits: Path, labels: Path, layout: VisitLayout, delay_ms: int |
 def _views(path: Path, layout: VisitLayout, table: pd.DataFrame) -> pd.DataFrame:
     columns = layout.columns
     moments = columns["occurred_at"]
-    table = table.assign(**{moments: _as_iso(table[moments])})
+    if layout.time_format is None:
+        table = table.assign(**{moments: _as_iso(table[moments])})
     timed = Layout(
-        {"occurred_at": moments}, LabelColumns(""), time_unit=layout.time_unit, time_origin=layout.time_origin
+        {"occurred_at": moments},
+        LabelColumns(""),
+        time_unit=layout.time_unit,
+        time_origin=layout.time_origin,
+        time_format=layout.time_format,
     )
     views = pd.DataFrame({"at_ms": times_of(path, moments, table, timed)})
     for field in _TEXTS:
@@ -191,7 +206,7 @@ def _sessions(views: pd.DataFrame) -> NDArray[np.int64]:
 
 def _said(path: Path, labels: VisitLabels, table: pd.DataFrame) -> NDArray[np.int64]:
     """1, 0, or -1 where nothing is said."""
-    given = table[labels.label]
+    given = known(table[labels.label])
     if given.isna().all():
         raise BadTable(f"{path}: column {labels.label}: expected labels, found none")
     scripted = {text.strip().lower() for text in labels.fraud or SCRIPTED}
@@ -199,14 +214,15 @@ def _said(path: Path, labels: VisitLabels, table: pd.DataFrame) -> NDArray[np.in
 
 
 def _looked_up(
-    path: Path, labels: VisitLabels, views: pd.DataFrame, sessions: int
+    path: Path, layout: VisitLayout, views: pd.DataFrame, sessions: int
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Labels by session or by ip, in a file of their own."""
+    labels = layout.labels
     field, column = ("session_id", labels.session_id) if labels.session_id is not None else ("ip", labels.ip)
     assert column is not None
     if field not in views:
         raise BadTable(f"{path}: labels are by {field}: expected a column for {field} among the visits'")
-    table = read_table(path, [labels.label, column])
+    table = read_table(path, [labels.label, column], layout.form)
     said = pd.Series(_said(path, labels, table)).groupby(texts_of(table[column]).to_numpy(object)).max()
     found = views[field].map(said)
     label = found.groupby(views["session"]).max().reindex(range(sessions)).fillna(-1).to_numpy(np.int64)

@@ -18,7 +18,7 @@ from features.store import connect
 from models.backtest import Examples, Protocol, Tested, backtest, default_protocol
 from models.learner import Plan
 from models.page import Page
-from streams.backtest import Bar, Judged, Summary, found, write
+from streams.backtest import Bar, Judged, Summary, found, single, write
 from streams.visits import VisitLayout, Visits, read_visits
 from streams.visits_facts import AUTOMATION, log_numbers, vectors_of
 
@@ -88,7 +88,7 @@ async def examples_of(visits: Visits, bar: Bar) -> Examples:
         async with connect(url, timeout_s=PATIENCE_S) as client:
             names, matrix = await vectors_of(client, visits, bar("visits to vectors", len(visits)))
     more = log_numbers(visits)
-    beside = np.stack(list(more.values()), axis=1).astype(np.float32)
+    beside = single(np.stack(list(more.values()), axis=1))
     return Examples(
         names=(*names, *more),
         matrix=np.concatenate([matrix, beside], axis=1),

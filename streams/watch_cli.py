@@ -6,14 +6,18 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from events import topics
+from models.cli import models_key_option
 from streams.whatif_cli import AHEAD_MS, DAY_MS, ms_of, range_of, traffic_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.watch import Drift
     from streams.replay import Scope
     from streams.watching import Report
 
@@ -22,6 +26,14 @@ _OUT = click.Path(dir_okay=False, path_type=Path)
 
 @click.command("watch")
 @traffic_options
+@click.option(
+    "--models",
+    envvar="AMANA_MODELS",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="var/models",
+    help="The folder of model versions: what they were trained on is compared too, where it is there.",
+)
+@models_key_option
 @click.option(
     "--reference-days",
     type=click.FloatRange(min=0, min_open=True),
@@ -41,6 +53,8 @@ def watch(
     since: datetime | None,
     until: datetime | None,
     labels_at: datetime | None,
+    models: Path,
+    public: Path | None,
     reference_days: float,
     most: int,
     as_json: bool,
@@ -67,7 +81,7 @@ def watch(
     from_ms, until_ms = range_of(since, until, facts, decisions)
     Scope(from_ms, until_ms)  # refuses an empty range
     scope = Scope(round(from_ms - reference_days * DAY_MS), until_ms)
-    report = asyncio.run(_run(scope, from_ms, brokers, facts, decisions, ms_of(labels_at, 2**62)))
+    report = asyncio.run(_run(scope, from_ms, brokers, facts, decisions, ms_of(labels_at, 2**62), models, public))
     if metrics_file is not None:
         write_metrics(report, metrics_file, time.time())
     if html is not None:
@@ -88,6 +102,8 @@ async def _run(
     facts: tuple[Path, ...],
     decisions: tuple[Path, ...],
     labels_at_ms: int,
+    models: Path,
+    public: Path | None,
 ) -> "Report":
     from features.definitions import DEFINITIONS
     from streams import reading
@@ -101,7 +117,18 @@ async def _run(
         with on_disk(DEFINITIONS, labels_at_ms) as traffic:
             with reading.bars() as bar:
                 await gather(log, made, scope, DEFINITIONS, traffic, bar)
-            return watched(traffic, scope, from_ms, DEFINITIONS)
+            return watched(traffic, scope, from_ms, DEFINITIONS, lambda version: _trained_on(models, version, public))
+
+
+def _trained_on(models: Path, version: str, public: Path | None) -> Any:
+    """None where the folder has no such version; what is there and is not as it was signed is refused."""
+    from models import artifact
+    from models.errors import NoModel
+
+    try:
+        return artifact.trained_on(models, version, public)
+    except NoModel:
+        return None
 
 
 def _show(report: "Report", most: int) -> None:
@@ -140,12 +167,21 @@ def _show(report: "Report", most: int) -> None:
             _rate(day.precision),
         )  # fmt: skip
     console.print(days)
-    moved = sum(each.level in {"moved", "another"} for each in report.features)
-    title = f"Features: {moved:,} of {len(report.features):,} have moved"
-    features = Table("feature", "PSI", title=title, title_justify="left")
-    for drift in report.features[:most]:
-        features.add_row(drift.feature, _psi(drift.psi, drift.level))
-    console.print(features)
+    console.print(_drifts("Features", report.features, most))
+    if report.trained is not None:
+        trained = report.trained
+        title = f"Against the training of {trained.model} (score: {_psi(trained.score.psi, trained.score.level)})"
+        console.print(_drifts(title, trained.features, most))
+
+
+def _drifts(title: str, drifts: "Sequence[Drift]", most: int) -> Any:
+    from rich.table import Table
+
+    moved = sum(each.level in {"moved", "another"} for each in drifts)
+    table = Table("feature", "PSI", title=f"{title}: {moved:,} of {len(drifts):,} have moved", title_justify="left")
+    for drift in drifts[:most]:
+        table.add_row(drift.feature, _psi(drift.psi, drift.level))
+    return table
 
 
 def _rate(share: float | None) -> str:

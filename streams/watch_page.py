@@ -6,10 +6,11 @@ from itertools import groupby
 
 from models.page import STYLE, heading
 from models.watch import Cohort, Drift, Level, Segment
-from streams.watching import Report
+from streams.watching import Report, Trained
 from streams.whatif_shown import moment
 
-_FEATURES = 20  # shown at most
+_FEATURES, _AT_LEAST = 20, 5  # shown at most, and whatever their index
+_NOTHING = 0.0005  # an index that would be written as nothing
 _WIDTH, _HEIGHT, _LEFT, _BARS = 900, 190, 44, 168  # of the days' plot, in its own units
 _FULL = 0.5  # the index at which a bar is full
 _KINDS = {
@@ -47,6 +48,7 @@ def page(report: Report) -> str:
 {_days(report.cohorts)}
 {heading("How far the features have moved (population stability index)", "مدى تغيّر الخصائص (مؤشر استقرار التوزيع)")}
 {_features(report.features)}
+{_trained(report.trained)}
 </body></html>
 """
 
@@ -119,7 +121,8 @@ def _features(features: Sequence[Drift]) -> str:
     rows = "".join(
         f"<tr><td>{escape(each.feature)}</td>{_psi(each.psi, each.level)}<td class=w>"
         f'<div class="b {each.level}" style="width:{100 * min(1.0, (each.psi or 0.0) / _FULL):.1f}%"></div></td></tr>'
-        for each in features[:_FEATURES]
+        for at, each in enumerate(features[:_FEATURES])
+        if at < _AT_LEAST or each.psi is None or each.psi >= _NOTHING
     )
     moved = sum(each.level in {"moved", "another"} for each in features)
     return (
@@ -127,6 +130,16 @@ def _features(features: Sequence[Drift]) -> str:
         f"<span lang=ar dir=rtl>تغيّر {moved:,} من {len(features):,}</span></p>"
         f"<table><tr><th>feature</th><th class=n>index</th><th></th></tr>{rows}</table>"
     )
+
+
+def _trained(trained: Trained | None) -> str:
+    if trained is None:
+        return ""
+    english = f"The window against what {escape(trained.model)} was trained on"
+    arabic = f"الفترة مقارنة ببيانات تدريب <bdi>{escape(trained.model)}</bdi>"
+    score = _psi(trained.score.psi, trained.score.level)
+    head = f"<table><tr><td>score <bdi lang=ar>الدرجات</bdi></td>{score}</tr></table>"
+    return heading(english, arabic) + head + _features(trained.features)
 
 
 def _rate(share: float | None) -> str:

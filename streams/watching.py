@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,8 +12,9 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from events.facts import OrderFact
 from features.formulas import Floats
 from models.policy import ORDERED
+from models.populations import Populations
 from models.screening import Definitions
-from models.watch import Cohort, Drift, Seen, Segment, cohorts, drifts, segments
+from models.watch import Cohort, Drift, Seen, Segment, against, cohorts, drifts, segments
 from streams.errors import NothingToReplay
 from streams.replay import Scope
 from streams.traffic import Counts, Judged, Traffic
@@ -37,6 +38,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     segments: list[Segment]
     cohorts: list[Cohort]
     features: list[Drift]
+    trained: "Trained | None" = None
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """The window against what its model was trained on: the scores against its own of the latest of these."""
+
+    model: str
+    score: Drift
+    features: list[Drift]
+
+
+Populated = Callable[[str], Populations | None]  # of a model's version, where it is at hand
 
 
 class _Side(msgspec.Struct):
@@ -47,7 +60,13 @@ class _Side(msgspec.Struct):
     rows: list[Floats] = []
 
 
-def watched(traffic: Traffic, scope: Scope, from_ms: int, definitions: Definitions) -> Report:
+def watched(
+    traffic: Traffic,
+    scope: Scope,
+    from_ms: int,
+    definitions: Definitions,
+    populated: Populated = lambda _: None,
+) -> Report:
     """The window is [from_ms, scope.until_ms), the reference what the scope has before it.
 
     Memory: some 300 bytes an order, and SAMPLE vectors a side, chosen by a hash of the decision's id: the same orders
@@ -73,6 +92,7 @@ def watched(traffic: Traffic, scope: Scope, from_ms: int, definitions: Definitio
     model = _most(window.models)
     seen = _seen(orders, traffic, model)
     width = len(definitions.names)
+    now = _stacked(window.rows, width)
     return Report(
         from_ms=from_ms,
         until_ms=scope.until_ms,
@@ -85,8 +105,19 @@ def watched(traffic: Traffic, scope: Scope, from_ms: int, definitions: Definitio
         refused=refused,
         segments=segments(seen, from_ms),
         cohorts=cohorts(seen),
-        features=drifts(_stacked(reference.rows, width), _stacked(window.rows, width), definitions.names),
+        features=drifts(_stacked(reference.rows, width), now, definitions.names),
+        trained=_trained(model, populated, now, seen.score[seen.at_ms >= from_ms], definitions),
     )
+
+
+def _trained(
+    model: str | None, populated: Populated, window: Floats, scores: Floats, definitions: Definitions
+) -> Trained | None:
+    kept = None if model is None else populated(model)
+    if model is None or kept is None:
+        return None
+    score, features = against(kept, window, scores, definitions.names)
+    return Trained(model=model, score=score, features=features)
 
 
 def write_metrics(report: Report, path: Path, now_s: float) -> None:
@@ -111,9 +142,23 @@ def write_metrics(report: Report, path: Path, now_s: float) -> None:
     for drift in report.features:
         if drift.psi is not None:
             psi.labels(drift.feature).set(drift.psi)
+    if report.trained is not None:
+        _write_trained(report.trained, registry)
     Gauge("amana_watch_last_run_timestamp_seconds", "When the last watch ended", registry=registry).set(now_s)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_to_textfile(str(path), registry)
+
+
+def _write_trained(trained: Trained, registry: CollectorRegistry) -> None:
+    psi = Gauge(
+        "amana_watch_training_psi",
+        "As feature_psi, against what the model was trained on",
+        ["feature"],
+        registry=registry,
+    )
+    for drift in (trained.score, *trained.features):
+        if drift.psi is not None:
+            psi.labels(drift.feature).set(drift.psi)
 
 
 def _share(orders: int) -> float:

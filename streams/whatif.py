@@ -10,12 +10,14 @@ from typing import NamedTuple, cast
 import msgspec
 import numpy as np
 
+from events.facts import OrderFact
 from events.types import OrderPlaced
 from features.formulas import Floats
 from models import artifact, screening
 from models.decisions import Decision
 from models.errors import ForeignVectors
 from models.policy import Costs, Policy, amounts_of, within_capacity
+from models.rollout import drawn
 from models.rules import Ruleset, default, loaded
 from models.scoring import HistScorer
 from models.screening import Definitions
@@ -33,10 +35,14 @@ _DAY_MS = 86_400_000
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be otherwise. What is None stays as it was for each order: its model, its rules."""
+    """What is to be otherwise. What is None stays as it was for each order: its model, its rules.
+
+    `model` decides `share` of the orders, those that would fall to a challenger of that name (models/rollout.py).
+    """
 
     ruleset: Ruleset | None = None
     model: str | None = None
+    share: float = 1.0
     costs: Costs | None = None
     reviews_per_day: float | None = None
     review_at: float | None = None
@@ -93,10 +99,17 @@ class Sides:
         if asked.model is not None:
             self.scorer(asked.model)
 
-    def key(self, decision: Decision) -> tuple[str | None, str | None]:
+    def key(self, each: Judged) -> tuple[str | None, str | None]:
         """The model and the rules that conclude on an order now."""
-        asked = self._asked
-        return asked.model or decision.model, asked.ruleset.hash if asked.ruleset else decision.rules
+        asked, decision = self._asked, each.decision
+        model = asked.model if asked.model is not None and self._falls(each) else decision.model
+        return model, asked.ruleset.hash if asked.ruleset else decision.rules
+
+    def _falls(self, each: Judged) -> bool:
+        """Whether an order is the asked model's."""
+        if self._asked.share >= 1.0 or not isinstance(each.fact, OrderFact):
+            return self._asked.share > 0.0
+        return bool(drawn([each.fact], str(self._asked.model), self._asked.share)[0])
 
     def scorer(self, version: str | None) -> HistScorer | None:
         """Raises NoModel, ArtifactRefused, ForeignVectors."""
@@ -131,13 +144,18 @@ class Sides:
         return self.policies[version]
 
     def settle_prices(self, traffic: Traffic) -> None:
-        """The price of a review at which there is time for so many a day, on this very traffic."""
+        """The price of a review at which there is time for so many a day, on this very traffic; of several models that
+        decide each has the time for its share of the orders.
+        """
         per_day = self._asked.reviews_per_day
         if per_day is None:
             return
-        for version, (scores, amounts_usd, days) in _scored(self, traffic).items():
+        scored = _scored(self, traffic)
+        orders = sum(len(scores) for scores, _, _ in scored.values())
+        days = max((of for _, _, of in scored.values()), default=1.0)
+        for version, (scores, amounts_usd, _) in scored.items():
             own = self.policy(version)
-            learned = within_capacity(scores, amounts_usd, own.costs, per_day * days)
+            learned = within_capacity(scores, amounts_usd, own.costs, per_day * days * len(scores) / orders)
             self.policies[version] = msgspec.structs.replace(
                 own, price_cents=learned.price_cents, typical_usd=learned.typical_usd
             )
@@ -185,7 +203,7 @@ def rules_of_then(names: Sequence[str], files: Sequence[Path]) -> dict[str, Rule
 def _parts(sides: Sides, traffic: Traffic) -> Iterator[tuple[list[Judged], Floats, tuple[str | None, str | None]]]:
     """Chunks of which one model and one set of rules conclude on all."""
     for chunk in traffic.chunks():
-        keys = [sides.key(each.decision) for each in chunk]
+        keys = [sides.key(each) for each in chunk]
         for key in dict.fromkeys(keys):
             part = [each for each, of in zip(chunk, keys, strict=True) if of == key]
             yield part, traffic.matrix(part), key

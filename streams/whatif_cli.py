@@ -45,6 +45,13 @@ def traffic_options(command: Command) -> Command:
 @click.command("whatif")
 @click.option("--rules", type=_FILE, help="Judge by this rules file.")
 @click.option("--model", metavar="VERSION", help="Score by this model version.")
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Of orders, by a hash of their customer, that --model decides, as a challenger would; the others stay.",
+)
 @click.option("--costs", type=_FILE, help="Decide by this cost table, in YAML: docs/policy.md.")
 @click.option("--reviews-per-day", type=click.FloatRange(0), help="Orders that analysts have time for.")
 @click.option("--review-at", type=click.FloatRange(0, 1), help="Review scores from here on.")
@@ -69,6 +76,7 @@ def whatif_command(
     public: Path | None,
     rules: Path | None,
     model: str | None,
+    share: float,
     costs: Path | None,
     reviews_per_day: float | None,
     review_at: float | None,
@@ -96,6 +104,7 @@ def whatif_command(
     Examples:
       amana whatif --rules my-rules.yaml --from 2026-03-01 --until 2026-03-02
       amana whatif --model 20260301-0f1e2d3c4b --reviews-per-day 40 --html var/whatif.html
+      amana whatif --model 20260401-5a69788796 --share 0.1
       amana whatif --rules my-rules.yaml --facts var/mine/facts.jsonl --decisions var/mine/decisions.jsonl \\
         --from 2026-01-01 --until 2026-02-01
     """
@@ -109,10 +118,13 @@ def whatif_command(
 
     if all(each is None for each in (rules, model, costs, reviews_per_day, review_at, block_at)):
         raise click.UsageError("expected --rules or --model, or what the policy is to be: --costs, --reviews-per-day")
+    if model is None and share < 1.0:
+        raise click.UsageError("--share: expected the --model that decides it")
     scope = Scope(*range_of(since, until, facts, decisions))
     asked = Asked(
         ruleset=None if rules is None else loaded(rules, DEFINITIONS.names),
         model=model,
+        share=share,
         costs=None if costs is None else costs_from(costs.read_bytes(), str(costs)),
         reviews_per_day=reviews_per_day,
         review_at=review_at,

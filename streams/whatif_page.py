@@ -92,10 +92,20 @@ def _partners(report: Report) -> str:
     return _table("partner", names, rows)
 
 
+_HEADS = {
+    "orders": "الطلبات", "then": "سابقًا", "now": "الآن", "difference": "الفرق", "more": "زيادة", "fewer": "نقص",
+    "otherwise": "بمضمون آخر", "partner": "الشريك",
+}  # fmt: skip
+
+
+def _head(name: str) -> str:
+    return f"{name}<br><bdi lang=ar>{_HEADS[name]}</bdi>" if name in _HEADS else name
+
+
 def _table(first: str, names: Sequence[str], rows: str, arabic: str | None = None) -> str:
-    head = "".join(f"<th class=n>{name}</th>" for name in names)
+    head = "".join(f"<th class=n>{_head(name)}</th>" for name in names)
     last = "" if arabic is None else f"<th lang=ar dir=rtl>{arabic}</th>"
-    return f"<table><tr><th>{first}</th>{head}{last}</tr>{rows}</table>"
+    return f"<table><tr><th>{_head(first)}</th>{head}{last}</tr>{rows}</table>"
 
 
 def _row(name: str, figures: Sequence[str], arabic: str | None = None) -> str:

@@ -33,6 +33,15 @@ def test_a_command_says_what_it_does(context: click.Context) -> None:
     assert context.command.help
 
 
+@pytest.mark.parametrize("context", COMMANDS, ids=lambda context: context.command_path.replace(" ", "-"))
+def test_no_option_begins_as_one_that_faust_takes_from_the_command_line_when_it_is_imported(
+    context: click.Context,
+) -> None:
+    # faust/__init__.py looks through sys.argv itself: `--loopback` made it import an event loop named by what followed.
+    options = [name for parameter in context.command.params for name in parameter.opts]
+    assert [name for name in options if name.startswith(("--loop", "--datadir")) or name == "-L"] == []
+
+
 def test_the_command_reference_is_up_to_date() -> None:
     assert DOCS["PATH"].read_text() == REFERENCE, "run: make docs"
 

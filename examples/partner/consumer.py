@@ -1,9 +1,8 @@
-"""Reads what the store tells us from Kafka: decrypts, verifies, prints, and acknowledges with a signature of ours."""
+"""Reads what the store tells us from Kafka: decrypts, verifies, prints, acknowledges with a signature."""
 
 import argparse
 import json
 import secrets
-import sys
 import time
 from pathlib import Path
 
@@ -26,18 +25,19 @@ def opened(sealed, private, jwks, issuer, partner):
     return (claims, None) if claims["aud"] == partner else (None, "invalid_audience")
 
 
-def acknowledged(jti, private, issuer, partner):
-    """What goes to share.<partner>.ack.v1: our signature, by the Ed25519 key in our set, on the id that we took."""
+def signed(said, private, issuer, partner):
+    """What goes to share.<partner>.ack.v1: our signature, by the Ed25519 key in our set, on what we say."""
     key = next(key for key in private if key.curve_name == "Ed25519")
-    said = {"iss": partner, "aud": issuer, "iat": int(time.time()), "jti": secrets.token_urlsafe(16), "acks": [jti]}
+    claims = {"iss": partner, "aud": issuer, "iat": int(time.time()), "jti": secrets.token_urlsafe(16), **said}
     header = {"alg": "Ed25519", "typ": "secevent-ack+jwt", "kid": key.kid}
-    return jws.serialize_compact(header, json.dumps(said), key, algorithms=["Ed25519"]).encode()
+    return jws.serialize_compact(header, json.dumps(claims), key, algorithms=["Ed25519"]).encode()
 
 
 parser = argparse.ArgumentParser(description=__doc__)
 for name in ("partner", "issuer", "keys", "jwks", "brokers"):
     parser.add_argument(f"--{name}", required=True)
 parser.add_argument("--config", help="JSON file of kafka-python settings: security_protocol, sasl_mechanism, ...")
+parser.add_argument("--checkpoints", default=".", help="folder for the ledger's signed checkpoints")
 parser.add_argument("--count", type=int, help="stop after so many messages")
 args = parser.parse_args()
 private, jwks = (KeySet.import_key_set(json.loads(Path(path).read_text())) for path in (args.keys, args.jwks))
@@ -48,12 +48,12 @@ seen = set()  # yours is a table: a message may come again, always with the same
 while len(seen) != args.count:
     record = next(consumer)
     claims, error = opened(record.value, private, jwks, args.issuer, args.partner)
-    if error:  # not acknowledged: the store will ask
-        print(f"not taken: {record.topic} {record.partition}/{record.offset}: {error}", file=sys.stderr)
-    else:
-        if claims["jti"] not in seen:
-            print(json.dumps(claims), flush=True)
+    if claims and claims["jti"] not in seen:
+        print(json.dumps(claims), flush=True)
         seen.add(claims["jti"])
-        answer = acknowledged(claims["jti"], private, args.issuer, args.partner)
-        producer.send(f"share.{args.partner}.ack.v1", answer).get(30)
+    jti = record.key.decode()
+    said = {"acks": [jti]} if claims else {"errs": {jti: {"err": error, "description": "not taken"}}}
+    producer.send(f"share.{args.partner}.ack.v1", signed(said, private, args.issuer, args.partner)).get(30)
+    for _, note in record.headers:  # a checkpoint: who keeps it sees later whether the ledger was rewritten
+        Path(args.checkpoints, f"{int(note.split()[1])}.checkpoint").write_bytes(note)
     consumer.commit()  # after the acknowledgement: a crash repeats, and loses nothing

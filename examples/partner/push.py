@@ -1,6 +1,7 @@
 """Takes what the store sends us (RFC 8935): decrypts, verifies, prints, and acknowledges by its answer, 202 or 400."""
 
 import argparse
+import base64
 import json
 import ssl
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,17 +35,18 @@ class Receiver(BaseHTTPRequestHandler):
         if claims and claims["jti"] not in seen:  # yours is a table: a message may come again, with the same jti
             print(json.dumps(claims), flush=True)
             seen.add(claims["jti"])
-        body = json.dumps({"err": error, "description": "not taken"}).encode() if error else b""
+        if claims and (note := base64.urlsafe_b64decode(self.headers["Amana-Checkpoint"] or "")):
+            Path(args.checkpoints, f"{int(note.split()[1])}.checkpoint").write_bytes(note)
         self.send_response(400 if error else 202)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(json.dumps({"err": error, "description": "not taken"}).encode() if error else b"")
 
 
 parser = argparse.ArgumentParser(description=__doc__)
 for name in ("partner", "issuer", "keys", "jwks"):
     parser.add_argument(f"--{name}", required=True)
+parser.add_argument("--checkpoints", default=".", help="folder for the ledger's signed checkpoints")
 parser.add_argument("--port", type=int, default=8443)
 parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="needed but for a try on this machine")
 args = parser.parse_args()

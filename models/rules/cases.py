@@ -20,6 +20,13 @@ from models.rules.judging import Ruleset
 from models.rules.orders import Orders
 from models.rules.places import Entry, Problem
 
+# Ends of features' names that count or measure: what is below 0 in a case is a slip of the pen.
+_NEVER_BELOW = tuple(
+    f".{what}{window}"
+    for what in ("count", "distinct", "sum", "age_s", "earliest_s")
+    for window in ("", ".1h", ".24h", ".7d", ".30d")
+)
+
 
 class Case(msgspec.Struct, frozen=True):
     """An order by its `numbers` (features) and `fields`, all else absent, placed at `at_ms`; `score` is the model's."""
@@ -119,6 +126,8 @@ class _Reader:
             self._wrong(values["expect"], f"case {name}: expect: expected one of {', '.join(ORDERED)}")
         numbers, fields = self._order(values["order"], f"case {name}")
         score = self._number(values["score"], f"case {name}: score") if "score" in values else None
+        if score is not None and not 0.0 <= score <= 1.0:
+            self._wrong(values["score"], f"case {name}: score: expected a probability, 0 to 1")
         at_ms = self._moment(values["at"], f"case {name}") if "at" in values else 0
         codes, shadow = (self._codes(values.get(key), f"case {name}: {key}") for key in ("codes", "shadow"))
         line = node.start_mark.line + 1
@@ -136,6 +145,8 @@ class _Reader:
                 fields[name] = self._field(name, value, what)
             elif name in self._names:
                 numbers[name] = self._number(value, f"{what}: {name}")
+                if numbers[name] < 0 and name.endswith(_NEVER_BELOW):
+                    self._wrong(value, f"{what}: {name}: is never below 0")
             else:
                 self._wrong(key, f"{what}: unknown feature or field {name}")
         return numbers, fields
@@ -143,12 +154,19 @@ class _Reader:
     def _field(self, name: str, node: Node, what: str) -> Any:
         kind, text = FIELDS[name].kind, places.scalar(node)
         if kind == "texts" and isinstance(node, SequenceNode):
-            return tuple(str(each.value) for each in node.value)
+            words = tuple(str(each.value) for each in node.value)
+            if all(map(FIELDS[name].may_be, words)):
+                return words
         if kind == "number":
-            return self._number(node, f"{what}: {name}")
+            number = self._number(node, f"{what}: {name}")
+            if number < 0:
+                self._wrong(node, f"{what}: {name}: is never below 0")
+            return number
         if kind == "truth" and text in {"true", "false"}:
             return text == "true"
-        if text is not None and (kind == "text" or (kind == "pseudonym" and PSEUDONYM.fullmatch(text))):
+        if kind == "text" and text is not None and FIELDS[name].may_be(text):
+            return text
+        if kind == "pseudonym" and text is not None and PSEUDONYM.fullmatch(text):
             return text
         self._wrong(node, f"{what}: {name}: {FIELDS[name].text}")
         return None

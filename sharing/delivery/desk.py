@@ -71,15 +71,26 @@ class Desk:
 
     def claim(self, partner: str, at_most: int) -> Claimed:
         with self._engine.begin() as connection:
-            return outbox.claim(
-                connection,
-                partner,
-                at_most,
-                holds=self._ledger.holds,
-                limits=self._limits,
-                schedule=self._schedule,
-                now_ms=self._now_ms(),
-            )
+            return self._claimed(connection, partner, at_most, self._now_ms())
+
+    def _claimed(self, connection: sa.Connection, partner: str, at_most: int, now_ms: int) -> Claimed:
+        return outbox.claim(
+            connection,
+            partner,
+            at_most,
+            holds=self._ledger.holds,
+            limits=self._limits,
+            schedule=self._schedule,
+            now_ms=now_ms,
+        )
+
+    def hand_out(self, partner: str, at_most: int) -> Claimed:
+        """What a partner gets that asks for it; what it does not answer is due again when the lease is over."""
+        now_ms = self._now_ms()
+        with self._engine.begin() as connection:
+            claimed = self._claimed(connection, partner, at_most, now_ms)
+            disclosures.delivered(connection, [each.jti for each in claimed.parcels], self._schedule, now_ms)
+            return claimed
 
     def roots(self, parcels: Sequence[Parcel]) -> dict[str, str]:
         """By message the first of its chain: itself unless it supersedes another."""

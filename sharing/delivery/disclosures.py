@@ -64,9 +64,9 @@ def made(connection: sa.Connection, message: Made, schedule: Schedule, now_ms: i
 
     Raises TransitionRefused where what it supersedes may not become so, DeliveryError where there is none.
     """
-    hurried = urgent(message.kind)
-    if hurried != (message.supersedes is not None):
-        raise DeliveryError(f"a {message.kind} {'names' if hurried else 'does not name'} what it supersedes")
+    hurried, supersedes = urgent(message.kind), message.kind in SUPERSEDES
+    if supersedes != (message.supersedes is not None):
+        raise DeliveryError(f"a {message.kind} {'names' if supersedes else 'does not name'} what it supersedes")
     if message.supersedes is not None:
         _supersede(connection, message.supersedes, message.partner, message.kind, now_ms)
     row = {name: value for name, value in msgspec.structs.asdict(message).items() if name != "sealed"}

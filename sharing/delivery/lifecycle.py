@@ -7,7 +7,7 @@ from sharing.errors import TransitionRefused
 
 State = Literal["pending", "delivered", "acknowledged", "refused", "overdue", "corrected", "withdrawn", "deleted"]
 STATES: tuple[State, ...] = get_args(State)
-Kind = Literal["disclosure", "correction", "withdrawal", "deletion"]
+Kind = Literal["disclosure", "correction", "withdrawal", "deletion", "notice"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # A late answer is an answer; a refused message may be sent again when a person has mended what the partner refused.
@@ -39,5 +39,8 @@ def moved(state: State, to: State) -> State:
 
 
 def urgent(kind: Kind) -> bool:
-    """Whether a message of that kind goes ahead of limits and pauses: it takes something back or puts it right."""
-    return kind in SUPERSEDES
+    """Whether a message of that kind goes ahead of limits and pauses: it tells nothing new of anybody.
+
+    It takes something back, puts it right, or is about the partner's own stream (a notice).
+    """
+    return kind != "disclosure"

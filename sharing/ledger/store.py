@@ -6,6 +6,7 @@ append, over all processes, each until it commits or rolls back. So append late,
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from sharing.ledger.tree import Node, Span, consistency, cover, folded, grown, i
 _head, _leaves, _nodes = tables.head.c, tables.leaves.c, tables.nodes.c
 _checkpoints, _lookup = tables.checkpoints.c, tables.lookup.c
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_SLOTS, _NOWHERE = 8, (-1, -1)
 _APPENDED = "sharing.ledger.appended"  # in a connection's `info`: the transaction that appended last
 
 
@@ -96,14 +98,15 @@ class Ledger:
     def place_of(self, connection: sa.Connection, sealed: bytes) -> int | None:
         """Where sealed bytes of that SHA-256 are on the ledger: only if the tree really includes the leaf that says so.
 
-        A row that somebody put into the table, or whose column was changed, is none.
+        A row that somebody put into the table, or whose column was changed, is none. Raises LedgerBroken where the
+        tree itself has a hole on the way: then nothing may leave.
         """
         query = sa.select(_leaves.place, _leaves.body).where(_leaves.sealed == sealed)
         found = connection.execute(query).one_or_none()
         if found is None:
             return None
         body, size = bytes(found.body), self.size(connection)
-        if found.place >= size or sealed_of(leaf_of(body)) != sealed:
+        if not 0 <= found.place < size or not _about(body, sealed):
             return None
         proof = self.inclusion(connection, found.place, size)
         return found.place if included(found.place, size, leaf_hash(body), proof, self.root(connection, size)) else None
@@ -170,6 +173,13 @@ def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
         connection.rollback()
 
 
+def _about(body: bytes, sealed: bytes) -> bool:
+    try:
+        return sealed_of(leaf_of(body)) == sealed
+    except LedgerError:
+        return False
+
+
 def _taken(connection: sa.Connection, count: int) -> int:
     """The size before; from here on nobody else appends until the transaction ends."""
     more = sa.update(tables.head).where(_head.id == 1).values(size=_head.size + count).returning(_head.size)
@@ -189,14 +199,28 @@ def _hashes(connection: sa.Connection, nodes: Collection[Node]) -> dict[Node, by
     if singles:
         query = sa.select(_leaves.place, _leaves.hash).where(_leaves.place.in_(singles))
         found |= {(0, row.place): bytes(row.hash) for row in connection.execute(query)}
-    if len(singles) < len(nodes):
-        each = [sa.and_(_nodes.level == level, _nodes.place == place) for level, place in nodes if level]
-        query = sa.select(_nodes.level, _nodes.place, _nodes.hash).where(sa.or_(*each))
-        found |= {(row.level, row.place): bytes(row.hash) for row in connection.execute(query)}
+    whole = [node for node in nodes if node[0]]
+    if whole:
+        slots = max(_SLOTS, 1 << (len(whole) - 1).bit_length())
+        padded = [*whole, *[_NOWHERE] * (slots - len(whole))]
+        values = {
+            f"{name}{at}": value for at, node in enumerate(padded) for name, value in zip("lp", node, strict=True)
+        }
+        rows = connection.execute(_subtrees(slots), values)
+        found |= {(row.level, row.place): bytes(row.hash) for row in rows}
     for level, place in nodes:
         if (level, place) not in found:
             raise LedgerBroken(f"the ledger has no hash of {entries(place << level, place + 1 << level)}")
     return found
+
+
+@lru_cache  # powers of two, so a few statements: to make one anew costs many times what reading its rows does
+def _subtrees(slots: int) -> sa.Select[Any]:
+    """Finds subtrees of levels l0, l1, ... and places p0, p1, ...; SQLite would read the whole table for `IN`."""
+    each = [
+        sa.and_(_nodes.level == sa.bindparam(f"l{at}"), _nodes.place == sa.bindparam(f"p{at}")) for at in range(slots)
+    ]
+    return sa.select(_nodes.level, _nodes.place, _nodes.hash).where(sa.or_(*each))
 
 
 def entries(start: int, end: int) -> str:

@@ -15,12 +15,13 @@ import sqlalchemy as sa
 from sharing import tables
 from sharing.errors import BadProof, LedgerError
 from sharing.ledger.checkpoints import Checkpoint, Trusted
-from sharing.ledger.leaves import Answered, Superseding, leaf_of, sealed_of
+from sharing.ledger.leaves import Answered, Disclosed, Superseding, leaf_of, sealed_of
 from sharing.ledger.store import Ledger
 from sharing.ledger.tree import EMPTY_ROOT, HASH_BYTES, Node, leaf_hash, node_hash
 
 PAGE = 8192
 MAX_FINDINGS = 100
+_DOUBTED = "?"  # instead of a partner's name, which cannot be this
 Progress = Callable[[int], object]
 _Row = tuple[bytes, bytes, bytes | None]
 _Stored = dict[Node, bytes]
@@ -109,6 +110,7 @@ class _Walk:
         self._marks = marks
         self._receipts = receipts
         self._peaks: dict[int, tuple[bytes, bool]] = {}
+        self._told: list[str | None] = []  # the partner of each entry that is a message
         self._agreed = {True: 0, False: 0}  # the last size with which a checkpoint agreed: ours, and others'
         self.agreeing = 0
 
@@ -117,6 +119,7 @@ class _Walk:
             row = rows.get(place)
             if row is None:
                 self._report.add(place, place + 1, "is not there any more")
+                self._told.append(_DOUBTED)
                 hashed, doubted = bytes(HASH_BYTES), True
             else:
                 hashed, doubted = self._leaf(place, *row)
@@ -143,13 +146,37 @@ class _Walk:
                 self._report.add(before[kept.ours], size, f"not what was signed in {kept.name}")
 
     def _leaf(self, place: int, hashed: bytes, body: bytes, sealed: bytes | None) -> tuple[bytes, bool]:
-        wrong = _wrong(place, hashed, body, sealed)
+        told, wrong = self._judged(hashed, body, sealed)
+        self._told.append(told)
         for receipt in self._receipts.get(place, []):
             if receipt.body != body:
                 self._report.add(place, place + 1, f"not what {receipt.name} is for")
         if wrong:
             self._report.add(place, place + 1, wrong)
         return (hashed if len(hashed) == HASH_BYTES else bytes(HASH_BYTES)), wrong is not None
+
+    def _judged(self, hashed: bytes, body: bytes, sealed: bytes | None) -> tuple[str | None, str | None]:
+        """The partner that the entry is a message to, and what is wrong with its row beside the rows before it."""
+        if leaf_hash(body) != hashed:
+            return _DOUBTED, "its bytes are not what was appended, or its hash is not"
+        try:
+            leaf = leaf_of(body)
+        except LedgerError:
+            return _DOUBTED, "its bytes are no leaf of this ledger"
+        if sealed_of(leaf) != sealed:
+            return _DOUBTED, "it is looked up by another message's hash than its own"
+        told = leaf.partner if isinstance(leaf, Disclosed | Superseding) else None
+        if isinstance(leaf, Superseding):
+            return told, self._astray(leaf.supersedes, leaf.partner)
+        return told, self._astray(leaf.place, leaf.partner) if isinstance(leaf, Answered) else None
+
+    def _astray(self, about: int, partner: str) -> str | None:
+        """What is wrong with an entry of a partner's that is about an earlier one."""
+        if about >= len(self._told):
+            return "it is about an entry that was not there yet"
+        if self._told[about] not in {partner, _DOUBTED}:
+            return f"it is about entry {about}, which is no message to its partner"
+        return None
 
     def _grow(self, place: int, value: bytes, doubted: bool, stored: _Stored) -> None:
         level = 0
@@ -169,27 +196,10 @@ class _Walk:
         self._peaks[level] = value, doubted
 
 
-def _wrong(place: int, hashed: bytes, body: bytes, sealed: bytes | None) -> str | None:
-    """What is wrong with a row by itself."""
-    if leaf_hash(body) != hashed:
-        return "its bytes are not what was appended, or its hash is not"
-    try:
-        leaf = leaf_of(body)
-    except LedgerError:
-        return "its bytes are no leaf of this ledger"
-    if sealed_of(leaf) != sealed:
-        return "it is looked up by another message's hash than its own"
-    earlier = leaf.supersedes if isinstance(leaf, Superseding) else leaf.place if isinstance(leaf, Answered) else -1
-    return "it is about an entry that was not there yet" if earlier >= place else None
-
-
 def _rows(connection: sa.Connection, start: int, end: int) -> dict[int, _Row]:
     columns = (_leaves.place, _leaves.hash, _leaves.body, _leaves.sealed)
     query = sa.select(*columns).where(_leaves.place >= start, _leaves.place < end)
-    return {
-        row.place: (bytes(row.hash), bytes(row.body), None if row.sealed is None else bytes(row.sealed))
-        for row in connection.execute(query)
-    }
+    return {row[0]: row[1:] for row in connection.execute(query).all()}
 
 
 def _subtrees(connection: sa.Connection, start: int, end: int) -> _Stored:
@@ -201,7 +211,7 @@ def _subtrees(connection: sa.Connection, start: int, end: int) -> _Stored:
     if not each:
         return {}
     query = sa.select(_nodes.level, _nodes.place, _nodes.hash).where(sa.or_(*each))
-    return {(row.level, row.place): bytes(row.hash) for row in connection.execute(query)}
+    return {row[:2]: row[2] for row in connection.execute(query).all()}
 
 
 def _strays(connection: sa.Connection, size: int, report: _Report) -> None:

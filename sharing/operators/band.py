@@ -16,7 +16,7 @@ class Band(Operator, frozen=True, kw_only=True, tag="band"):
     serves: ClassVar[tuple[Sensitivity, ...]] = ("quasi",)
     shapes: ClassVar[tuple[Shape, ...]] = ("amount",)
 
-    edges: Annotated[tuple[Annotated[int, Meta(gt=0)], ...], Meta(min_length=1, max_length=10)]
+    edges: Annotated[tuple[Annotated[int, Meta(gt=0, le=10**12)], ...], Meta(min_length=1, max_length=10)]
 
     def output(self, _: Field) -> Any:
         if list(self.edges) != sorted(set(self.edges)):

@@ -19,6 +19,7 @@ from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 from msgspec import Meta
 
 from sharing.errors import KeysError
+from sharing.tokens.edwards import is_sound
 
 Use = Literal["sig", "enc"]
 MAX_FILE_BYTES = 64 * 1024
@@ -166,11 +167,12 @@ def _public(key: object, where: str) -> PublicJwk:
 
 
 def _usable(jwk: PublicJwk) -> bool:
-    """Whether the key is whole, and on X25519 not one of those with which every secret is zero (RFC 7748, 6.1)."""
+    """Whether the key is a sound one: on X25519 none with which every secret is zero (RFC 7748 section 6.1)."""
     try:
         raw = urlsafe_b64decode(jwk.x.encode())
-        if jwk.crv == "X25519":
-            X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(raw))
+        if jwk.crv == "Ed25519":
+            return is_sound(raw)
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(raw))
     except ValueError:
         return False
-    return len(raw) == 32
+    return True

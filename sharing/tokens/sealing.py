@@ -1,6 +1,6 @@
 """Sealing: a payload becomes a token that its partner alone can open and everyone who has our set can verify."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -10,6 +10,8 @@ from sharing.tokens.claims import Claims, Opaque
 from sharing.tokens.keys import PartnerKeys, SigningKey
 from sharing.tokens.padding import padded
 
+Signer = Callable[[int], SigningKey]
+
 
 class Sealer:
     """Makes tokens: a JWS of one event, inside a JWE. Holds our signing key; about 0.3 ms a token.
@@ -18,9 +20,10 @@ class Sealer:
     a caller repeats, A256GCM protects nothing.
     """
 
-    def __init__(self, issuer: str, signing_key: SigningKey, partners: Mapping[str, PartnerKeys]) -> None:
+    def __init__(self, issuer: str, signing_key: SigningKey | Signer, partners: Mapping[str, PartnerKeys]) -> None:
+        """`signing_key`: one key, or what gives the key that signs at a time (seconds): `keyset.Following`."""
         self.issuer = issuer
-        self._key = signing_key
+        self._signer: Signer = (lambda _: signing_key) if isinstance(signing_key, SigningKey) else signing_key
         self._partners = partners
 
     def seal(self, partner: str, jti: str, sub_id: str, event_uri: str, payload: bytes, issued_at_ms: int) -> bytes:
@@ -43,8 +46,9 @@ class Sealer:
                 events={event_uri: event},
             )
         )
-        signed = jose.sign(claims.TYP, padded(body), self._key.kid, self._key.key)
+        signing = self._signer(issued_at_ms // 1000)
+        signed = jose.sign(claims.TYP, padded(body), signing.kid, signing.key)
         return jose.encrypt(claims.CTY, signed.encode(), keys.recipient_kid, keys.recipient)
 
     def __repr__(self) -> str:
-        return f"<Sealer {self.issuer} {self._key.kid}>"
+        return f"<Sealer {self.issuer}, {len(self._partners)} partners>"

@@ -1,24 +1,34 @@
 """Wires `amana deliverer`: it sees sealed bytes and partners' answers, and no key but the ledger's."""
 
 import asyncio
+import logging
 import random
 import signal
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC, date, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from events import topics
+from sharing import reports
 from sharing.contracts import Contract, load
 from sharing.delivery.answers import Answers
 from sharing.delivery.deliverer import Deliverer, Way
 from sharing.delivery.desk import Desk
 from sharing.delivery.limits import Limits
+from sharing.delivery.push import Push, PushSettings
 from sharing.delivery.schedule import Schedule
+from sharing.delivery.ways import Ways
+from sharing.errors import ContractError
+from sharing.in_force import check_signed, versions
 from sharing.ledger.checkpoints import Signer
 from sharing.ledger.store import Ledger
+from sharing.signers import DEMO, Signers
 from sharing.tokens.keys import PartnerKeys, load_partner
 from streams.bootstrap import group, known_topics, now_ms, started
 from streams.bootstrap.database import engine
@@ -34,6 +44,7 @@ from vault.keyring import Keyring
 
 def run_deliverer(settings: DeliverySettings) -> None:
     """Until a signal stops it; ends the process, as a worker does, when something is wrong."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request, and where it went
     with suppress(asyncio.CancelledError):
         asyncio.run(_until_stopped(_work(settings)))
 
@@ -63,24 +74,72 @@ async def _work(settings: DeliverySettings) -> None:
         made = desk(settings, sql)
         sender = Sender(settings.brokers, f"amana-deliverer-{settings.instance}")
         await started(stack, sender)
-        answers = Answers(made, settings.issuer, partial(keys_of, settings), now_ms)
+        answers = Answers(made, settings.issuer, partial(keys_of, settings), now_ms, report)
         reader = Acknowledgements(settings.brokers, group("deliverer"), names, answers, counted.answered)
         await started(stack, reader)
-        by_kafka = Way(ByKafka(sender, made.roots, made.checkpoint if settings.keyring else None).send)
-        deliverer = Deliverer(made, lambda partner: by_kafka if partner in names else None, counted)
+        checkpoint = made.checkpoint if settings.keyring else None
+        by_kafka = Way(ByKafka(sender, made.roots, checkpoint).send)
+        urls = push_urls(settings, datetime.now(UTC).date())
+        pushing = PushSettings(loopback=settings.loopback)
+        by_push = Way(
+            Push(urls, _trusting(settings.push_ca), pushing, checkpoint).send, pushing.at_most(settings.lease_s)
+        )
+        ways = Ways(sql, by_kafka, by_push, frozenset(urls))
+        deliverer = Deliverer(made, ways.of, counted)
         if settings.metrics_port is not None:
             site = await serve(metrics, lambda: deliverer.ready, settings.metrics_host, settings.metrics_port)
             stack.push_async_callback(site.cleanup)
         await first_to_end(deliverer.run(), reader.run())
 
 
+def push_urls(settings: DeliverySettings, today: date) -> dict[str, str]:
+    """By partner the URL that its contract pins, of contracts that are signed as they must be.
+
+    One that has ended still pins it: what was told under it may have to be taken back. Raises ContractError.
+    """
+    urls: dict[str, str] = {}
+    for path in _paths(settings):
+        begun = [pair for pair in versions(path) if pair[1].valid_from <= today]
+        if not begun or (url := begun[-1][1].push_url) is None:
+            continue
+        if begun[-1][1].to_this_machine and not settings.loopback:
+            raise ContractError(f"{path}: pushes to this machine; only a demonstration may (--demo)")
+        check_signed(begun, _signers(settings))
+        urls[begun[-1][1].partner] = url
+    return urls
+
+
+def _signers(settings: DeliverySettings) -> Signers:
+    if settings.signers is not None:
+        return Signers.load(settings.signers, demo=settings.loopback)
+    if settings.loopback:
+        return Signers.load(DEMO, demo=True)
+    raise ContractError("a contract that pins a push URL is believed by its signatures: expected --signers")
+
+
+def _trusting(ca: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def contracts(settings: DeliverySettings) -> list[Contract]:
-    return [load(path) for path in sorted(settings.contracts.glob("*.yaml"))]
+    return [load(path) for path in _paths(settings)]
+
+
+def _paths(settings: DeliverySettings) -> list[Path]:
+    return sorted(settings.contracts.glob("*.yaml"))
 
 
 def desk(settings: DeliverySettings, sql: Engine, now: Callable[[], int] = now_ms) -> Desk:
     signer = Signer(Keyring.load(settings.keyring).keys("ledger")) if settings.keyring is not None else None
-    return Desk(sql, Ledger(signer), Limits(settings.per_minute, settings.per_day), Schedule(), now, random.random)
+    limits, schedule = Limits(settings.per_minute, settings.per_day), Schedule(lease_ms=round(settings.lease_s * 1000))
+    return Desk(sql, Ledger(signer), limits, schedule, now, random.random)
+
+
+def report(connection: Connection, partner: str, jti: str, verdict: str) -> None:
+    """What a partner says came of a message, for the projector, which makes labels of it."""
+    reports.put(connection, partner, jti, "confirmed" if verdict == "confirmed" else "false_alarm", now_ms())
 
 
 def keys_of(settings: DeliverySettings, partner: str) -> PartnerKeys | None:

@@ -15,16 +15,17 @@ from review.store import CaseStore, SubjectKeyTable
 from review.triggers import TriggerTable
 from sharing import in_force
 from sharing.contracts import FOLDER, Contract, load
+from sharing.delivery import notices
 from sharing.delivery.schedule import Schedule
 from sharing.grouping import Grouping
 from sharing.ledger.store import Ledger
-from sharing.projecting import Projecting
+from sharing.projecting import Projecting, begun
 from sharing.projection import Projection, compile_contract
 from sharing.projector import Projector
 from sharing.signers import DEMO, Signers
 from sharing.tokens import Sealer
 from sharing.tokens.keys import load_partners
-from sharing.tokens.keyset import KeySet, signing_key, signing_keys
+from sharing.tokens.keyset import Following, signing_keys
 from streams.bootstrap import now_ms
 from streams.bootstrap.database import engine
 from streams.bootstrap.running import first_to_end, until_stopped
@@ -52,7 +53,8 @@ async def _work(settings: ProjectorSettings) -> None:
         if settings.retry:
             with sql.begin() as connection:
                 projector.triggers.retry(connection)
-        loop = Loop(projector, ProjectorMetrics(metrics), housekeeping(settings, sql))
+        seal = sealer(settings, Keyring.load(settings.keyring), now_ms())
+        loop = Loop(projector, ProjectorMetrics(metrics), housekeeping(settings, sql, seal))
         if settings.metrics_port is not None:
             site = await serve(metrics, lambda: loop.ready, settings.metrics_host, settings.metrics_port)
             stack.push_async_callback(site.cleanup)
@@ -86,10 +88,9 @@ def batch_projections(projections: Sequence[Projection]) -> list[Projection]:
 
 
 def sealer(settings: ProjectorSettings, keyring: Keyring, at_ms: int) -> Sealer:
-    """Signs with the key that the published set says, to the partners whose keys are there."""
-    held = signing_keys(keyring)
-    signs = signing_key(KeySet.load(settings.jwks), held, at_ms // 1000)
-    return Sealer(settings.issuer, signs, load_partners(settings.partners))
+    """Signs with the key that the published set says at the time, to the partners whose keys are there."""
+    following = Following(settings.jwks, signing_keys(keyring), at_ms // 1000)
+    return Sealer(settings.issuer, following, load_partners(settings.partners))
 
 
 def contracts(settings: ProjectorSettings, at_ms: int) -> list[Contract]:
@@ -104,13 +105,15 @@ def told_on_blocks() -> list[Contract]:
     return [each for path in sorted(FOLDER.glob("*.yaml")) if (each := load(path)).trigger == "blocked"]
 
 
-def housekeeping(settings: ProjectorSettings, sql: Engine) -> Callable[[], None]:
-    """What the projector does between steps: partners' reports become labels, and labels are published."""
+def housekeeping(settings: ProjectorSettings, sql: Engine, seal: Sealer) -> Callable[[], None]:
+    """Between steps: notices about streams are sealed, partners' reports become labels, and labels are published."""
     store = CaseStore(sql)
 
     def work() -> None:
+        with begun(sql) as connection:
+            notices.release(connection, seal, Ledger(), Schedule(), os.urandom, now_ms())
         take_reports(sql)
         if settings.brokers is not None:
-            publish_pending(store, settings.brokers)
+            publish_pending(store, settings.brokers, now_ms())
 
     return work

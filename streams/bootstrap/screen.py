@@ -54,8 +54,8 @@ def screen_worker(settings: Settings, definitions: Definitions = DEFINITIONS) ->
         topic_id = topic_ids[topics.FACTS]
         log = KafkaLog(settings.brokers, topics.FACTS, group("screen"))
         await started(stack, log)
-        rules = await rules_in_force(settings, definitions, stack)
-        models = await models_in_force(settings, definitions, stack)
+        rules = await rules_in_force(settings, definitions, stack, metrics.unusable.labels("rules").inc)
+        models = await models_in_force(settings, definitions, stack, metrics.unusable.labels("models").inc)
 
         async def record(switch: Switch) -> None:
             await out.send(topics.MODELS, 0, [switch_message(switch)])
@@ -69,19 +69,23 @@ def screen_worker(settings: Settings, definitions: Definitions = DEFINITIONS) ->
     return worker(settings, "screen", (topics.FACTS,), (topics.FACTS,), parts)
 
 
-async def rules_in_force(settings: Settings, definitions: Definitions, stack: AsyncExitStack) -> InForce:
+async def rules_in_force(
+    settings: Settings, definitions: Definitions, stack: AsyncExitStack, refused: Callable[[], None] = lambda: None
+) -> InForce:
     """The rules promoted last, and from now on whatever is promoted; the settings' own until then."""
     feed = await _feed(settings, topics.RULES, stack)
-    rules = InForce(base_rules(settings, definitions), definitions.names)
+    rules = InForce(base_rules(settings, definitions), definitions.names, refused)
     await feed.catch_up(rules.take)
     _follow(feed, rules.take, stack)
     return rules
 
 
-async def models_in_force(settings: Settings, definitions: Definitions, stack: AsyncExitStack) -> Models:
+async def models_in_force(
+    settings: Settings, definitions: Definitions, stack: AsyncExitStack, refused: Callable[[], None] = lambda: None
+) -> Models:
     """The models promoted last, and from now on whatever is promoted; the folder's current one until then."""
     feed = await _feed(settings, topics.MODELS, stack)
-    models = Models(lambda promotion: opened(promotion, settings, definitions), lambda: base_rollout(settings))
+    models = Models(lambda promotion: opened(promotion, settings, definitions), lambda: base_rollout(settings), refused)
     held: list[ConsumerRecord] = []
     await feed.catch_up(held.append)
     models.begin(held)

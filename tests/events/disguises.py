@@ -1,6 +1,8 @@
 """Card numbers, and how they are written to be overlooked."""
 
+import json
 from collections.abc import Callable
+from urllib.parse import quote
 
 from hypothesis import strategies as st
 
@@ -36,6 +38,8 @@ def grouped(separator: str, size: int = 4) -> Callable[[str], str]:
     return lambda number: separator.join(number[at : at + size] for at in range(0, len(number), size))
 
 
+_ZEROS = (0x30, 0x660, 0x6F0, 0xFF10, 0x966, 0x1D7CE)
+
 DISGUISES: dict[str, Callable[[str], str]] = {
     "plain": str,
     "spaced": grouped(" "),
@@ -64,6 +68,26 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "percent-encoded": lambda number: "/pay?card=" + grouped("%20")(number),
     "percent-encoded hyphens": lambda number: "/pay?card=" + grouped("%2D")(number),
     "in a link": lambda number: "https://shop.example/?c=" + grouped("+")(number),
+    "percent-encoded twice": lambda number: "/go?to=%2Fpay%3Fcard%3D" + grouped("%2520")(number),
+    "every digit percent-encoded twice": lambda number: "".join(f"%25{ord(digit):02X}" for digit in number),
+    "tags around groups": lambda number: "<b>" + grouped("</b><b>")(number) + "</b>",
+    "tags within groups": lambda number: f"<i>{number[:2]}</i>" + grouped(" ")(number)[2:],
+    "a tag with digits in it": grouped('<span style="margin:0 12px">', 5),
+    "html spaces": grouped("&nbsp;"),
+    "html spaces without their end": grouped("&nbsp"),
+    "html zero-width": grouped("&zwj;", 1),
+    "html numbers": lambda number: "".join(f"&#{ord(digit)};" for digit in number),
+    "html hexadecimal in arabic-indic": lambda number: "".join(f"&#x{0x660 + int(digit):x};" for digit in number),
+    "json in a text": lambda number: json.dumps({"note": json.dumps({"card": number})}),
+    "json escapes in a text": lambda number: json.dumps({"card": in_script(0x660)(number)}),
+    "json escapes, escaped again": lambda number: json.dumps(json.dumps(in_script(0xFF10)(number))),
+    "a json list of digits": lambda number: json.dumps([int(digit) for digit in number]),
+    "hexadecimal escapes": lambda number: "".join(f"\\x{ord(digit):02x}" for digit in number),
+    "html in json in a link": lambda number: "/x?d=" + quote(json.dumps({"t": grouped("<br>&nbsp;")(number)})),
+    "a script a digit": lambda number: "".join(
+        chr(_ZEROS[place % len(_ZEROS)] + int(digit)) for place, digit in enumerate(number)
+    ),
+    "far apart": grouped(" " * 20),
     "beside a phone": lambda number: f"+966501234567 {number}",
     "beside a time": lambda number: f"2025-11-22 10:11:12 {number}",
     "after an account number": lambda number: f"SA0380000000608010167519 / {number}",

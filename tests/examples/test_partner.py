@@ -1,6 +1,7 @@
 """The partners' examples, run as a partner runs them: against the real broker, and against the RFCs' own words."""
 
 import ast
+import base64
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-import httpx
+import httpx2
 import pytest
 from joserfc import jws
 from kafka import KafkaConsumer, KafkaProducer
@@ -46,6 +47,10 @@ class Partner(NamedTuple):
     def command(self, script: str, *arguments: str) -> list[str]:
         files = ("--keys", f"{self.folder}/private.json", "--jwks", f"{self.folder}/jwks.json")
         return [sys.executable, str(FOLDER / script), "--partner", self.name, "--issuer", ISSUER, *files, *arguments]
+
+
+ROOT = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
+CHECKPOINT = f"store.example/ledger\n42\n{ROOT}\n\n\u2014 store.example/ledger A\n".encode()
 
 
 def jti(number: int) -> str:
@@ -85,7 +90,7 @@ def test_an_example_is_short_and_needs_nothing_of_ours(script: Path) -> None:
     imported = {name.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for name in node.names}
     imported |= {node.module or "" for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
     others = {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names)
-    assert others <= {"joserfc", "kafka", "httpx"}
+    assert others <= {"joserfc", "kafka", "httpx2"}
 
 
 def test_all_examples_open_a_token_by_the_same_words() -> None:
@@ -104,37 +109,39 @@ def test_all_examples_open_a_token_by_the_same_words() -> None:
 
 
 def test_the_consumer_prints_what_it_was_told_once_and_its_acknowledgements_are_believed(
-    kafka: Kafka, partner: Partner
+    kafka: Kafka, partner: Partner, tmp_path: Path
 ) -> None:
     with admin.connect(kafka.brokers) as client:
         admin.create_topics(client, 1, 1, 1, share_specs(partner.name))
-    with_producer = KafkaProducer(bootstrap_servers=kafka.brokers)
+    producer = KafkaProducer(bootstrap_servers=kafka.brokers)
     bad = to_others(partner)
-    for value in (partner.sealed(1), partner.sealed(1), *bad.values(), partner.sealed(2, reasons=["list.card"])):
-        with_producer.send(share_topic(partner.name), value).get(30)
-    with_producer.close()
+    sent = [(jti(1), partner.sealed(1)), (jti(1), partner.sealed(1))]
+    sent += [(jti(90 + number), token) for number, token in enumerate(bad.values())]
+    sent += [(jti(2), partner.sealed(2, reasons=["list.card"]))]
+    for size, (key, value) in enumerate(sent, 41):
+        headers = [("checkpoint", CHECKPOINT.replace(b"42", str(size).encode()))]
+        producer.send(share_topic(partner.name), value, key.encode(), headers).get(30)
+    producer.close()
+    options = ("--brokers", kafka.brokers, "--count", "2", "--checkpoints", str(tmp_path))
     ran = subprocess.run(
-        partner.command("consumer.py", "--brokers", kafka.brokers, "--count", "2"),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
+        partner.command("consumer.py", *options), capture_output=True, text=True, timeout=60, check=True
     )
     assert told(ran.stdout) == [
         (jti(1), {"outcome": "block"}),
         (jti(2), {"outcome": "block", "reasons": ["list.card"]}),
     ]
-    where = f"{share_topic(partner.name)} 0"
-    assert [line for line in ran.stderr.splitlines() if line.startswith("not taken")] == [
-        f"not taken: {where}/{offset}: {why}" for offset, why in enumerate(bad, 2)
-    ]
-    answers = _read(kafka, share_ack_topic(partner.name), 3)
     now_s = int(time.time())
-    assert [verify_acknowledgement(each, partner.keys, ISSUER, now_s).acks for each in answers] == [
-        (jti(1),),
-        (jti(1),),
-        (jti(2),),
+    answers = [
+        verify_acknowledgement(each, partner.keys, ISSUER, now_s)
+        for each in _read(kafka, share_ack_topic(partner.name), len(sent))
     ]
+    assert [each.acks for each in answers if each.acks] == [(jti(1),), (jti(1),), (jti(2),)]
+    refused = {key: said.err for each in answers for key, said in each.errs.items()}
+    assert refused == {jti(90 + number): why for number, why in enumerate(bad)}
+    assert len({each.jti for each in answers}) == len(sent)
+    kept = {int(path.stem): path.read_bytes() for path in tmp_path.glob("*.checkpoint")}
+    assert sorted(kept) == list(range(41, 41 + len(sent)))
+    assert kept[42] == CHECKPOINT
 
 
 def test_a_consumer_that_is_started_again_goes_on_where_it_was(kafka: Kafka, partner: Partner) -> None:
@@ -142,7 +149,7 @@ def test_a_consumer_that_is_started_again_goes_on_where_it_was(kafka: Kafka, par
         admin.create_topics(client, 1, 1, 1, share_specs(partner.name))
     producer = KafkaProducer(bootstrap_servers=kafka.brokers)
     for number in (1, 2, 3):
-        producer.send(share_topic(partner.name), partner.sealed(number)).get(30)
+        producer.send(share_topic(partner.name), partner.sealed(number), jti(number).encode()).get(30)
     producer.close()
     run = partner.command("consumer.py", "--brokers", kafka.brokers)
     printed = [
@@ -174,7 +181,7 @@ class Pushed(NamedTuple):
 def receiver(partner: Partner) -> Iterator[Pushed]:
     port = free_port()
     with subprocess.Popen(
-        partner.command("push.py", "--port", str(port)),
+        partner.command("push.py", "--port", str(port), "--checkpoints", str(partner.folder)),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -188,20 +195,22 @@ def receiver(partner: Partner) -> Iterator[Pushed]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url).status_code == 501
-    except httpx.HTTPError:
+        return httpx2.get(url).status_code == 501
+    except httpx2.HTTPError:
         return False
 
 
-def push(url: str, token: bytes) -> httpx.Response:
+def push(url: str, token: bytes) -> httpx2.Response:
     headers = {"Content-Type": "application/secevent+jwt", "Accept": "application/json"}
-    return httpx.post(url, content=token, headers=headers, timeout=30)
+    headers["Amana-Checkpoint"] = base64.urlsafe_b64encode(CHECKPOINT).decode()
+    return httpx2.post(url, content=token, headers=headers, timeout=30)
 
 
 def test_the_receiver_takes_a_token_once_and_says_so_with_202_and_no_body(partner: Partner, receiver: Pushed) -> None:
     for number in (1, 1, 2):
         answer = push(receiver.url, partner.sealed(number))
         assert (answer.status_code, answer.content) == (202, b"")
+    assert (partner.folder / "42.checkpoint").read_bytes() == CHECKPOINT
     receiver.process.terminate()
     assert [name for name, _ in told(receiver.process.stdout.read())] == [jti(1), jti(2)]  # type: ignore[union-attr]
 
@@ -214,6 +223,7 @@ def test_the_receiver_says_why_it_does_not_take_a_token(partner: Partner, receiv
         assert answer.json() == {"err": why, "description": "not taken"}
     assert push(receiver.url, b"").json()["err"] == "invalid_request"
     assert push(receiver.url, partner.sealed(1)[:-2]).json()["err"] in {"invalid_key", "invalid_request"}
+    assert not (partner.folder / "42.checkpoint").exists()
     assert push(receiver.url, partner.sealed(1)).status_code == 202
 
 
@@ -221,7 +231,7 @@ def test_the_receiver_says_why_it_does_not_take_a_token(partner: Partner, receiv
 
 
 class Store:
-    """What a store's two endpoints do, by the RFCs: as strict as ours, and its access tokens end after two polls."""
+    """What a store's two endpoints do, by the RFCs: as strict as ours, and an access token is good for one poll."""
 
     def __init__(self, partner: Partner) -> None:
         self.partner = partner
@@ -230,7 +240,6 @@ class Store:
         self.errors: dict[str, dict[str, str]] = {}
         self.assertions: list[str] = []
         self.polls: list[dict[str, Any]] = []
-        self.uses = 0
         self.url = ""
 
     def token(self, form: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
@@ -239,18 +248,16 @@ class Store:
         (assertion,) = form["client_assertion"]
         key = next(iter(self.partner.keys.signers.values()))
         found = jws.deserialize_compact(assertion, key, algorithms=["Ed25519"])
+        assert found.headers() == {"alg": "Ed25519", "typ": "JWT", "kid": key.kid}
         said = json.loads(found.payload)
         assert (said["iss"], said["sub"], said["aud"]) == (self.partner.name, self.partner.name, f"{self.url}/token")
         assert 0 < said["exp"] - said["iat"] <= 60
         assert said["jti"] not in self.assertions
         self.assertions.append(said["jti"])
-        self.uses = 0
-        return 200, {"access_token": f"t{len(self.assertions)}", "token_type": "Bearer", "expires_in": 300}
+        return 200, {"access_token": f"t{len(self.assertions)}", "token_type": "Bearer", "expires_in": 60}
 
     def poll(self, bearer: str, ask: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        self.uses += 1
-        if bearer != f"Bearer t{len(self.assertions)}" or self.uses > 2:
-            return 401, {}
+        assert bearer == f"Bearer t{len(self.assertions)}"
         self.polls.append(ask)
         self.acked += ask.get("ack", [])
         self.errors |= ask.get("setErrs", {})
@@ -275,6 +282,7 @@ def store(partner: Partner) -> Iterator[Store]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(raw)))
+            self.send_header("Amana-Checkpoint", base64.urlsafe_b64encode(CHECKPOINT).decode())
             self.end_headers()
             self.wfile.write(raw)
 
@@ -294,8 +302,10 @@ def test_the_poll_client_takes_everything_and_acknowledges_or_refuses_each(partn
     store.waiting = {jti(number): partner.sealed(number).decode() for number in (1, 2, 3)}
     bad = to_others(partner)
     store.waiting |= {jti(90 + place): token.decode() for place, token in enumerate(bad.values())}
+    where = ("--token-url", f"{store.url}/token", "--poll-url", f"{store.url}/poll", "--once")
+    where += ("--checkpoints", str(partner.folder))
     ran = subprocess.run(
-        partner.command("poll.py", "--token-url", f"{store.url}/token", "--poll-url", f"{store.url}/poll", "--once"),
+        partner.command("poll.py", *where),
         capture_output=True,
         text=True,
         timeout=60,
@@ -306,4 +316,5 @@ def test_the_poll_client_takes_everything_and_acknowledges_or_refuses_each(partn
     assert store.errors == {jti(90 + place): {"err": why, "description": "not taken"} for place, why in enumerate(bad)}
     assert store.waiting == {}
     assert store.polls[0] == {"returnImmediately": True}
-    assert len(store.assertions) == 3  # five polls, and a token ends after two
+    assert len(store.assertions) == len(store.polls) == 5
+    assert (partner.folder / "42.checkpoint").read_bytes() == CHECKPOINT

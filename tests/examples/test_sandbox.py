@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from joserfc import jws
 
@@ -73,10 +73,10 @@ def test_the_consumer_acknowledges_all_that_the_sandbox_sends_by_kafka(
     finished(sandbox(tmp_path, *to, "--out", str(tmp_path / "out"), partner=name))  # makes the keys that both need
     send = sandbox(tmp_path, *to, "--brokers", kafka.brokers, "--wait", "60", partner=name)
     with started(send) as sending:
-        took = finished(example(tmp_path, "consumer.py", "--brokers", kafka.brokers, "--count", "7", partner=name))
+        took = finished(example(tmp_path, "consumer.py", "--brokers", kafka.brokers, "--count", "8", partner=name))
         sent, _ = sending.communicate(timeout=90)
     assert printed(took.stdout) == ids(sent)
-    assert len(ids(sent)) == 7
+    assert len(ids(sent)) == 8
     assert sending.returncode == 0
 
 
@@ -132,8 +132,8 @@ def test_the_poll_client_takes_all_that_the_sandbox_has(tmp_path: Path) -> None:
 def _listens(url: str) -> Callable[[], bool]:
     def listens() -> bool:
         try:
-            return httpx.get(url).status_code == 501
-        except httpx.HTTPError:
+            return httpx2.get(url).status_code == 501
+        except httpx2.HTTPError:
             return False
 
     return listens

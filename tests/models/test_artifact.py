@@ -107,6 +107,7 @@ FILES = (
     "manifest.json",
     "manifest.sig",
     "model.skops",
+    "populations.json",
     "precision.svg",
     "roc.svg",
 )
@@ -172,6 +173,18 @@ def test_a_version_without_a_public_key_to_hold_it_against_is_refused(folder, ve
     signing.public_path(folder).unlink()
     with pytest.raises(BadKey, match="expected the public key of those who make models"):
         artifact.load(folder)
+
+
+def test_what_nobody_would_believe_is_not_registered(tmp_path, trained):
+    folder = tmp_path / "models"
+    first = artifact.save(folder, trained)
+    public = signing.create(tmp_path / "other.key")
+    other, another = signing.signer(tmp_path / "other.key"), msgspec.structs.replace(trained, seed=8)
+    with pytest.raises(BadKey, match=r"models\.pub: does not hold the public half of the signing key"):
+        artifact.save(folder, another, other)
+    assert artifact.names(folder) == [first]
+    version = artifact.save(folder, another, other, public)  # of workers that read that file
+    assert artifact.load(folder, version, public).version == version
 
 
 def test_a_signature_is_not_good_for_another_version(folder, version, trained):

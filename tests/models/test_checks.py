@@ -38,6 +38,16 @@ def test_a_column_that_is_only_there_for_frauds_is_refused() -> None:
         refuse_leaks(x, y.astype(int), ("told",))
 
 
+def test_of_many_orders_all_frauds_are_looked_at_and_some_of_the_others() -> None:
+    y = (np.arange(120_000) % 4_000 == 7).astype(int)  # 30, of which a sample would have a dozen
+    told = np.where(y == 1, 1.0, np.random.default_rng(0).random(len(y)) * 0.9)
+    with pytest.raises(FromTheFuture, match="can be read off told alone"):
+        refuse_leaks(told[:, None], y, ("told",))
+    halves = np.random.default_rng(1).normal(size=120_000)
+    assert drifted(halves[:60_000, None], halves[60_000:, None], ("steady",)) == ()
+    assert [name for name, _ in drifted(halves[:60_000, None], 1 + halves[60_000:, None], ("moved",))] == ["moved"]
+
+
 def test_a_few_frauds_prove_nothing() -> None:
     y = (np.arange(1_000) < 24).astype(int)
     refuse_leaks(y[:, None].astype(float), y, ("told",))

@@ -68,6 +68,23 @@ def test_list_shows_the_good_versions_and_fails_for_one_that_is_refused(folder, 
     assert "manifest.json: the signature is not of this content" in result.stderr
 
 
+def test_list_shows_the_versions_of_a_folder_where_none_is_in_use_and_fails(folder):
+    version = artifact.current(folder)
+    (folder / artifact.CURRENT).unlink()
+    result = CliRunner().invoke(models, ["list", "--models", str(folder)], env={"COLUMNS": "120"})
+    assert result.exit_code == 1
+    assert version in result.stdout
+    assert result.stderr == (f"Error: {folder}: no version is in use; `amana models promote --local` puts one in use\n")
+
+
+def test_list_refuses_a_version_whose_model_was_changed(folder):
+    model = folder / artifact.current(folder) / "model.skops"
+    model.write_bytes(model.read_bytes()[:-1] + b"!")
+    result = CliRunner().invoke(models, ["list", "--models", str(folder)])
+    assert result.exit_code == 1
+    assert f"{model}: content hash" in result.stderr
+
+
 def test_show_ends_with_the_content_hash(folder):
     result = CliRunner().invoke(models, ["show", "--models", str(folder)])
     assert result.stdout.endswith(f"Content hash {artifact.check(folder, artifact.current(folder)).content}.\n")
@@ -77,40 +94,6 @@ def test_another_public_key_than_the_signers_is_believed_nothing(folder, tmp_pat
     public = signing.create(tmp_path / "other.key")
     result = CliRunner().invoke(models, ["show", "--models", str(folder), "--models-key", str(public)])
     assert (result.exit_code, f"by a key in {public}" in result.stderr) == (1, True)
-
-
-def test_compare_puts_two_versions_side_by_side(folder, trained):
-    first = artifact.current(folder)
-    costs = msgspec.structs.replace(trained.policy.costs, review_cents=450.0)
-    changed = {
-        "until_ms": trained.until_ms + 86_400_000,
-        "policy": msgspec.structs.replace(trained.policy, costs=costs),
-        "metrics": msgspec.structs.replace(trained.metrics, auc=0.5),
-        "names": (*trained.names[:5], "x.z"),
-    }
-    second = artifact.save(folder, msgspec.structs.replace(trained, **changed))
-    result = CliRunner().invoke(models, ["compare", first, second, "--models", str(folder)], env={"COLUMNS": "150"})
-    rows = {row[0]: row[1:] for line in result.stdout.splitlines() if len(row := cells(line)) == 4}
-    assert rows["orders until"] == ["2026-05-31", "2026-06-01", "differs"]
-    assert rows["orders learned from"] == ["4,000", "4,000", ""]
-    assert rows["auc"] == [f"{trained.metrics.auc:.4g}", "0.5", f"{0.5 - trained.metrics.auc:+.4g}"]
-    assert rows["review cents"] == ["200", "450", "+250"]
-    assert rows["features of its own"] == ["x.y", "x.z", "differs"]
-    assert "review minutes" not in rows  # which do not differ
-    assert "trees" not in rows
-
-
-def cells(line):
-    return [cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")]
-
-
-@pytest.mark.parametrize(
-    "arguments", [["compare", "20260101-0123456789", "20260101-0123456789"], ["compare", "x", "y"]]
-)
-def test_compare_names_a_version_that_is_not_there(folder, arguments):
-    result = CliRunner().invoke(models, [*arguments, "--models", str(folder)])
-    assert result.exit_code == 1
-    assert f"has no model version '{arguments[1]}'" in result.stderr
 
 
 def test_show_refuses_a_changed_model(folder):

@@ -55,6 +55,24 @@ def test_a_rollback_is_a_promotion_of_the_one_before_and_a_second_undoes_it(fold
     ]
 
 
+def test_a_version_that_was_promoted_twice_is_not_what_a_rollback_goes_back_to(folder, versions):
+    first, second, _ = versions
+    registry.promote(folder, second, "noor", 0)
+    registry.promote(folder, second, "noor", 1)
+    assert registry.rollback(folder, "sami", 2).version == first
+    assert artifact.current(folder) == first
+
+
+def test_a_last_line_that_was_cut_off_is_left_out_and_written_over(folder, versions):
+    first, second, _ = versions
+    registry.promote(folder, second, "noor", 0)
+    log = folder / "promotions.jsonl"
+    whole = log.read_bytes()
+    log.write_bytes(whole + whole[:40])
+    assert registry.rollback(folder, "sami", 1).version == first
+    assert [(use.actor, use.version) for use in registry.uses(folder)] == [("noor", second), ("sami", first)]
+
+
 def test_there_is_nothing_to_go_back_to_before_a_promotion(folder, versions):
     with pytest.raises(BadPromotion, match="nothing to go back to: no version was put in place of another"):
         registry.rollback(folder, "noor", 0)

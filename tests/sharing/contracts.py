@@ -2,7 +2,7 @@
 
 from sharing.contracts import FOLDER, Contract, parse
 
-ACQUIRER = (FOLDER / "acquirer.yaml").read_text(encoding="utf-8")
+ACQUIRER = (FOLDER / "acquirer.yaml").read_text(encoding="utf-8").partition("signatures:")[0]
 _TERMS = """
 version: 1
 purpose: dpv:FraudPreventionAndDetection

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sharing.contracts import FOLDER, Signature, load, parse
 from sharing.errors import ContractError, SharingError
 from sharing.operators import Echo, Keep
+from sharing.projection import compile_contract
 from tests.sharing.contracts import ACQUIRER
+from tests.sharing.orders import disclosable
 
 SIGNED = base64.b64encode(bytes(64)).decode()
 
@@ -120,6 +122,10 @@ WRONG = [
     ),
     ("policy_version: 2026-01", "push_url: https://a@acquirer.example/x", ":26: $.push_url: Expected `str` matching r"),
     ("policy_version: 2026-01", "push_url: https://203.0.113.7@x/", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://10.0.0.7/x", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://0x7f.1/x", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://intranet/x", ":26: $.push_url: Expected `str` matching regex"),
+    ("policy_version: 2026-01", "push_url: https://a.example/x?to=y", ":26: $.push_url: Expected `str` matching regex"),
     ("version: 1", "version: 1\nepochs: [{number: 1, since: 2026-01-01}]", ":5: epochs and pseudonyms go together"),
     ("version: 1", "version: 1\nepochs: [{number: 2, since: 2026-01-01}]", ":5: epochs must count 1, 2, 3"),
     ("version: 1", "version: 1\nsignatures: [{signer: noura, signature: aa==}]", ":5: $.signatures[0].signature: Exp"),
@@ -173,6 +179,54 @@ def test_what_is_no_contract_is_refused(text: str) -> None:
 def test_no_text_fails_in_any_other_way(text: str) -> None:
     with pytest.raises(SharingError):
         parse(text, "name")
+
+
+BOMBS = {
+    "merge keys": "<<: {a: 1}\n<<: {b: 2}",
+    "a number without end": f"version: {'9' * 5000}",
+    "a number beyond 64 bits": "version: 99999999999999999999999",
+    "no number": "version: .nan",
+    "nesting": "fields: " + "[" * 3000 + "]" * 3000,
+    "nesting of keys": "\n".join(f"{' ' * depth}a:" for depth in range(1000)),
+    "a tag": "version: !!python/object/apply:os.system [ls]",
+    "two documents": "partner: a\n---\npartner: b",
+    "a directive": "%TAG ! tag:yaml.org,2002:\n---\n!python/name:os.system x",
+    "a key that is a list": "? [a, b]\n: 1",
+    "an anchor of itself": "&a {b: *a}",
+    "binary": "version: !!binary aGVsbG8=",
+}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS.keys())
+def test_a_bomb_is_refused_with_its_file_and_at_once(text: str) -> None:
+    with pytest.raises(ContractError, match=r"^bomb\.yaml") as refused:
+        parse(text, "bomb.yaml")
+    assert len(str(refused.value)) < 2_000
+
+
+LINES = ACQUIRER.splitlines()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, len(LINES) - 1), st.integers(0, len(LINES) - 1), st.sampled_from(["drop", "swap", "twice", "cut"])
+)
+def test_a_contract_changed_anywhere_is_refused_or_is_a_whole_contract(one: int, other: int, way: str) -> None:
+    lines = list(LINES)
+    if way == "drop":
+        del lines[one]
+    elif way == "swap":
+        lines[one], lines[other] = lines[other], lines[one]
+    elif way == "twice":
+        lines.insert(other, lines[one])
+    else:
+        lines[one] = lines[one][: len(lines[one]) // 2]
+    try:
+        contract = parse("\n".join(lines), "changed.yaml")
+    except ContractError:
+        return
+    told = json.loads(compile_contract(contract, b"k" * 32).project(disclosable()))
+    assert set(told) <= {"jti", *(term.name for term in contract.fields)}
 
 
 def test_a_bomb_of_aliases_is_refused_before_it_is_read_out() -> None:

@@ -7,8 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.types import Address
 from sharing.fields import FIELDS
-from sharing.operators import Band, Derive, Echo, Keep, Last4, Truncate
+from sharing.operators import (
+    OPERATORS,
+    Band,
+    Constant,
+    Count,
+    Derive,
+    Echo,
+    Generalise,
+    Keep,
+    Last4,
+    Pseudonym,
+    Truncate,
+)
 from sharing.operators.derive import SAFE
 from sharing.operators.operator import Operator
 from tests.sharing.orders import BOUNDS
@@ -19,10 +32,22 @@ ECHO = Echo(name="psp_reference", **WHY)
 BAND = Band(name="amount", edges=(100, 500), **WHY)
 LAST4 = Last4(name="last4", **WHY)
 DERIVE = Derive(name="reasons", **WHY)
+PSEUDONYM = Pseudonym(name="customer_id", **WHY)
+COUNT = Count(name="count", **WHY)
+REFERENCE = Constant(name="request_ref", **WHY)
+NOTICE = Constant(name="notice", value="keep it safe", **WHY)
 
 
 def _truncate(to: Any, name: str = "occurred_at") -> Truncate:
     return Truncate(name=name, to=to, **WHY)
+
+
+def _generalise(to: Any, name: str = "delivery_area") -> Generalise:
+    return Generalise(name=name, to=to, **WHY)
+
+
+def _place(city: str | None, country: str = "SA", region: str | None = None) -> Address:
+    return Address(city=city, region=region, country=country)
 
 
 def _fits(operator: Operator, leaving: object) -> bool:
@@ -58,6 +83,24 @@ EVENING = datetime(2025, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-3)
         (DERIVE, ("card.velocity", "customer.age", "Noura"), ("card_used_often",)),
         (DERIVE, ("network.velocity", "card.declines", "ip.velocity"), ("card_declined_often", "network_used_often")),
         (DERIVE, (), ()),
+        (_truncate("area", "postal_code"), "21577", "21"),
+        (_truncate("area", "postal_code"), "٢١٥٧٧", "21"),
+        (_truncate("area", "postal_code"), "sw1a 1aa", "SW"),
+        (_truncate("area", "postal_code"), "1100", "11"),
+        (_truncate("area", "postal_code"), "103", "1"),
+        (_generalise("region"), _place("Jeddah"), "SA-02"),
+        (_generalise("region"), _place(" جدّة "), "SA-02"),
+        (_generalise("region"), _place("Khamis-Mushait"), "SA-14"),
+        (_generalise("region"), _place("Al Malqa", region="منطقة الرياض"), "SA"),
+        (_generalise("region"), _place("Al Malqa", region="الرياض"), "SA-01"),
+        (_generalise("region"), _place("Doha", "QA"), "QA-DA"),
+        (_generalise("region"), _place("Doha", "FR"), "FR"),
+        (_generalise("region"), _place(None), "SA"),
+        (_generalise("country"), _place("Jeddah"), "SA"),
+        (_generalise("country", "issuer_country"), "SA", "SA"),
+        (COUNT, 20, 20),
+        (REFERENCE, "REQ-1", "REQ-1"),
+        (NOTICE, "", "keep it safe"),
     ],
 )
 def test_what_leaves_is_exactly_this_and_fits_its_closed_type(operator: Operator, value: Any, expected: object) -> None:
@@ -65,7 +108,20 @@ def test_what_leaves_is_exactly_this_and_fits_its_closed_type(operator: Operator
     assert _fits(operator, expected)
 
 
-@pytest.mark.parametrize("operator", [KEEP, ECHO, BAND, LAST4, DERIVE, _truncate("day"), _truncate("network", "ip")])
+@pytest.mark.parametrize("value", ["", "1", "12", "--", "a-b"])
+def test_a_postal_code_too_short_to_have_an_area_tells_none(value: str) -> None:
+    assert _truncate("area", "postal_code").apply(value) is None
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        *(KEEP, ECHO, BAND, LAST4, DERIVE, PSEUDONYM, COUNT, REFERENCE, NOTICE),
+        *(_truncate("day"), _truncate("network", "ip"), _truncate("area", "postal_code")),
+        *(_generalise("region"), _generalise("country"), _generalise("country", "issuer_country")),
+    ],
+    ids=lambda operator: f"{operator.__struct_config__.tag}-{operator.name}",
+)
 @pytest.mark.parametrize(
     "text", ["Noura Al-Saud", "noura@example.com", "4242\n", "٤٢٤٢", "2026-01-01\n", "", "<b>", "a b"]
 )
@@ -97,6 +153,14 @@ def test_settings_that_do_not_fit_the_field_are_refused() -> None:
         _truncate("network").output(FIELDS["occurred_at"])
     with pytest.raises(ValueError, match="ip cannot be truncated to day"):
         _truncate("day", "ip").output(FIELDS["ip"])
+    with pytest.raises(ValueError, match="postal_code cannot be truncated to week; expected: area"):
+        _truncate("week", "postal_code").output(FIELDS["postal_code"])
+    with pytest.raises(ValueError, match="issuer_country cannot be generalised to region; expected: country"):
+        _generalise("region", "issuer_country").output(FIELDS["issuer_country"])
+    with pytest.raises(ValueError, match="constant of notice: expected a value"):
+        Constant(name="notice", **WHY).output(FIELDS["notice"])
+    with pytest.raises(ValueError, match="constant of request_ref: expected no value: it is the request's own"):
+        Constant(name="request_ref", value="x", **WHY).output(FIELDS["request_ref"])
     with pytest.raises(ValueError, match="edges must rise"):
         Band(name="amount", edges=(500, 100), **WHY).output(FIELDS["amount"])
 
@@ -104,3 +168,46 @@ def test_settings_that_do_not_fit_the_field_are_refused() -> None:
 def test_no_reason_about_a_persons_habits_is_marked_safe() -> None:
     assert not [code for code in SAFE if code.split(".")[0] in {"customer", "email", "phone", "address", "session"}]
     assert not [code for code in SAFE if code.split(".")[1] in {"age", "spend"}]
+
+
+@pytest.mark.parametrize(("count", "fits"), [(19, False), (20, True), (1_000_000, True), (1_000_001, False)])
+def test_a_count_of_fewer_than_may_be_told_fits_no_type(count: int, fits: bool) -> None:
+    assert _fits(COUNT, count) is fits
+
+
+def test_a_contract_cannot_ask_for_smaller_counts() -> None:
+    with pytest.raises(msgspec.ValidationError, match=">= 20"):
+        msgspec.convert({"operator": "count", "name": "count", "at_least": 19, **WHY}, Count)
+
+
+def test_every_operator_has_a_file_of_its_own_name() -> None:
+    assert {kind.__module__.rpartition(".")[2]: kind.__struct_config__.tag for kind in OPERATORS.values()} == {
+        name: name for name in OPERATORS
+    }
+    assert set(OPERATORS) == {
+        *("keep", "band", "truncate", "generalise", "last4", "pseudonym", "echo", "disclose", "count", "constant"),
+        "derive",
+    }
+
+
+def test_the_table_of_regions_gives_codes_that_fit() -> None:
+    operator = _generalise("region")
+    for country, city in (
+        ("SA", "Riyadh"),
+        ("AE", "دبي"),
+        ("KW", "حولي"),
+        ("BH", "المنامة"),
+        ("OM", "مسقط"),
+        ("EG", "القاهرة"),
+    ):
+        leaving = operator.apply(_place(city, country))
+        assert leaving.startswith(f"{country}-")
+        assert _fits(operator, leaving)
+
+
+def test_what_an_operator_must_say_of_itself_is_said_by_each() -> None:
+    bare = Operator(name="x", **WHY)
+    for missing in (lambda: bare.output(FIELDS["ip"]), lambda: bare.apply("x"), bare.says):
+        with pytest.raises(NotImplementedError):
+            missing()
+    assert bare.tells_all_of(Operator(name="y", reason="because of another"))

@@ -66,6 +66,8 @@ def test_a_private_key_in_a_public_set_is_spoilt_and_never_quoted() -> None:
         ({**ENC, "use": "sig"}, '"use": "sig" with curve X25519; expected sig on Ed25519 or enc on X25519'),
         ({**SIG, "use": "enc"}, '"use": "enc" with curve Ed25519; expected sig on Ed25519 or enc on X25519'),
         ({**ENC, "x": "A" * 43}, "`x` is not a public key on X25519"),
+        ({**SIG, "x": "A" * 43, "kid": "zero"}, "`x` is not a public key on Ed25519"),
+        ({**SIG, "x": "AQ" + "A" * 41, "kid": "neutral"}, "`x` is not a public key on Ed25519"),
         ({**ENC, "x": ENC["x"][:-1] + "9"}, "`x` is not a public key on X25519"),
         ({**ENC, "x": ENC["x"][:-1]}, "Expected `str` matching regex '^[A-Za-z0-9_-]{43}$(?!\\\\n)' - at `$.x`"),
         ({**ENC, "crv": "X448"}, "Invalid enum value 'X448' - at `$.crv`"),

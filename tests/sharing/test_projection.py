@@ -12,16 +12,22 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sharing.contracts import parse
-from sharing.errors import ProjectionError
+from sharing.contracts import FOLDER, parse
+from sharing.disclosable import Fulfilment, Material, Verification
+from sharing.errors import ContractError, ProjectionError
+from sharing.example import example
 from sharing.fields import Disclosable
-from sharing.operators import Keep
+from sharing.operators import Echo, Keep
 from sharing.operators.derive import SAFE
 from sharing.projection import Projection, compile_contract
-from tests.sharing.contracts import ACQUIRER, EVERYTHING, ROOTS
+from tests.sharing.contracts import ACQUIRER, EVERYTHING, NAMES, ROOTS, shipped
 from tests.sharing.orders import CANARY, ORDER, SALTED, disclosable
 
 KEY = b"k" * 32
+
+
+def _text_of(name: str) -> str:
+    return (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _projection(text: str = ACQUIRER, key: bytes = KEY) -> Projection:
@@ -120,10 +126,17 @@ def test_the_message_id_is_an_hmac_of_decision_and_contract() -> None:
 
 
 @settings(deadline=None)
-@given(SALTED, st.sampled_from([ACQUIRER, EVERYTHING]))
+@given(SALTED, st.sampled_from([ACQUIRER, EVERYTHING, *map(_text_of, NAMES)]))
 def test_no_canary_of_a_salted_order_ever_leaves(item: Disclosable, contract: str) -> None:
-    told = json.loads(_projection(contract).project(item))
-    assert told.pop("psp_reference", None) == item.order.payment.psp_reference  # the one id that its issuer gets back
+    projection = _projection(contract)
+    if projection.contract.trigger == "requested":
+        with pytest.raises(ProjectionError, match="no request"):
+            projection.project(item)
+        return
+    told = json.loads(projection.project(item))
+    # The ids that their issuers get back may hold one.
+    echoed = {"psp_reference": item.order.payment.psp_reference, "tracking_ref": item.order.tracking_ref}
+    assert all(told.pop(name, value) == value for name, value in echoed.items())
     assert CANARY not in json.dumps(told)
 
 
@@ -160,6 +173,133 @@ def test_the_message_type_refuses_a_field_that_the_contract_does_not_name() -> N
     body = json.loads(projection.project(disclosable())) | {"email": "noura@example.com"}
     with pytest.raises(msgspec.ValidationError, match="unknown field `email`"):
         msgspec.json.decode(json.dumps(body), type=projection.message_type)
+
+
+AGENCY = compile_contract(shipped("verification-agency"), KEY)
+VERIFIED = Verification(
+    agency="verification-agency",
+    verification_ref="ver-1",
+    result="failed",
+    failed_check="document",
+    verified_at=ORDER.occurred_at,
+)
+
+
+def test_an_agency_gets_exactly_this_of_its_own_verification() -> None:
+    assert json.loads(AGENCY.project(disclosable(verification=VERIFIED, verdict="confirmed"))) == {
+        "jti": AGENCY.message_id("topic:0:17"),
+        "verification_ref": "ver-1",
+        "failed_check": "document",
+        "verdict": "confirmed",
+        "verified_at": "2026-03-01",
+    }
+
+
+def test_an_agency_is_not_told_of_what_another_verified() -> None:
+    foreign = disclosable(verification=msgspec.structs.replace(VERIFIED, agency="another-agency"))
+    assert [AGENCY.concerns(each) for each in (disclosable(verification=VERIFIED), foreign, disclosable())] == [
+        True,
+        False,
+        False,
+    ]
+    with pytest.raises(ProjectionError, match=r"^verification-agency: verification_ref was issued by another$"):
+        AGENCY.project(foreign)
+
+
+def test_a_partner_is_concerned_by_orders_that_have_its_id() -> None:
+    payment = msgspec.structs.replace(ORDER.payment, psp_reference=None)
+    assert _projection().concerns(disclosable())
+    assert not _projection().concerns(disclosable(msgspec.structs.replace(ORDER, payment=payment)))
+    assert compile_contract(shipped("fellow-merchant"), KEY).concerns(disclosable())
+
+
+def test_a_carrier_gets_its_instruction_and_nothing_of_why() -> None:
+    projection = compile_contract(shipped("carrier"), KEY)
+    fulfilment = Fulfilment(instruction="hold", deadline=ORDER.occurred_at)
+    assert json.loads(projection.project(disclosable(fulfilment=fulfilment))) == {
+        "jti": projection.message_id("topic:0:17"),
+        "tracking_ref": "trk-1",
+        "instruction": "hold",
+        "deadline": "2026-03-01T22Z",
+    }
+    assert set(json.loads(projection.project(disclosable()))) == {"jti", "tracking_ref"}
+
+
+def test_a_successor_is_held_to_the_same_protection_as_anybody() -> None:
+    projection = compile_contract(shipped("successor"), KEY, ROOTS)
+    told = json.loads(projection.project(disclosable(verdict="confirmed")))
+    assert {name: value for name, value in told.items() if name not in {"jti", "customer_id", "device_id"}} == {
+        "epoch": 1,
+        "outcome": "block",
+        "method": "card",
+        "reasons": ["card_used_often"],
+        "amount": "500-2000",
+        "delivery_area": "SA-02",
+        "occurred_at": "2026-03-01",
+    }
+    text = (FOLDER / "successor.yaml").read_text(encoding="utf-8")
+    with pytest.raises(ContractError, match="disclose serves requests of law enforcement alone"):
+        parse(text.replace("name: method\n    operator: keep", "name: email\n    operator: disclose"), "successor.yaml")
+
+
+def test_a_corrected_message_names_what_it_supersedes_and_has_an_id_of_its_own() -> None:
+    projection = _projection()
+    first = projection.message_id("topic:0:17")
+    told = json.loads(projection.project(disclosable(), supersedes=first))
+    assert told["supersedes"] == first
+    assert told["jti"] == projection.message_id("topic:0:17", supersedes=first) != first
+    with pytest.raises(ProjectionError, match=r"^acquirer: supersedes does not fit the contract's type$"):
+        projection.project(disclosable(), supersedes="noura@example.com")
+
+
+@pytest.mark.parametrize("status", ["withdrawn", "deleted"])
+def test_a_withdrawal_says_what_it_takes_back_and_nothing_else(status: Any) -> None:
+    projection = _projection()
+    first = projection.message_id("topic:0:17")
+    told = json.loads(projection.withdrawal("topic:0:17", first, status))
+    assert told == {
+        "jti": projection.message_id("topic:0:17", status, first),
+        "supersedes": first,
+        "status": status,
+    }
+
+
+def test_a_withdrawal_that_fits_no_type_is_refused() -> None:
+    first = _projection().message_id("topic:0:17")
+    with pytest.raises(ProjectionError, match="acquirer: status does not fit a withdrawal's type"):
+        _projection().withdrawal("topic:0:17", first, "because of Noura")  # type: ignore[arg-type]
+
+
+def test_a_batch_is_counted_when_it_is_released_and_never_under_its_least() -> None:
+    projection = compile_contract(shipped("fellow-merchant"), KEY)
+    waiting = projection.project(disclosable(verdict="confirmed"))
+    assert "count" not in json.loads(waiting)
+    assert json.loads(projection.counted(waiting, 37)) == {
+        "jti": projection.message_id("topic:0:17"),
+        "reasons": ["card_used_often"],
+        "delivery_area": "SA",
+        "amount": "500-2000",
+        "occurred_at": "2026-W09",
+        "count": 37,
+    }
+    with pytest.raises(ProjectionError, match="fellow-merchant: count does not fit the contract's type"):
+        projection.counted(waiting, 19)
+    assert _projection().counted(_projection().project(disclosable()), 37) == _projection().project(disclosable())
+
+
+def test_what_reads_back_otherwise_than_it_was_written_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Echo, "apply", lambda *_: b"raw")  # base64 in JSON, and an id as it stands
+    with pytest.raises(ProjectionError, match="acquirer: the message does not read as it was written"):
+        _projection().project(disclosable())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_shipped_contract_tells_the_same_of_an_order_and_of_what_a_case_keeps_of_it(name: str) -> None:
+    contract = shipped(name)
+    projection = compile_contract(contract, KEY, ROOTS)
+    whole = example(contract)
+    kept = msgspec.structs.replace(whole, order=Material.of(whole.order))
+    assert projection.project(kept) == projection.project(whole)
 
 
 def test_repr_shows_no_key() -> None:

@@ -140,6 +140,11 @@ def test_another_encryption_is_refused(header: dict[str, Any]) -> None:
     assert reason(encrypted(signed(), header)) == "algorithm"
 
 
+@pytest.mark.parametrize("cty", ["jwt", "text/plain"])
+def test_an_encryption_of_something_else_is_no_token(cty: str) -> None:
+    assert reason(encrypted(signed(), {**OUTER, "cty": cty})) == "type"
+
+
 def test_a_shared_secret_in_place_of_key_agreement_is_refused() -> None:
     key = OctKey.import_key(base64.urlsafe_b64decode(TO.recipient.as_dict()["x"] + "="))
     assert reason(encrypted(signed(), {**OUTER, "alg": "dir"}, key)) == "algorithm"
@@ -330,6 +335,21 @@ def test_a_payload_that_names_another_message_is_not_sealed() -> None:
         sealed(b'{"jti":"BBBBBBBBBBBBBBBBBBBBBB"}')
 
 
+@pytest.mark.parametrize(
+    ("jti", "sub_id", "uri"),
+    [
+        ("short", "case-1", EVENT),
+        (JTI + "A", "case-1", EVENT),
+        (JTI, "", EVENT),
+        (JTI, "x" * 257, EVENT),
+        (JTI, "c", ""),
+    ],
+)
+def test_what_nobody_could_read_as_ours_is_not_sealed(jti: str, sub_id: str, uri: str) -> None:
+    with pytest.raises(TokenError):
+        sealer().seal("acquirer", jti, sub_id, uri, b"{}", NOW_MS)
+
+
 def test_nothing_is_sealed_to_a_partner_without_keys() -> None:
     with pytest.raises(TokenError, match="merchant: no public keys of this partner are held"):
         sealed(partner="merchant")
@@ -342,7 +362,7 @@ def test_no_error_quotes_what_was_to_be_sealed() -> None:
 
 
 def test_our_key_is_shown_and_kept_by_its_name_alone() -> None:
-    assert repr(sealer()) == f"<Sealer https://store.example {OURS.kid}>"
+    assert repr(sealer()) == "<Sealer https://store.example, 2 partners>"
     assert repr(OURS) == f"<SigningKey {OURS.kid}>"
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(OURS)

@@ -16,14 +16,14 @@ from models.promotion import Named
 def saved(folder: Path, seed: int, definitions: str = DEFINITIONS.hash) -> Named:
     """A version to which a large amount is a fraud, mostly; how surely so depends on the seed."""
     trained = msgspec.structs.replace(
-        _trained(), seed=seed, offset=0.01 * seed, definitions=definitions, until_ms=seed * 86_400_000
+        trained_small(), seed=seed, offset=0.01 * seed, definitions=definitions, until_ms=seed * 86_400_000
     )
     version = artifact.save(folder, trained)
     return Named(version, artifact.check(folder, version).content)
 
 
 @cache
-def _trained() -> training.Trained:
+def trained_small() -> training.Trained:
     random = np.random.default_rng(1)
     table = pd.DataFrame(0.0, index=range(400), columns=list(DEFINITIONS.names))
     large = random.random(len(table)) < 0.2

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -30,6 +31,8 @@ class Screened:
     """Orders number 1, 2, 3 ... go to the partitions of facts in turn: partition p's offset o has the number
     o * partitions + p + 1.
     """
+
+    topic = topics.FACTS
 
     def __init__(self, pipeline: Pipeline, per_second: float) -> None:
         self.pipeline = pipeline
@@ -56,14 +59,18 @@ class Screened:
         while not self._enough.is_set():
             due = before + round((time.monotonic() - begun) * self._per_second)
             for partition in range(self.pipeline.partitions):
-                await sender.send(topics.FACTS, partition, self._facts(partition, due))
+                numbers = [n for n in range(self.fed + 1, due + 1) if (n - 1) % self.pipeline.partitions == partition]
+                await sender.send(self.topic, partition, [(None, self._record(n, partition)) for n in numbers])
             self.fed = max(self.fed, due)
             await asyncio.sleep(TICK_S)
         await sender.stop()
 
-    def _facts(self, partition: int, due: int) -> list[tuple[None, bytes]]:
-        numbers = [n for n in range(self.fed + 1, due + 1) if (n - 1) % self.pipeline.partitions == partition]
-        return [(None, encode_fact(order_fact(number, partition))) for number in numbers]
+    def _record(self, number: int, partition: int) -> bytes:
+        return encode_fact(order_fact(number, partition))
+
+    def offset_of(self, decision: Decision) -> int:
+        """The offset of a decided order's fact in its partition."""
+        return (decision.source.offset - 1) // self.pipeline.partitions
 
     def amana(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "streams.cli", *arguments]
@@ -89,6 +96,11 @@ class Screened:
     def wait_until_handled(self) -> None:
         wait_until(lambda: self.pipeline.caught_up("screen", topics.FACTS), 200, "everything to be handled")
 
+    def rate(self) -> float:
+        """Decided orders a second, by the broker's clock, over the whole time."""
+        times = [record.at_ms for record in self.pipeline.read(topics.DECISIONS)]
+        return 1000 * len(times) / (max(times) - min(times))
+
     def decided(self) -> list[tuple[int, Decision]]:
         return [(record.partition, decode_decision(record.value)) for record in self.pipeline.read(topics.DECISIONS)]
 
@@ -96,6 +108,35 @@ class Screened:
         lines = self.pipeline.log("screen-0").read_text().splitlines()
         found = [msgspec.json.decode(line) for line in lines if line.startswith("{")]
         return [each for each in found if each["event"] == event]
+
+
+class Whole(Screened):
+    """The same, but raw orders as the order service sends them, through intake: no fact is repeated while none fails,
+    so that a fact has its order's offset.
+    """
+
+    topic = topics.ORDERS
+
+    def _record(self, number: int, partition: int) -> bytes:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+        return _ORDER % {b"number": number, b"customer": number % 997, b"partition": partition, b"now": now}
+
+    def offset_of(self, decision: Decision) -> int:
+        return decision.source.offset
+
+    def wait_until_handled(self) -> None:
+        wait_until(lambda: self.pipeline.caught_up("intake", topics.ORDERS), 200, "all orders to be taken in")
+        super().wait_until_handled()
+
+
+_ORDER = (
+    b'{"type":"OrderPlaced","event_id":"e-%(number)d","occurred_at":"%(now)s","order_id":"o-%(number)d",'
+    b'"customer_id":"c-%(partition)d-%(customer)d","amount_minor":%(number)d,"currency":"USD",'
+    b'"items":[{"sku":"s-1","category":"phones","quantity":1,"unit_amount_minor":%(number)d}],'
+    b'"contact":{"name":"N %(customer)d","email":"c%(customer)d@example.org","phone":"+96650%(customer)07d"},'
+    b'"payment":{"method":"card","psp_token":"tok_%(customer)d"},'
+    b'"ip":"192.0.2.7"}'
+)
 
 
 def seconds_to_switch(said: Sequence[Entry], model: str, after: int) -> float:
@@ -112,14 +153,14 @@ def seconds_to_switch(said: Sequence[Entry], model: str, after: int) -> float:
     return (max(first.values()) - promoted.at_ms) / 1000
 
 
-def judged_as_recorded(decisions: Iterable[tuple[int, Decision]], said: Sequence[Entry], partitions: int) -> None:
+def judged_as_recorded(live: Screened, decisions: Iterable[tuple[int, Decision]], said: Sequence[Entry]) -> None:
     """Each partition's orders were judged by what the topic says, from its offsets on."""
     switches = [each.said for each in said if isinstance(each.said, Switch)]
-    for partition in range(partitions):
+    decisions = list(decisions)
+    for partition in range(live.pipeline.partitions):
         of_partition = [switch for switch in switches if switch.partition == partition]
         for decision in (each for number, each in decisions if number == partition):
-            offset = (decision.source.offset - 1) // partitions
-            judge = [switch.judge for switch in of_partition if switch.offset <= offset][-1]
+            judge = [switch.judge for switch in of_partition if switch.offset <= live.offset_of(decision)][-1]
             assert (((decision.model, 1.0),), decision.rules) == (judge.models, judge.rules)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from sharing.contracts import FOLDER as CONTRACTS
+from sharing.contracts import load
 from sharing.tokens import Opener
 from sharing.tokens.making import load_private
 from streams import partner_cli
@@ -78,6 +80,7 @@ def test_the_sandbox_writes_what_a_partner_must_cope_with_as_files(tmp_path: Pat
         *["disclosure"] * 3,
         "withdrawal",
         "deletion",
+        "correction",
         "the same again",
     ]
     assert len({kind.rpartition(",")[2] for kind in kinds}) == 1  # the length says nothing
@@ -93,8 +96,22 @@ def test_the_sandbox_writes_what_a_partner_must_cope_with_as_files(tmp_path: Pat
         (opened[0].jti, "withdrawn"),
         (opened[1].jti, "deleted"),
     ]
-    assert [token.sub_id for token in opened[3:5]] == [token.sub_id for token in opened[:2]]
-    assert opened[5].jti == opened[2].jti
+    assert events[5]["supersedes"] == opened[2].jti
+    assert events[5]["psp_reference"] == events[2]["psp_reference"]
+    assert events[5]["reasons"] != events[2]["reasons"]
+    assert [token.sub_id for token in opened[3:6]] == [token.sub_id for token in opened[:3]]
+    assert opened[6].jti == opened[2].jti
+
+
+@pytest.mark.parametrize("contract", sorted(CONTRACTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_sandbox_has_something_to_tell_every_partner_whom_we_have_a_contract_with(
+    tmp_path: Path, contract: Path
+) -> None:
+    run("sandbox", contract.stem, "--keys", tmp_path, "--make-keys", "--out", tmp_path / "out", "--count", "1")
+    (event,) = json.loads((tmp_path / "out" / "001.json").read_text())["events"].values()
+    told = {term.name for term in load(contract).fields}
+    assert set(event) - {"jti", "epoch"} <= told
+    assert len(set(event) & told) >= min(3, len(told))
 
 
 def test_the_same_seed_tells_of_the_same_orders_and_another_of_others(tmp_path: Path) -> None:

@@ -120,10 +120,12 @@ def test_a_broken_model_of_the_workers_own_does_not_matter_once_another_was_prom
     ],
 )
 def test_what_cannot_be_taken_is_refused_loudly_and_the_old_model_stays(record: Any, why: str) -> None:
-    made = models(sent(of(B)))
+    counted: list[None] = []
+    made = Models(fake_open, lambda: Rollout(None, POLICY), lambda: counted.append(None))
+    made.begin([sent(of(B))])
     with structlog.testing.capture_logs() as logs:
         made.take(record)
-    assert in_force(made) == B.version
+    assert (in_force(made), len(counted)) == (B.version, 1)
     assert logs == [{"event": "models.refused", "log_level": "error", "offset": 7, "why": why, "in_force": [B.version]}]
 
 

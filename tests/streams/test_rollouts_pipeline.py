@@ -16,9 +16,10 @@ from streams.rollouts import Entry
 from tests.harness import Kafka, Redis, wait_until
 from tests.streams.made_models import saved
 from tests.streams.pipeline import Pipeline
-from tests.streams.promoted import Screened, judged_as_recorded, seconds_to_switch, unrepeated
+from tests.streams.promoted import Screened, Whole, judged_as_recorded, seconds_to_switch, unrepeated
 
 WITHIN_S = 5.0
+PER_SECOND = 1_000
 RULES = (
     "set: default\nrules:\n"
     "- {name: all, code: some.rule, when: event.amount_minor >= 0, action: review, owner: risk, expiry: never}\n"
@@ -27,7 +28,7 @@ OWN, OTHER = default(DEFINITIONS.names).hash, parsed(RULES, DEFINITIONS.names).h
 
 
 @contextmanager
-def screened(folder: Path, partitions: int, per_second: float) -> Iterator[Screened]:
+def screened(folder: Path, partitions: int, per_second: float, feed: type[Screened] = Screened) -> Iterator[Screened]:
     (folder / "rules.yaml").write_text(RULES)
     with (
         Kafka() as kafka,
@@ -35,7 +36,9 @@ def screened(folder: Path, partitions: int, per_second: float) -> Iterator[Scree
         Pipeline(kafka.brokers, redis.url, folder, partitions=partitions) as full,
     ):
         full.start("screen")
-        yield Screened(full, per_second)
+        if feed.topic == topics.ORDERS:
+            full.start("intake")
+        yield feed(full, per_second)
 
 
 async def send(brokers: str, promotion: Promotion) -> None:
@@ -69,7 +72,7 @@ def test_a_promotion_a_rule_and_a_rollback_take_effect_within_seconds_without_a_
     assert told == f"model {second.version} promoted at offset 2, in place of the workers' own\n"
     assert back == f"model {second.version} promoted at offset {back_offset(said)}, in place of {first.version}\n"
     assert {decision.order_id for _, decision in decisions} == {f"o-{number}" for number in range(1, live.fed + 1)}
-    judged_as_recorded(unrepeated(decisions), said, 2)
+    judged_as_recorded(live, unrepeated(decisions), said)
     assert seconds_to_switch(said, second.version, after=0) < WITHIN_S
     assert seconds_to_switch(said, second.version, after=back_offset(said) - 1) < WITHIN_S
     assert [each["why"].partition(": ")[2] for each in refused] == [
@@ -90,10 +93,10 @@ def back_offset(said: Sequence[Entry]) -> int:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_at_a_thousand_orders_a_second_no_order_is_lost_or_decided_twice(tmp_path: Path) -> None:
-    """A model, a rule and the model before again, at the rate of a busy store."""
+    """Raw orders through the whole path, and a model, a rule and the model before again, at a busy store's rate."""
     first, second = saved(tmp_path / "models", 1), saved(tmp_path / "models", 2)
     partitions = 4
-    with screened(tmp_path, partitions, per_second=1_000) as live:
+    with screened(tmp_path, partitions, PER_SECOND, Whole) as live:
         with live.fed_meanwhile():
             live.wait_for_switch(model=first.version, rules=OWN)
             live.amana("models", "promote", second.version, "--actor", "noor")
@@ -103,10 +106,11 @@ def test_at_a_thousand_orders_a_second_no_order_is_lost_or_decided_twice(tmp_pat
             live.amana("models", "promote", first.version, "--actor", "noor")
             live.wait_for_switch(model=first.version, rules=OTHER)
         live.wait_until_handled()
-        decisions, said = live.decided(), live.said()
+        decisions, said, rate = live.decided(), live.said(), live.rate()
     assert len(decisions) == live.fed
+    assert rate > 0.9 * PER_SECOND
     assert {decision.order_id for _, decision in decisions} == {f"o-{number}" for number in range(1, live.fed + 1)}
-    judged_as_recorded(decisions, said, partitions)
+    judged_as_recorded(live, decisions, said)
     assert sum(isinstance(each.said, Switch) for each in said) == 4 * partitions
     assert seconds_to_switch(said, second.version, after=-1) < WITHIN_S
     assert seconds_to_switch(said, first.version, after=-1) < WITHIN_S

@@ -144,6 +144,38 @@ def test_mistakes_in_cases_are_named_without_what_was_written(rules: Path, tmp_p
     ]
 
 
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        ("order: {event.currency: sar}", "event.currency: a currency of three capital letters (ISO 4217)"),
+        ("order: {event.method: barter}", "event.method: one of bank_transfer, card, "),
+        ("order: {event.categories: [phones, secrets]}", "event.categories: one of "),
+        ("order: {event.amount_minor: -5}", "event.amount_minor: is never below 0"),
+        ("order: {card.orders.count.1h: -1}", "card.orders.count.1h: is never below 0"),
+        ("order: {order.at_night: 1}, score: 1.5", "score: expected a probability, 0 to 1"),
+    ],
+)
+def test_a_case_of_an_order_that_cannot_be_is_a_mistake(rules: Path, tmp_path: Path, order: str, message: str) -> None:
+    cases = tmp_path / "cases.yaml"
+    cases.write_text(f"cases:\n- {{name: strange, {order}, expect: approve}}\n")
+    result = amana("test", rules, cases)
+    assert result.exit_code == 1
+    assert f"case strange: {message}" in result.stderr
+
+
+def test_points_may_be_judged_by_a_cost_table(rules: Path, tmp_path: Path) -> None:
+    cases, costs = tmp_path / "cases.yaml", tmp_path / "costs.yaml"
+    cases.write_text(
+        "cases:\n- {name: cheap, order: {order.at_night: 1, order.amount_usd: 1}, score: 0.01, expect: approve}\n"
+        "- {name: dear, order: {order.at_night: 1, order.amount_usd: 900}, score: 0.01, expect: review}\n"
+    )
+    costs.write_text("missed_fraud_cents: 1\n")
+    assert amana("test", rules, cases, "--costs", costs).stdout == "2 cases, 0 otherwise than expected\n"
+    assert "outcome: expected review, found approve" in amana("test", rules, cases).stdout
+    costs.write_text("missed_fraud_cents: none\n")
+    assert amana("test", rules, cases, "--costs", costs).exit_code == 1
+
+
 def test_a_value_becomes_the_pseudonym_that_intake_would_give_and_is_not_printed(tmp_path: Path) -> None:
     keyring = tmp_path / "keyring.json"
     made = Keyring.create(keyring, os.urandom)

@@ -121,7 +121,7 @@ def test_labels_of_their_own_file_need_an_order(tmp_path) -> None:
 
 def test_what_is_no_table_is_refused(tmp_path) -> None:
     (tmp_path / "orders.parquet").write_bytes(b"nothing")
-    with pytest.raises(BadTable, match="expected a CSV or Parquet table"):
+    with pytest.raises(BadTable, match=r"expected a CSV \(UTF-8\) or Parquet table"):
         read_orders(tmp_path / "orders.parquet", tmp_path / "orders.parquet", layout(), 0)
 
 
@@ -132,7 +132,7 @@ def test_what_is_no_table_is_refused(tmp_path) -> None:
         ("columns: {}", "missing required field `labels`"),
         ("columns: {occurred_at: t, amount: a}\nlabels: {label: l}\nextra: 1", "unknown field `extra`"),
         ("columns: {occurred_at: t, amount: a, colour: c}\nlabels: {label: l}", "no event field is called colour"),
-        ("columns: {occurred_at: [t, u], amount: a}\nlabels: {label: l}", "expected one column for occurred_at"),
+        ("columns: {occurred_at: t, amount: [a, b]}\nlabels: {label: l}", "expected one column for amount"),
         ("columns: {amount: a}\nlabels: {label: l}", "expected a column for occurred_at"),
         ("columns: {occurred_at: t}\nlabels: {label: l}", "expected a column for amount"),
         ("columns: {occurred_at: t, amount: a, amount_minor: b}\nlabels: {label: l}", "and not both"),
@@ -211,7 +211,7 @@ def test_amounts_that_count_for_nothing_are_said(tmp_path) -> None:
 def test_a_first_line_that_is_no_header_is_not_repeated(tmp_path) -> None:
     path = tmp_path / "orders.csv"
     path.write_text("203.0.113.9,2026-01-01,5\n", encoding="utf-8")
-    with pytest.raises(BadTable, match="names in the first line; it has none of") as refused:
+    with pytest.raises(BadTable, match=r"names in the first line, .* between them; it has none of") as refused:
         read_orders(path, path, layout(), 0)
     assert "203.0.113.9" not in str(refused.value)
 
@@ -234,3 +234,111 @@ def test_labels_of_which_none_is_of_an_order_are_refused(tmp_path) -> None:
     how = layout(label=LabelColumns(label="said", order_id="order"))
     with pytest.raises(BadTable, match=r"labels.csv: column order: expected ids of orders; none of 1 is"):
         read(tmp_path, how=how, labels=pd.DataFrame({"order": ["x9"], "said": [1]}))
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_file_says_by_its_header_what_stands_between_its_columns(tmp_path, separator) -> None:
+    path = tmp_path / "orders.csv"
+    named = TABLE.rename(columns={"price": "المبلغ", "at": "التاريخ"})
+    named.to_csv(path, index=False, sep=separator, decimal=",", encoding="utf-8-sig")
+    how = layout({"occurred_at": "التاريخ", "amount": "المبلغ"}, decimal=",")
+    assert read_orders(path, path, how, 0).amount.tolist() == pytest.approx([10.0, np.nan, 30.0], nan_ok=True)
+
+
+def test_a_comma_for_a_point_is_told_of_where_numbers_are_expected(tmp_path) -> None:
+    with pytest.raises(BadTable, match=r"column price: expected numbers, 3 of 3 are none; `decimal: ','`"):
+        read(tmp_path, TABLE.assign(price=["1,5", "2,25", "3,0"]))
+    assert read(tmp_path, TABLE.assign(price=["1,5", "2,25", "3,0"]), layout(decimal=",")).amount.tolist() == [
+        2.25,
+        3.0,
+        1.5,
+    ]
+
+
+def test_times_may_be_written_in_a_way_of_their_own(tmp_path) -> None:
+    table = TABLE.assign(at=["03/01/2026 00:00", "01/01/2026 00:00", "02/01/2026 12:00"])
+    with pytest.raises(BadTable, match=r"others by time_format, as '%d/%m/%Y %H:%M'"):
+        read(tmp_path, table)
+    assert read(tmp_path, table, layout(time_format="%d/%m/%Y %H:%M")).occurred_at_ms[1] == JANUARY_MS + DAY_MS * 3 // 2
+    with pytest.raises(BadTable, match=r"expected a time \(as %H:%M\) in every row; 3 of 3 have none"):
+        read(tmp_path, table, layout(time_format="%H:%M"))
+
+
+def test_times_that_are_texts_of_numbers_are_numbers(tmp_path) -> None:
+    texts = TABLE.assign(at=[str(JANUARY_MS + n) for n in (2, 0, 1)])
+    orders = read(tmp_path, texts, suffix="parquet")
+    assert orders.occurred_at_ms.tolist() == [JANUARY_MS, JANUARY_MS + 1, JANUARY_MS + 2]
+    assert "times are numbers without a time_unit: read as ms since 1970-01-01" in orders.notes
+
+
+def test_days_written_as_eight_digits_are_days(tmp_path) -> None:
+    orders = read(tmp_path, TABLE.assign(at=[20260103, 20260101, 20260102]))
+    assert orders.occurred_at_ms.tolist() == [JANUARY_MS, JANUARY_MS + DAY_MS, JANUARY_MS + 2 * DAY_MS]
+    assert "times are numbers without a time_unit: read as days, YYYYMMDD" in orders.notes
+
+
+def test_na_is_a_country_and_a_word_but_nobody_and_no_number(tmp_path) -> None:
+    table = TABLE.assign(buyer=["NA", "c-1", "null"], country=["NA", "SA", ""], price=["NA", "1", "2"], channel="NA")
+    how = layout(COLUMNS | {"billing_country": "country"}, categories=("channel",))
+    orders = read(tmp_path, table, how)
+    assert orders.fields["customer_id"] == ["c-1", None, None]
+    assert orders.fields["billing_country"] == ["SA", None, "NA"]
+    assert orders.amount.tolist() == pytest.approx([1.0, 2.0, np.nan], nan_ok=True)
+    assert orders.categories["channel"].tolist() == [0, 0, 0]
+
+
+def test_a_category_of_ids_is_left_out_and_said(tmp_path) -> None:
+    rows = 200
+    table = pd.DataFrame(
+        {
+            "at": np.arange(rows) + 1_767_225_600,
+            "price": 1.0,
+            "fraud": np.arange(rows) % 10 == 0,
+            "row": [f"r-{n}" for n in range(rows)],
+            "half": [f"h-{n // 2}" for n in range(rows)],
+        }
+    )
+    orders = read(tmp_path, table, layout({"occurred_at": "at", "amount": "price"}, categories=("row", "half")))
+    assert list(orders.categories) == ["half"]
+    assert "categories: row left out: nearly another word in every row, an id and no category" in orders.notes
+
+
+def test_a_key_that_is_twice_in_a_mapping_is_refused_with_its_line(tmp_path) -> None:
+    with pytest.raises(BadTable, match=r"mapping.yaml, line 3: expected YAML: amount is there twice"):
+        mapped(tmp_path, "columns:\n  {occurred_at: at, amount: price,\n  amount: cost}\nlabels: {label: fraud}")
+
+
+def test_a_separator_is_one_character(tmp_path) -> None:
+    with pytest.raises(BadTable, match="separator: expected one character"):
+        mapped(tmp_path, MINIMAL + "}\nseparator: '; '")
+
+
+def test_a_time_may_be_of_several_columns(tmp_path) -> None:
+    table = TABLE.assign(y=2026, m=1, d=[3, 1, 2], clock=["00:00", "00:00", "12:00"])
+    how = layout(COLUMNS | {"occurred_at": ("y", "m", "d", "clock")}, time_format="%Y %m %d %H:%M")
+    assert read(tmp_path, table, how).occurred_at_ms.tolist() == [
+        JANUARY_MS,
+        JANUARY_MS + DAY_MS * 3 // 2,
+        JANUARY_MS + 2 * DAY_MS,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prices", "amounts"),
+    [
+        (["$1,234.50", "$12.00", "$-3.25"], [12.0, -3.25, 1234.5]),
+        (["1.234,50 SAR", "12,00 SAR", "3,25 SAR"], [12.0, 3.25, 1234.5]),
+        (["٣٠", "١٢٫٥", "٢٠"], [12.5, 20.0, 30.0]),
+    ],
+)
+def test_amounts_may_be_written_for_people(tmp_path, prices, amounts) -> None:
+    assert read(tmp_path, TABLE.assign(price=prices)).amount.tolist() == amounts
+
+
+def test_a_compressed_file_is_read_as_it_is(tmp_path) -> None:
+    path = tmp_path / "orders.csv.gz"
+    TABLE.to_csv(path, index=False)
+    assert read_orders(path, path, layout(), 0).order_id == ["1", "2", "3"]
+    path.write_bytes(b"no gzip")
+    with pytest.raises(BadTable, match=r"expected a CSV \(UTF-8\) or Parquet table: BadGzipFile"):
+        read_orders(path, path, layout(), 0)

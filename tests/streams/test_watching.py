@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ ORDERS = 1_200  # from the first of January to the fourth, evenly
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
+    folder = tmp_path_factory.mktemp("watched") / "models"
     learnt(folder)
     return folder
 
@@ -51,6 +52,30 @@ def traffic(models: Path | None, later: float = 0.0) -> tuple[list[Any], list[An
 def segment(found: dict[str, Any], kind: str, value: str) -> dict[str, Any]:
     (one,) = (each for each in found["segments"] if (each["kind"], each["value"]) == (kind, value))
     return one
+
+
+def test_the_window_is_held_against_what_its_model_was_trained_on(tmp_path: Path, models: Path) -> None:
+    version = artifact.current(models)
+    same = report(tmp_path, *traffic(models), "--models", str(models))["trained"]
+    assert (same["model"], same["score"]["level"]) == (version, "same")
+    assert {each["level"] for each in same["features"]} == {"same"}
+    later = report(tmp_path, *traffic(models, later=6.0), "--models", str(models))["trained"]
+    assert (later["features"][0]["feature"], later["features"][0]["level"]) == (NAMES[TOLD_BY], "another")
+    assert later["score"]["level"] == "another"
+
+
+def test_without_the_model_at_hand_there_is_nothing_to_hold_it_against(tmp_path: Path, models: Path) -> None:
+    assert report(tmp_path, *traffic(models), "--models", str(tmp_path / "none"))["trained"] is None
+
+
+def test_what_a_model_was_trained_on_is_believed_only_as_it_was_signed(tmp_path: Path, models: Path) -> None:
+    shutil.copytree(models.parent, tmp_path / "copied")
+    folder = tmp_path / "copied" / models.name
+    kept = folder / artifact.current(folder) / "populations.json"
+    kept.write_bytes(kept.read_bytes().replace(b"0.1", b"0.2", 1))
+    result = watch(tmp_path, *traffic(models), "--models", str(folder))
+    assert result.exit_code == 1
+    assert "populations.json: content hash" in result.stderr
 
 
 def test_traffic_that_does_not_change_has_not_moved(tmp_path: Path, models: Path) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from models import artifact
 from models.decisions import Decision
+from models.rollout import drawn
 from models.rules import parsed
 from streams.cli import main
 from tests.streams.judged import AMOUNT, DAY, NAMES, TOLD_BY, a_day, decided, label, learnt, order, refused
@@ -125,6 +126,24 @@ def test_so_many_reviews_a_day_are_the_most_there_are(tmp_path: Path, models: Pa
         reviewed[most] = sum(count for (_, now), count in cells(found).items() if now == "review")
         assert list(found["price_cents"]) == [(models / "current").read_text().strip()]
     assert 0 < reviewed[10] <= 10 < reviewed[100] <= 100
+
+
+def test_a_share_is_of_the_orders_that_a_challenger_would_get(tmp_path: Path, models: Path) -> None:
+    facts, matrix = a_day(400)
+    facts = [
+        msgspec.structs.replace(fact, entities=msgspec.structs.replace(fact.entities, customer=f"c-{n:020}"))
+        for n, fact in enumerate(facts)
+    ]
+    version = (models / "current").read_text().strip()
+    decisions = decided(facts, matrix, None)
+    arguments = ("--model", version, "--models", models, "--reviews-per-day", "40")
+    found = report(tmp_path, facts, decisions, *arguments, "--share", "0.25")
+    theirs = int(drawn(facts, version, 0.25).sum())
+    assert 60 < theirs < 140
+    assert found["models_now"] == {version: theirs, "none": 400 - theirs}
+    assert found["models_then"] == {"none": 400}
+    refused_ = whatif(tmp_path, facts, decisions, "--rules", rules(tmp_path), "--share", "0.5")
+    assert (refused_.exit_code, "--share: expected the --model that decides it" in refused_.stderr) == (2, True)
 
 
 def _cheap_reviews(folder: Path) -> Path:

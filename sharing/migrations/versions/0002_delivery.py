@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("configuration", sa.Text, nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("reason", sa.String(200)),
+        sa.Column("verified_at_ms", sa.BigInteger),
     )
     op.create_table(
         "sharing_pauses",

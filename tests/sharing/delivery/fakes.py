@@ -39,8 +39,9 @@ class Desktop:
         supersedes: int | None = None,
         now_ms: int = NOW_MS,
         ledgered: bool = True,
+        sealed: bytes | None = None,
     ) -> str:
-        sealed = f"sealed-{number}".encode()
+        sealed = sealed or f"sealed-{number}".encode()
         leaf = Disclosed(
             at_ms=now_ms, partner=partner, contract=b"c" * 32, sealed=hash_of(sealed), commitment=b"m" * 32
         )

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from sharing.delivery.deliverer import Deliverer, Way
 from sharing.delivery.desk import Answered, Desk, Failed, Outcome, Sent, Settled
 from sharing.delivery.outbox import Parcel
+from sharing.tables import outbox
 from tests.sharing.delivery.fakes import NOW_MS, SCHEDULE, Desktop, jti
 
 
@@ -57,6 +58,11 @@ class House:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return [self.outcome] * len(parcels)
+
+    def next_ms(self) -> int:
+        """When the next message is due."""
+        with self.desktop.engine.connect() as connection:
+            return int(connection.scalar(sa.select(sa.func.min(outbox.c.next_at_ms))))
 
     async def work(self) -> None:
         await self.deliverer.look()
@@ -135,6 +141,18 @@ def test_a_partner_that_fetches_its_messages_itself_is_left_alone(house: House) 
     house.ways["acquirer"] = None
     asyncio.run(house.work())
     assert (house.given, house.desktop.state(1)) == ([], "pending")
+
+
+def test_an_endpoint_that_fails_for_a_day_misses_nothing(house: House) -> None:
+    house.desktop.tell(1)
+    house.outcome = Failed("status_5xx")
+    while house.now_ms < NOW_MS + 86_400_000:
+        asyncio.run(house.work())
+        house.now_ms = house.next_ms()
+    assert 100 < len(house.given) < 120
+    house.outcome = Sent()
+    asyncio.run(house.work())
+    assert (house.given[-1], house.desktop.state(1)) == ((jti(1), b"sealed-1"), "delivered")
 
 
 def test_what_nobody_answered_in_time_is_counted_and_said(house: House) -> None:

@@ -31,8 +31,8 @@ def test_only_what_is_listed_is_allowed(state: State, to: State) -> None:
             moved(state, to)
 
 
-def test_what_takes_back_or_puts_right_is_urgent_and_nothing_else_is() -> None:
-    assert [kind for kind in KINDS if urgent(kind)] == ["correction", "withdrawal", "deletion"]
+def test_only_what_tells_something_new_waits_for_limits_and_pauses() -> None:
+    assert [kind for kind in KINDS if urgent(kind)] == ["correction", "withdrawal", "deletion", "notice"]
     assert [SUPERSEDES[kind] for kind in ("correction", "withdrawal", "deletion")] == [
         "corrected", "withdrawn", "deleted",
     ]  # fmt: skip

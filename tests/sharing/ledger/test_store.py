@@ -44,7 +44,7 @@ def test_leaves_get_the_places_after_the_last_and_read_as_they_were(engine: sa.E
         assert [LEDGER.leaf(connection, place) for place in range(5)] == [*of_every_kind(0), told(4)]
 
 
-@pytest.mark.parametrize("steps", [[1], [2], [1] * 9, [3, 1, 4, 1, 5], [8, 8], [7, 9, 1], [33]])
+@pytest.mark.parametrize("steps", [[1] * 9, [3, 1, 4, 1, 5], [8, 8, 1]])
 def test_the_tree_is_the_same_however_it_was_appended(engine: sa.Engine, steps: list[int]) -> None:
     total = sum(steps)
     for at, count in enumerate(steps):
@@ -114,9 +114,10 @@ def test_a_message_is_held_only_if_the_tree_includes_its_leaf(engine: sa.Engine)
     [
         "INSERT INTO sharing_leaves (place, hash, body, sealed) VALUES (6, :hash, :body, :sealed)",
         "UPDATE sharing_leaves SET sealed = :sealed WHERE place = 4",
+        "UPDATE sharing_leaves SET sealed = :sealed, body = :sealed WHERE place = 4",
         "UPDATE sharing_leaves SET sealed = :sealed, body = :body, hash = :hash WHERE place = 4",
     ],
-    ids=["a row put in", "another's leaf", "a leaf rewritten"],
+    ids=["a row put in", "another's leaf", "no leaf at all", "a leaf rewritten"],
 )
 def test_a_message_that_somebody_wrote_into_the_table_is_not_held(engine: sa.Engine, put: str) -> None:
     filled(engine, 6)

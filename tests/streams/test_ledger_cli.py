@@ -1,0 +1,157 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from history.database import make_engine
+from sharing.ledger.checkpoints import ORIGIN, Signer
+from sharing.ledger.receipts import receipt_of
+from streams.cli import main
+from tests.sharing.ledger.made import SALT, filled, rewritten
+from tests.sharing.ledger.made import bodies as bodies_of
+from vault.keyring import Keyring
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command, on an empty ledger with a keyring of its own; files are in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AMANA_DATABASE", f"sqlite:///{tmp_path}/amana.db")
+    monkeypatch.setenv("AMANA_KEYRING", "keyring.json")
+    Keyring.create(Path("keyring.json"), lambda count: b"k" * count)
+    migrated = CliRunner().invoke(main, ["migrate"])
+    assert migrated.exit_code == 0, migrated.output
+    return lambda *arguments: CliRunner().invoke(main, ["ledger", *arguments])
+
+
+@pytest.fixture
+def engine(run: Run, tmp_path: Path) -> sa.Engine:
+    engine = make_engine(f"sqlite:///{tmp_path}/amana.db")
+    filled(engine, 7)
+    return engine
+
+
+def test_an_empty_ledger_is_whole(run: Run) -> None:
+    done = run("verify")
+    assert (done.exit_code, done.output.splitlines()[0]) == (0, "the ledger is whole: 0 entries, 0 checkpoints agree")
+
+
+def test_a_partner_keeps_a_checkpoint_and_the_ledger_is_verified_against_it(run: Run, engine: sa.Engine) -> None:
+    assert run("checkpoint", "--out", "kept.txt").exit_code == 0
+    done = run("verify", "--checkpoint", "kept.txt")
+    assert (
+        done.output.splitlines()[0] == "the ledger is whole: 7 entries, 2 checkpoints agree, 1 of them kept by others"
+    )
+    told = json.loads(run("verify", "--json").output)
+    assert (told["size"], told["agreeing"], told["found"], told["findings"]) == (7, 1, 0, [])
+
+
+def test_a_changed_entry_is_named_and_the_exit_code_says_so(run: Run, engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE sharing_leaves SET body = :body WHERE place = 3"), {"body": b"{}"})
+    done = run("verify")
+    assert done.exit_code == 1
+    assert done.stdout == "entry 3: its bytes are not what was appended, or its hash is not\n"
+    assert done.stderr == "the ledger of 7 entries is NOT whole: 1 findings\n"
+    told = json.loads(run("verify", "--json").stdout)
+    assert told["findings"] == [
+        {"first": 3, "last": 3, "what": "its bytes are not what was appended, or its hash is not"}
+    ]
+
+
+def test_a_ledger_rewritten_and_signed_anew_fails_against_what_was_kept(run: Run, engine: sa.Engine) -> None:
+    run("checkpoint", "--out", "kept.txt")
+    run("receipt", "5", "--out", "5.tlog-proof")
+    rewritten(engine, [*bodies_of(5), bodies_of(9)[8], bodies_of(7)[6]])
+    run("checkpoint")
+    assert run("verify").exit_code == 0
+    done = run("verify", "--checkpoint", "kept.txt", "--receipt", "5.tlog-proof")
+    assert done.exit_code == 1
+    assert "entries 0 to 6: not what was signed in kept.txt\n" in done.stdout
+    assert "entry 5: not what 5.tlog-proof is for\n" in done.stdout
+
+
+def test_a_receipt_is_found_by_message_until_its_case_is_erased(run: Run, engine: sa.Engine) -> None:
+    by_place, by_message = run("receipt", "5"), run("receipt", "--jti", "jti-5")
+    assert by_place.stdout_bytes == by_message.stdout_bytes
+    assert receipt_of(by_place.stdout_bytes).place == 5
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM sharing_lookup WHERE case_id = 'case-5'"))
+    done = run("receipt", "--jti", "jti-5")
+    assert done.exit_code == 1
+    assert done.stderr == ("Error: no entry is known for that message: it was never told, or its case was erased\n")
+    assert run("receipt", "5").stdout_bytes == by_place.stdout_bytes
+    assert run("receipt", "5", "--opening", "opening.json").exit_code == 1
+    assert not Path("opening.json").exists()
+
+
+def test_what_opens_an_entry_is_a_file_of_its_own(run: Run, engine: sa.Engine) -> None:
+    done = run("receipt", "5", "--opening", "opening.json")
+    opening = json.loads(Path("opening.json").read_bytes())
+    assert opening["case_id"] == "case-5"
+    assert b"case-5" not in done.stdout_bytes
+    assert SALT not in done.stdout_bytes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["receipt", "7"], "the ledger has no entry 7"),
+        (["prove", "7"], "expected a place below 7, not 7"),
+        (["prove", "--since", "8"], "expected a size of at most 7, not 8"),
+        (["verify", "--checkpoint", "keyring.json"], "keyring.json: not a signed note"),
+        (["verify", "--receipt", "keyring.json"], "keyring.json: not a receipt"),
+        (["verify", "--key", "keyring.json"], "keyring.json: expected an Ed25519 key"),
+        (["key", "--keyring", "none.json"], "none.json: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(run: Run, engine: sa.Engine, arguments: list[str], why: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"Error: {why}")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["receipt"], ["receipt", "1", "--jti", "x"], ["prove"], ["prove", "1", "--since", "1"],
+                  ["prove", "--since", "nothing.txt"], ["key", "--origin", "a b"]],
+)  # fmt: skip
+def test_a_wrong_call_is_exit_code_two(run: Run, engine: sa.Engine, arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_a_database_without_a_ledger_is_named(run: Run, tmp_path: Path) -> None:
+    make_engine(f"sqlite:///{tmp_path}/empty.db").connect().close()
+    done = run("verify", "--database", f"sqlite:///{tmp_path}/empty.db")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "Error: the database has no ledger; `amana migrate` makes its tables\n",
+    )
+
+
+def test_what_the_command_writes_is_what_the_auditors_file_verifies(run: Run, engine: sa.Engine) -> None:
+    Path("ledger.keys").write_text(run("key").stdout)
+    assert Path("ledger.keys").read_text() == Signer([b"k" * 32], ORIGIN).keys[0] + "\n"
+    run("checkpoint", "--out", "kept.txt")
+    run("receipt", "5", "--out", "5.tlog-proof", "--opening", "opening.json")
+    run("prove", "--since", "kept.txt", "--out", "consistency.txt")
+    run("export", "--out", "ledger.txt")
+    Path("payload.json").write_bytes(b'{"outcome":"block"}')
+    assert auditor("receipt", "5.tlog-proof", "--opening", "opening.json", "--payload", "payload.json") == 0
+    assert auditor("consistency", "consistency.txt", "--kept", "kept.txt") == 0
+    assert auditor("export", "ledger.txt", "--kept", "kept.txt", "--receipt", "5.tlog-proof") == 0
+    Path("ledger.txt").write_bytes(Path("ledger.txt").read_bytes().replace(b"acquirer", b"agencies", 1))
+    assert auditor("export", "ledger.txt") == 1
+
+
+def auditor(*arguments: str) -> int:
+    verifier = Path(__file__).parents[2] / "examples" / "auditor" / "verify.py"
+    command = [sys.executable, "-I", str(verifier), *arguments, "--key", "ledger.keys"]
+    return subprocess.run(command, capture_output=True, check=False, env={}).returncode

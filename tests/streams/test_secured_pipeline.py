@@ -32,6 +32,17 @@ ROOT = Path(__file__).parents[2]
 STAGES = {"intake": ["intake"], "screen": ["screen"], "history": ["history", "serve"], "opener": ["opener"]}
 
 
+RULES = """\
+rules:
+- name: all
+  code: card.velocity
+  when: card.orders.count.1h >= 0
+  action: review
+  owner: tests
+  expiry: never
+"""
+
+
 class House(NamedTuple):
     kafka: SecuredKafka
     redis: SecuredRedis
@@ -52,8 +63,7 @@ class House(NamedTuple):
             "AMANA_DATABASE": self.postgres.reached_by(stage, self.database),
             "AMANA_KEYRING": str(self.folder / "keyring.json"),
             "AMANA_MODELS": str(self.folder / "models"),
-            "AMANA_REVIEW_AT": "0",
-            "AMANA_BLOCK_AT": "0",  # rules alone, which would say nothing of a first order
+            "AMANA_RULES": str(self.folder / "rules.yaml"),
         }
 
     def amana(self, stage: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -90,6 +100,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 @pytest.mark.timeout(600)
 def test_an_order_becomes_a_case_with_no_more_rights_than_each_stage_has(house: House) -> None:
+    (house.folder / "rules.yaml").write_text(RULES)
     subprocess.run([sys.executable, "-m", "streams.cli", "keys", "init", house.folder / "keyring.json"], check=True)
     processes = {stage: house.amana(stage, *command) for stage, command in STAGES.items()}
     sql = sa.create_engine(house.postgres.reached_by("console", house.database))

@@ -57,13 +57,13 @@ class Sender:
         the broker will not take, or could not take in time.
         """
         batch, count = self._producer.create_batch(), 0
+        held = list(headers)  # the client's compiled half takes nothing but a list
         for key, value in messages:
-            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+            if batch.append(key=key, value=value, timestamp=None, headers=held) is None:
                 await self._deliver(batch, topic, partition)
                 batch = self._producer.create_batch()
-                batch.append(
-                    key=key, value=value, timestamp=None, headers=headers
-                )  # an empty batch takes a message of any size
+                # An empty batch takes a message of any size.
+                batch.append(key=key, value=value, timestamp=None, headers=held)
             count += 1
         if count:
             await self._deliver(batch, topic, partition)

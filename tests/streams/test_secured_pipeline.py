@@ -26,11 +26,21 @@ from streams.secrets import make, postgres_passwords
 from streams.settings import Settings
 from tests.events import examples
 from tests.harness import SecuredKafka, SecuredPostgres, SecuredRedis, wait_until
-from tests.test_readme import blocking_model
 
 PARTNERS = ("acquirer",)
 ROOT = Path(__file__).parents[2]
 STAGES = {"intake": ["intake"], "screen": ["screen"], "history": ["history", "serve"], "opener": ["opener"]}
+
+
+RULES = """\
+rules:
+- name: all
+  code: card.velocity
+  when: card.orders.count.1h >= 0
+  action: review
+  owner: tests
+  expiry: never
+"""
 
 
 class House(NamedTuple):
@@ -53,8 +63,7 @@ class House(NamedTuple):
             "AMANA_DATABASE": self.postgres.reached_by(stage, self.database),
             "AMANA_KEYRING": str(self.folder / "keyring.json"),
             "AMANA_MODELS": str(self.folder / "models"),
-            "AMANA_REVIEW_AT": "0",
-            "AMANA_BLOCK_AT": "0",
+            "AMANA_RULES": str(self.folder / "rules.yaml"),
         }
 
     def amana(self, stage: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -91,7 +100,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 @pytest.mark.timeout(600)
 def test_an_order_becomes_a_case_with_no_more_rights_than_each_stage_has(house: House) -> None:
-    blocking_model(house.folder / "models")
+    (house.folder / "rules.yaml").write_text(RULES)
     subprocess.run([sys.executable, "-m", "streams.cli", "keys", "init", house.folder / "keyring.json"], check=True)
     processes = {stage: house.amana(stage, *command) for stage, command in STAGES.items()}
     sql = sa.create_engine(house.postgres.reached_by("console", house.database))

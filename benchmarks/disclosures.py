@@ -246,8 +246,8 @@ def measure(plan: Plan) -> Outcome:
         workload=(
             f"{total:,} flagged orders told to the acquirer in chunks of {CHUNK}, each chunk one transaction in SQLite;"
             f" processor time of the one process. {checked:,} receipts, each with its message and its opening, were"
-            f" checked by examples/auditor/verify.py. A recorder was killed (SIGKILL) {kills} times amid its work:"
-            f" {left['messages']:,} messages were then in the outbox, {left['lost']} leaves without one."
+            f" checked by examples/auditor/verify.py. A recorder was killed (SIGKILL) {kills} times in its work:"
+            f" {left['messages']:,} messages were in the outbox afterwards, {left['lost']} leaves without one."
         ),
         runs=runs,
         figures={

@@ -4,6 +4,7 @@ Addresses travel as text through many hands; `Brokers` is that text together wit
 pass the one on without the other. Text that came from elsewhere is reached in plain, which a secured broker refuses.
 """
 
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 MECHANISM = "SCRAM-SHA-512"
 _PREFIX = "AMANA_KAFKA_"
 VARIABLES = tuple(_PREFIX + name for name in ("PROTOCOL", "CA", "USER", "PASSWORD_FILE", "CERTIFICATE"))
+_PORT = re.compile(r":\d+$")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -120,7 +122,7 @@ def secured(brokers: str, environment: Mapping[str, str]) -> Brokers:
 def _only_loopback(hosts: list[str], given: Mapping[str, str | None]) -> None:
     if lonely := [name for name, value in given.items() if value]:
         raise BadSecurity(f"{', '.join(lonely)}: without {VARIABLES[0]}; expected it to be SASL_SSL or SSL")
-    if far := [host for host in hosts if not host.startswith(_LOOPBACK)]:
+    if far := [host for host in hosts if _PORT.sub("", host) not in _LOOPBACK]:
         raise BadSecurity(
             f"brokers {', '.join(far)} are not on this machine and {VARIABLES[0]} is not set: expected SASL_SSL "
             "(docs/security.md), or PLAINTEXT where nobody can listen"

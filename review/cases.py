@@ -1,6 +1,5 @@
 """Cases: flagged orders in front of analysts, what may become of them, and what is sealed in them."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -8,18 +7,11 @@ import msgspec
 from events.types import Address, Contact, Item
 from history.pages import Page
 from models.decisions import Outcome, Reason
-from review.errors import TransitionRefused
+from review.workflow import State
 from sharing.disclosable import Material, Verification
 
-Status = Literal["open", "decided"]
-Action = Literal["confirm_fraud", "dismiss"]
+Verdict = Literal["confirm_fraud", "dismiss"]
 Withheld = Literal["expired", "refused"]
-
-# Every change of status that there is; whatever is not here is refused.
-TRANSITIONS: Mapping[tuple[Status, Action], Status] = {
-    ("open", "confirm_fraud"): "decided",
-    ("open", "dismiss"): "decided",
-}
 
 
 class Personal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,7 +39,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     `subject` names the key that the envelopes are sealed under: the customer's blind index, or the order's where the
     customer is not known. A case without an envelope says in `withheld` why: the raw order had expired, or was refused.
-    `version` rises with every change. `reason` is the analyst's, sealed as it may name people.
+    `version` rises with every change. `priority`: US cents that a review saves a minute; `holder` to `first_look` are
+    how far the work has come (review.workflow). `reason` is the analyst's, sealed as it may name people.
     """
 
     decision_id: str
@@ -68,19 +61,15 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     phone_index: str | None = None
     envelope: bytes | None = None
     withheld: Withheld | None = None
-    status: Status = "open"
+    status: State = "open"
     version: int = 1
-    verdict: Action | None = None
+    verdict: Verdict | None = None
     decided_at_ms: int | None = None
     decided_by: str | None = None
     reason: bytes | None = None
-
-
-def after(status: Status, action: Action) -> Status:
-    """The status that the action leads to. Raises TransitionRefused where the table has none."""
-    if (status, action) not in TRANSITIONS:
-        allowed = sorted(action for origin, action in TRANSITIONS if origin == status)
-        raise TransitionRefused(
-            f"a case that is {status} does not take {action}; it takes {', '.join(allowed) or 'none'}"
-        )
-    return TRANSITIONS[status, action]
+    priority: float = 0.0
+    holder: str | None = None
+    until_ms: int | None = None
+    due_at_ms: int | None = None
+    escalated: bool = False
+    first_look: str | None = None

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -22,10 +22,12 @@ from events.options import BROKERS
 from events.publisher import Publisher
 from events.types import LabelEvent
 from history.database import make_engine
-from review.cases import Action, Status
+from review.cases import Verdict
 from review.database import upgrade
+from review.desk import Desk
 from review.store import CaseStore, SubjectKeyTable
 from review.views import CaseView, opened, summary
+from review.workflow import STATES, State
 from vault.envelopes import Envelopes
 from vault.errors import VaultError
 from vault.keyring import Keyring
@@ -33,7 +35,7 @@ from vault.keyring import Keyring
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_STATUSES: dict[str, Status | None] = {"open": "open", "decided": "decided", "all": None}
+_STATUSES: dict[str, State | None] = {**{state: state for state in STATES}, "all": None}
 
 database_option = click.option(
     "--database", envvar="AMANA_DATABASE", required=True, help="SQLAlchemy address, e.g. sqlite:///var/amana.db."
@@ -48,7 +50,7 @@ keyring_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
 
-def _stated(command: Callable[P, T]) -> Callable[P, T]:
+def stated(command: Callable[P, T]) -> Callable[P, T]:
     """A stated failure is one line on stderr and exit code 1."""
 
     @wraps(command)
@@ -61,6 +63,19 @@ def _stated(command: Callable[P, T]) -> Callable[P, T]:
             raise click.ClickException(f"the database failed: {type(error).__name__}") from None
 
     return run
+
+
+def labels_options(command: Callable[P, T]) -> Callable[P, T]:
+    """Where labels go: to Kafka, or to a file."""
+    to_file = click.option(
+        "--labels-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Append labels to a JSONL file instead (embedded use).",
+    )
+    to_brokers = click.option(
+        "--brokers", envvar="AMANA_BROKERS", type=BROKERS, help="Publish labels to Kafka, e.g. 127.0.0.1:9092."
+    )
+    return to_brokers(to_file(command))
 
 
 @click.group()
@@ -80,7 +95,7 @@ def cases() -> None:
 @click.option("--status", type=click.Choice(list(_STATUSES)), default="open", show_default=True, help="Of which cases.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many.")
 @json_option
-@_stated
+@stated
 def list_command(database: str, status: str, limit: int, as_json: bool) -> None:
     """List cases, the newest first. Needs no key: what is personal stays sealed.
 
@@ -89,7 +104,7 @@ def list_command(database: str, status: str, limit: int, as_json: bool) -> None:
       amana cases list --database sqlite:///var/amana.db
       amana cases list --status decided --limit 10 --json
     """
-    views = [summary(case) for case in CaseStore(_engine(database)).list(_STATUSES[status], limit=limit)]
+    views = [summary(case) for case in CaseStore(opened_database(database)).list(_STATUSES[status], limit=limit)]
     if as_json:
         _print_json(views)
     else:
@@ -101,7 +116,7 @@ def list_command(database: str, status: str, limit: int, as_json: bool) -> None:
 @database_option
 @keyring_option
 @json_option
-@_stated
+@stated
 def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
     """Show one case, by its order's or its decision's id, personal values masked.
 
@@ -112,8 +127,8 @@ def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
     Example:
       amana cases show ord-1001 --database sqlite:///var/amana.db --keyring var/keyring.json
     """
-    engine = _engine(database)
-    view = opened(CaseStore(engine).get(case_id), _envelopes(engine, keyring))
+    engine = opened_database(database)
+    view = opened(CaseStore(engine).get(case_id), envelopes_of(engine, keyring))
     if as_json:
         _print_json(view)
     else:
@@ -122,27 +137,20 @@ def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
 
 @cases.command()
 @click.argument("case_id", metavar="ORDER_ID")
-@click.option("--fraud", "action", flag_value="confirm_fraud", help="The order is fraudulent.")
-@click.option("--genuine", "action", flag_value="dismiss", help="The order is genuine.")
+@click.option("--fraud", "verdict", flag_value="confirm_fraud", help="The order is fraudulent.")
+@click.option("--genuine", "verdict", flag_value="dismiss", help="The order is genuine.")
 @click.option("--reason", required=True, help="Why, for whoever looks at the case later; kept sealed.")
 @click.option("--actor", required=True, help="Who decides.")
 @database_option
 @keyring_option
-@click.option(
-    "--brokers", envvar="AMANA_BROKERS", type=BROKERS, help="Publish the label to Kafka, e.g. 127.0.0.1:9092."
-)
-@click.option(
-    "--labels-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Append the label to a JSONL file instead (embedded use).",
-)
+@labels_options
 @click.pass_context
-@_stated
+@stated
 def decide(
     context: click.Context,
     *,
     case_id: str,
-    action: Action | None,
+    verdict: Verdict | None,
     reason: str,
     actor: str,
     database: str,
@@ -163,14 +171,15 @@ def decide(
         brokers = None
     if (brokers is None) == (labels_file is None):
         raise click.UsageError("give exactly one of --brokers and --labels-file")
-    if action is None:
+    if verdict is None:
         raise click.UsageError("give exactly one of --fraud and --genuine")
     _check_words(reason, actor)
-    engine = _engine(database)
+    engine = opened_database(database)
     store = CaseStore(engine)
     case = store.get(case_id)
-    sealed = _envelopes(engine, keyring).seal(case.subject, case.order_id, "reason", reason.encode())
-    decided = store.decide(case, action, reason=sealed, actor=actor, now_ms=time.time_ns() // 1_000_000)
+    sealed = envelopes_of(engine, keyring).seal(case.subject, case.order_id, "reason", reason.encode())
+    now_ms = time.time_ns() // 1_000_000
+    decided = Desk(engine, leaves_ms=0).decide(case, verdict, reason=sealed, actor=actor, now_ms=now_ms)
     _publish_pending(store, brokers, labels_file)
     click.echo(f"order {decided.order_id}: {decided.verdict}")
 
@@ -183,27 +192,32 @@ def _check_words(reason: str, actor: str) -> None:
 
 
 def _publish_pending(store: CaseStore, brokers: str | None, labels_file: Path | None) -> None:
-    labels = store.pending_labels()
+    labels = store.pending_labels(time.time_ns() // 1_000_000)
     try:
-        if labels_file is not None:
-            _append(labels_file, labels)
-        elif brokers is not None:
-            with Publisher(brokers) as publisher:
-                publisher.publish_many(labels)
+        publish_labels(labels, brokers, labels_file)
     except (AmanaError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise click.ClickException(f"decided; {len(labels)} labels wait for the next decision: {why}") from None
     store.mark_published([label.event_id for label in labels])
 
 
-def _append(path: Path, labels: tuple[LabelEvent, ...]) -> None:
+def publish_labels(labels: Sequence[LabelEvent], brokers: str | None, labels_file: Path | None) -> None:
+    """To the file where there is one, else to the brokers; returns once they are durable there."""
+    if labels_file is not None:
+        _append(labels_file, labels)
+    elif brokers is not None:
+        with Publisher(brokers) as publisher:
+            publisher.publish_many(labels)
+
+
+def _append(path: Path, labels: Sequence[LabelEvent]) -> None:
     with path.open("ab") as file:
         file.write(b"".join(msgspec.json.encode(label) + b"\n" for label in labels))
         file.flush()
         os.fsync(file.fileno())
 
 
-def _engine(database: str) -> sa.Engine:
+def opened_database(database: str) -> sa.Engine:
     engine = make_engine(database)
     file = engine.url.database
     if engine.dialect.name == "sqlite" and file not in {None, "", ":memory:"} and not Path(str(file)).is_file():
@@ -212,7 +226,7 @@ def _engine(database: str) -> sa.Engine:
     return engine
 
 
-def _envelopes(engine: sa.Engine, keyring: Path) -> Envelopes:
+def envelopes_of(engine: sa.Engine, keyring: Path) -> Envelopes:
     return Envelopes(Keyring.load(keyring), SubjectKeyTable(engine), os.urandom)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from review.cases import Action, Case, Personal
+from review.cases import Case, Personal
 from review.errors import UnknownCase
 from review.store import CaseStore
 from sharing.disclosable import Disclosable, Fulfilment, Material, Verdict
@@ -18,7 +18,7 @@ from vault.errors import Erased
 HELD = timedelta(hours=48)  # until then at the latest the carrier hears again
 
 _PERSONAL = msgspec.json.Decoder(Personal)
-_VERDICTS: Mapping[Action | None, Verdict] = {None: "suspected", "confirm_fraud": "confirmed", "dismiss": "cleared"}
+_VERDICTS: Mapping[str | None, Verdict] = {None: "suspected", "confirm_fraud": "confirmed", "dismiss": "cleared"}
 
 
 class SealedCases:

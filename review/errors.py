@@ -5,7 +5,12 @@ AmanaError
     ├── UnknownCase        no case by that id, or more than one
     ├── TransitionRefused  an action that the case's status does not allow
     ├── StaleCase          somebody else changed the case since it was read
-    └── ForeignOrder       the record at a decision's coordinates holds another order
+    ├── ForeignOrder       the record at a decision's coordinates holds another order
+    ├── Unfit              words or numbers that an action does not take
+    ├── NotFindable        a search, or a value to be seen, that is none
+    ├── TooMany            more searches, or values seen in clear, than an hour allows
+    ├── BadPassword        a password that no account may have
+    └── AccountRefused     an account that is there already, is not there, or may not be changed so
 """
 
 from events.errors import AmanaError
@@ -29,3 +34,23 @@ class StaleCase(ReviewError):
 
 class ForeignOrder(ReviewError):
     """The record at a decision's coordinates holds another order."""
+
+
+class BadPassword(ReviewError):
+    """A password that no account may have."""
+
+
+class AccountRefused(ReviewError):
+    """An account that is there already, is not there, or may not be changed so."""
+
+
+class NotFindable(ReviewError):
+    """A search, or a value to be seen, that is none."""
+
+
+class TooMany(ReviewError):
+    """More searches, or values seen in clear, than an hour allows."""
+
+
+class Unfit(ReviewError):
+    """Words or numbers that an action does not take."""

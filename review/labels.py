@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from events.types import FraudConfirmed, FraudDismissed
-from review.cases import Action, Case
+from review.cases import Case, Verdict
 
-_LABELS: Mapping[Action, type[FraudConfirmed] | type[FraudDismissed]] = {
+_LABELS: Mapping[Verdict, type[FraudConfirmed] | type[FraudDismissed]] = {
     "confirm_fraud": FraudConfirmed,
     "dismiss": FraudDismissed,
 }
 
 
-def label_of(case: Case, action: Action, now_ms: int) -> FraudConfirmed | FraudDismissed:
+def label_of(case: Case, verdict: Verdict, now_ms: int) -> FraudConfirmed | FraudDismissed:
     """The event for a verdict on that version of the case; its id depends on the three of them alone."""
-    identity = f"{case.decision_id} {case.version} {action}"
+    identity = f"{case.decision_id} {case.version} {verdict}"
     moment = datetime.fromtimestamp(now_ms / 1000, UTC)
-    return _LABELS[action](
+    return _LABELS[verdict](
         event_id=f"label-{hashlib.sha256(identity.encode()).hexdigest()[:32]}",
         occurred_at=moment,
         order_id=case.order_id,

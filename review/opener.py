@@ -74,6 +74,7 @@ def open_case(decision: Decision, order: OrderPlaced | None, vault: Vault, now_m
         reasons=decision.reasons,
         amount_minor=decision.amount_minor,
         currency=decision.currency,
+        priority=decision.priority or 0.0,
         withheld="refused" if decision.mode == "refused" else "expired",
     )
     return case if order is None else _filled(case, order, vault, known)

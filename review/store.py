@@ -10,9 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from events.types import LabelEvent
 from models.decisions import Outcome, Reason
 from review import tables, triggers
-from review.cases import Action, Case, Status, after
+from review.cases import Case
 from review.errors import StaleCase, UnknownCase
-from review.labels import label_of
+from review.workflow import State
 
 _REASONS = msgspec.json.Decoder(tuple[Reason, ...])
 _LABEL = msgspec.json.Decoder(LabelEvent)
@@ -36,7 +36,7 @@ class CaseStore:
         Each that is kept leaves its trigger with it.
         """
         # In one order everywhere, so that two openers with the same cases wait for each other and never deadlock.
-        rows = [_row(case) for case in sorted(cases, key=lambda case: case.decision_id)]
+        rows = [row_of(case) for case in sorted(cases, key=lambda case: case.decision_id)]
         if not rows:
             return 0
         statement = self._insert(tables.cases).on_conflict_do_nothing().returning(tables.cases.c.decision_id)
@@ -51,21 +51,21 @@ class CaseStore:
         with self._engine.connect() as connection:
             return frozenset(connection.scalars(query))
 
-    def list(self, status: Status | None = None, *, limit: int) -> tuple[Case, ...]:
+    def list(self, status: State | None = None, *, limit: int) -> tuple[Case, ...]:
         """The newest cases first, of one status or of all."""
         newest = (tables.cases.c.opened_at_ms.desc(), tables.cases.c.decision_id)
         query = sa.select(tables.cases).order_by(*newest).limit(limit)
         if status is not None:
             query = query.where(tables.cases.c.status == status)
         with self._engine.connect() as connection:
-            return tuple(_case(row) for row in connection.execute(query).mappings())
+            return tuple(case_of(row) for row in connection.execute(query).mappings())
 
     def get(self, case_id: str) -> Case:
         """The case of a decision's or an order's id. Raises UnknownCase for none, and for an order that has several."""
         named = sa.or_(tables.cases.c.decision_id == case_id, tables.cases.c.order_id == case_id)
         query = sa.select(tables.cases).where(named).order_by(tables.cases.c.decision_id)
         with self._engine.connect() as connection:
-            found = [_case(row) for row in connection.execute(query).mappings()]
+            found = [case_of(row) for row in connection.execute(query).mappings()]
         if not found:
             raise UnknownCase("no case by that id; expected an order's or a decision's id")
         if len(found) > 1:
@@ -73,40 +73,25 @@ class CaseStore:
             raise UnknownCase(f"the order has {len(found)} cases; name one by its decision: {ids}")
         return found[0]
 
-    def decide(self, case: Case, action: Action, *, reason: bytes, actor: str, now_ms: int) -> Case:
-        """Record a verdict on the case as it was read, with its label in the outbox and its trigger: all or nothing.
-
-        `reason` is sealed. Raises TransitionRefused where the case's status does not allow the action, StaleCase where
-        the case is not as it was read any more.
-        """
-        decided = msgspec.structs.replace(
-            case,
-            status=after(case.status, action),
-            version=case.version + 1,
-            verdict=action,
-            decided_at_ms=now_ms,
-            decided_by=actor,
-            reason=reason,
-        )
-        label = label_of(case, action, now_ms)
-        with self._engine.begin() as connection:
-            _change(connection, case, decided)
-            body = msgspec.json.encode(label)
-            connection.execute(sa.insert(tables.outbox).values(event_id=label.event_id, body=body))
-            triggers.put(connection, triggers.BY_VERDICT[action], [case.decision_id])
-        return decided
+    def find(self, decision_id: str) -> Case | None:
+        """The case of a decision, or None."""
+        query = sa.select(tables.cases).where(tables.cases.c.decision_id == decision_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else case_of(row)
 
     def correct(self, case: Case, outcome: Outcome) -> Case:
-        """Another outcome than the case was opened with, with its trigger. Raises StaleCase as `decide` does."""
+        """Another outcome than the case was opened with, with its trigger. Raises StaleCase as `change` does."""
         corrected = msgspec.structs.replace(case, outcome=outcome, version=case.version + 1)
         with self._engine.begin() as connection:
-            _change(connection, case, corrected)
+            change(connection, case, corrected)
             triggers.put(connection, "corrected", [case.decision_id])
         return corrected
 
-    def pending_labels(self) -> tuple[LabelEvent, ...]:
-        """Labels that are not published yet, in the order of the verdicts; encoded again they have the same bytes."""
-        query = sa.select(tables.outbox.c.body).order_by(tables.outbox.c.place)
+    def pending_labels(self, now_ms: int) -> tuple[LabelEvent, ...]:
+        """Labels whose time to leave has come, in the order of the verdicts; encoded again they have the same bytes."""
+        due = tables.outbox.c.not_before_ms <= now_ms
+        query = sa.select(tables.outbox.c.body).where(due).order_by(tables.outbox.c.place)
         with self._engine.connect() as connection:
             return tuple(_LABEL.decode(body) for body in connection.scalars(query))
 
@@ -142,9 +127,10 @@ class SubjectKeyTable:
                 triggers.put(connection, "erased", connection.scalars(of_subject.order_by(tables.cases.c.decision_id)))
 
 
-def _change(connection: sa.Connection, case: Case, changed: Case) -> None:
+def change(connection: sa.Connection, case: Case, changed: Case) -> None:
+    """A case becomes another version of itself. Raises StaleCase where it is not as it was read any more."""
     as_read = (tables.cases.c.decision_id == case.decision_id, tables.cases.c.version == case.version)
-    if connection.execute(sa.update(tables.cases).where(*as_read).values(_row(changed))).rowcount != 1:
+    if connection.execute(sa.update(tables.cases).where(*as_read).values(row_of(changed))).rowcount != 1:
         raise StaleCase(f"order {case.order_id}: the case was changed since version {case.version} was read")
 
 
@@ -152,9 +138,9 @@ def _wrapped_of(subject: str) -> sa.Select[bytes]:
     return sa.select(tables.subject_keys.c.wrapped).where(tables.subject_keys.c.subject == subject)
 
 
-def _row(case: Case) -> dict[str, Any]:
+def row_of(case: Case) -> dict[str, Any]:
     return msgspec.structs.asdict(case) | {"reasons": msgspec.json.encode(case.reasons).decode()}
 
 
-def _case(row: sa.RowMapping) -> Case:
+def case_of(row: sa.RowMapping) -> Case:
     return Case(**{**row, "reasons": _REASONS.decode(row["reasons"])})

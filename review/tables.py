@@ -1,6 +1,6 @@
 """The case database's tables. They change by a migration only (review/migrations); a test compares the two."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -31,7 +31,15 @@ cases = Table(
     Column("decided_at_ms", BigInteger),
     Column("decided_by", String(64)),
     Column("reason", LargeBinary),
-    Index("review_cases_queue", "status", "opened_at_ms", "decision_id"),
+    Column("priority", Float, nullable=False, default=0.0),
+    Column("holder", String(64)),
+    Column("until_ms", BigInteger),
+    Column("due_at_ms", BigInteger),
+    Column("escalated", Boolean, nullable=False, default=False),
+    Column("first_look", String(64)),
+    Index("review_cases_queue", "status", "priority", "decision_id"),
+    Index("review_cases_timed", "status", "until_ms"),
+    Index("review_cases_due", "status", "due_at_ms"),
     Index("review_cases_by_order", "order_id"),
     Index("review_cases_by_subject", "subject"),
     Index("review_cases_by_email", "email_index"),
@@ -46,13 +54,78 @@ subject_keys = Table(
     Column("wrapped", LargeBinary, nullable=False),
 )
 
-# Labels that a verdict has made and that are not published yet, in the order of the verdicts.
+# Labels that a verdict has made and that are not published yet, in the order of the verdicts; none before its time.
 outbox = Table(
     "review_outbox",
     metadata,
     Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("event_id", String(64), nullable=False, unique=True),
     Column("body", LargeBinary, nullable=False),
+    Column("not_before_ms", BigInteger, nullable=False, default=0),
+)
+
+accounts = Table(
+    "review_accounts",
+    metadata,
+    Column("username", String(64), primary_key=True),
+    Column("roles", Text, nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("password", String(256)),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until_ms", BigInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+)
+
+# Sign-ins by the hash of their token: who reads this table cannot sign in with it.
+sessions = Table(
+    "review_sessions",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("username", String(64), nullable=False),
+    Column("began_ms", BigInteger, nullable=False),
+    Column("issued_ms", BigInteger, nullable=False),
+    Column("used_ms", BigInteger, nullable=False),
+    Column("ends_ms", BigInteger),
+    Index("review_sessions_by_username", "username"),
+)
+
+# Programs' tokens for the API, by their hash; none may more than its account and its scopes both allow.
+tokens = Table(
+    "review_tokens",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("username", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Index("review_tokens_by_username", "username", "name"),
+)
+
+# What people write beside a case, sealed under its subject's key.
+notes = Table(
+    "review_notes",
+    metadata,
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("case_id", String(96), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("review_notes_by_case", "case_id", "place"),
+)
+
+# Who did what, when: names of fields, never their values.
+audit = Table(
+    "review_audit",
+    metadata,
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("case_id", String(96)),
+    Column("fields", Text, nullable=False),
+    Index("review_audit_by_case", "case_id"),
+    Index("review_audit_by_actor", "actor", "at_ms"),
 )
 
 # What has become of a case, written with it in one transaction, until the partners' messages of it are made.
@@ -65,5 +138,6 @@ triggers = Table(
     Column("kind", String(16), nullable=False),
     Column("reference", String(64)),
     Column("failed", String(200)),
+    Column("not_before_ms", BigInteger, nullable=False, default=0),
     Index("review_triggers_by_case", "decision_id", "place"),
 )

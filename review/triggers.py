@@ -7,11 +7,11 @@ import msgspec
 import sqlalchemy as sa
 
 from review import tables
-from review.cases import Action
+from review.cases import Verdict
 
 Kind = Literal["flagged", "confirmed", "cleared", "corrected", "erased", "requested"]
 
-BY_VERDICT: Mapping[Action, Kind] = {"confirm_fraud": "confirmed", "dismiss": "cleared"}
+BY_VERDICT: Mapping[Verdict, Kind] = {"confirm_fraud": "confirmed", "dismiss": "cleared"}
 _FAILED_LENGTH = 200
 
 
@@ -24,9 +24,16 @@ class Trigger(msgspec.Struct, frozen=True):
     reference: str | None = None
 
 
-def put(connection: sa.Connection, kind: Kind, decision_ids: Iterable[str], reference: str | None = None) -> None:
-    """Leave a trigger for each of the cases, inside the caller's transaction."""
-    rows = [{"decision_id": each, "kind": kind, "reference": reference} for each in decision_ids]
+def put(
+    connection: sa.Connection,
+    kind: Kind,
+    decision_ids: Iterable[str],
+    reference: str | None = None,
+    not_before_ms: int = 0,
+) -> None:
+    """Leave a trigger for each of the cases, inside the caller's transaction; none is taken before its time."""
+    row = {"kind": kind, "reference": reference, "not_before_ms": not_before_ms}
+    rows = [row | {"decision_id": each} for each in decision_ids]
     if rows:
         connection.execute(sa.insert(tables.triggers), rows)
 
@@ -34,15 +41,15 @@ def put(connection: sa.Connection, kind: Kind, decision_ids: Iterable[str], refe
 class TriggerTable:
     """Takes triggers in the order in which they were left; every method works inside the caller's transaction."""
 
-    def take(self, connection: sa.Connection, limit: int) -> list[Trigger]:
-        """The first ones that have not failed, ours until the transaction ends.
+    def take(self, connection: sa.Connection, limit: int, now_ms: int) -> list[Trigger]:
+        """The first ones whose time has come and that have not failed, ours until the transaction ends.
 
         Whoever else takes waits, and then finds what is left: never a later trigger of a case before an earlier one.
         """
         columns = tables.triggers.c
         query = (
             sa.select(columns.place, columns.decision_id, columns.kind, columns.reference)
-            .where(columns.failed.is_(None))
+            .where(columns.failed.is_(None), columns.not_before_ms <= now_ms)
             .order_by(columns.place)
             .limit(limit)
             .with_for_update()

@@ -37,6 +37,7 @@ def load_all(folder: Path, signers: Signers, today: date, demo: bool = False) ->
 def versions(path: Path) -> list[tuple[Path, Contract]]:
     """The contract's file and those of the versions before it without a gap, the oldest first. Raises ContractError."""
     found = [(path, load(path))]
+    _check_newest(path, found[0][1].version)
     while (number := found[0][1].version - 1) and (before := _past(path, number)).exists():
         contract = load(before)
         if contract.version != number:
@@ -84,6 +85,14 @@ def load_one(path: Path, signers: Signers, today: date) -> Contract:
 
 def _past(path: Path, version: int) -> Path:
     return path.parent / "past" / f"{path.stem}-{version}.yaml"
+
+
+def _check_newest(path: Path, version: int) -> None:
+    """An old version that is put back is signed, too: that newer ones are in the past gives it away."""
+    numbers = (each.stem.removeprefix(f"{path.stem}-") for each in path.parent.glob(f"past/{path.stem}-*.yaml"))
+    newest = max((int(number) for number in numbers if number.isdecimal()), default=0)
+    if newest >= version:
+        raise ContractError(f"{path}: version {version}, but past has version {newest}; expected the newest here")
 
 
 def _check_issuers(contracts: Iterable[tuple[Path, Contract]]) -> None:

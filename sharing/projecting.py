@@ -32,7 +32,7 @@ T = TypeVar("T", bound=Trigger)
 class Triggers(Protocol[T]):
     """review.triggers.TriggerTable."""
 
-    def take(self, connection: Any, limit: int) -> Sequence[T]: ...
+    def take(self, connection: Any, limit: int, now_ms: int) -> Sequence[T]: ...
     def done(self, connection: Any, triggers: Sequence[T]) -> None: ...
     def fail(self, connection: Any, trigger: T, why: str) -> None: ...
     def retry(self, connection: Any) -> None: ...
@@ -68,7 +68,7 @@ class Projecting(NamedTuple):
         """Take the next triggers and record what comes of them, all in one transaction."""
         now_ms = self.clock()
         with begun(self.engine) as connection:
-            taken = self._taken(connection, limit)
+            taken = self._taken(connection, limit, now_ms)
             answers = [self._answer(connection, trigger, now_ms) for trigger in taken]
             recorded = self._record(connection, [each for one in answers for each in one.messages], now_ms)
             for trigger, answer in zip(taken, answers, strict=True):
@@ -97,11 +97,11 @@ class Projecting(NamedTuple):
         with self.engine.connect() as connection:
             return [(bytes(contract), jti) for contract, jti in connection.execute(query.order_by(_columns.place))]
 
-    def _taken(self, connection: sa.Connection, limit: int) -> list[Any]:
+    def _taken(self, connection: sa.Connection, limit: int, now_ms: int) -> list[Any]:
         """Up to the first that depends on what comes of one before it: the same case, or a group that both leave."""
         taken: list[Any] = []
         touched: set[str] = set()
-        for trigger in self.triggers.take(connection, limit):
+        for trigger in self.triggers.take(connection, limit, now_ms):
             touches = {trigger.case_id}
             if trigger.kind in ("cleared", "erased"):
                 touches |= set(waiting.groups_of(connection, trigger.case_id))

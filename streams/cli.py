@@ -24,8 +24,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 Command = Callable[..., Any]
 
 ROOMS = {
+    "accounts": "review.access.cli:accounts",
     "backtest": "streams.backtest_cli:backtest_command",
     "cases": "review.cli:cases",
+    "console": "review.console.cli:console_command",
     "certs": "streams.certs_cli:certs",
     "contracts": "sharing.cli:contracts_command",
     "deliverer": "streams.delivery_cli:deliverer",

@@ -184,7 +184,11 @@ def reader(brokers: str) -> AIOKafkaConsumer:
 def member(brokers: str, group: str) -> AIOKafkaConsumer:
     """A member of a consumer group that commits what it was told to, from the log's start if it never did."""
     return AIOKafkaConsumer(
-        bootstrap_servers=brokers, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
+        bootstrap_servers=brokers,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        **kafka_configs(brokers),
     )
 
 

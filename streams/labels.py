@@ -4,12 +4,12 @@ from events.publisher import Publisher
 from review.store import CaseStore
 
 
-def publish_pending(store: CaseStore, brokers: str) -> int:
-    """Publish what is pending, and forget it once the brokers have it; how many labels that were. Raises Unreachable.
+def publish_pending(store: CaseStore, brokers: str, now_ms: int) -> int:
+    """Publish what is pending and may leave by now, and forget it once the brokers have it; how many labels that were.
 
-    A crash in between publishes them again, byte for byte: a label's id tells a repeat.
+    Raises Unreachable. A crash in between publishes them again, byte for byte: a label's id tells a repeat.
     """
-    labels = store.pending_labels()
+    labels = store.pending_labels(now_ms)
     if labels:
         with Publisher(brokers) as publisher:
             publisher.publish_many(labels)

@@ -116,6 +116,7 @@ def verify(
 @_database
 @_keyring
 @_origin
+@_key
 @_out
 @click.option("--opening", type=_OUT, help="Write also what opens the commitment: for who is entitled to it, not more.")
 def receipt(
@@ -125,12 +126,14 @@ def receipt(
     database: str,
     keyring: Path,
     origin: str,
+    key: Path | None,
     out: Path,
     opening: Path | None,
 ) -> None:
     """Write the receipt of one entry: its leaf, the proof that the ledger includes it, a signed checkpoint.
 
-    It has no salt, no case, no message's id: nobody learns from it what was told. Its format is C2SP's tlog-proof.
+    It has no salt, no case, no message's id: nobody learns from it what was told. Its format is C2SP's tlog-proof. The
+    last checkpoint is taken where it covers the entry; only otherwise is one signed, with the keyring's key.
 
     \b
     Examples:
@@ -144,12 +147,13 @@ def receipt(
 
     if (place is None) == (jti is None):
         raise click.UsageError("give exactly one of PLACE and --jti")
+    store = _ledger()
     with _engine(database) as engine:
-        signed, size = _signed(engine, keyring, origin)
         with engine.connect() as connection:
-            store = _ledger()
             at = _place(store, connection, jti) if place is None else place
             body = store.body(connection, at)
+        signed, size = _covering(engine, at + 1, key, keyring, origin)
+        with engine.connect() as connection:
             proof = store.inclusion(connection, at, size)
             opens = opening and store.opening(connection, at)
     if opening and opens:
@@ -165,8 +169,11 @@ def receipt(
 @_database
 @_keyring
 @_origin
+@_key
 @_out
-def prove(*, place: int | None, since: str | None, database: str, keyring: Path, origin: str, out: Path) -> None:
+def prove(
+    *, place: int | None, since: str | None, database: str, keyring: Path, origin: str, key: Path | None, out: Path
+) -> None:
     """Write the proof that the ledger still begins as --since says; or that it has an entry at PLACE.
 
     The first is in the form that C2SP's witnesses take, the second is a receipt that does not show the leaf.
@@ -181,9 +188,9 @@ def prove(*, place: int | None, since: str | None, database: str, keyring: Path,
 
     if (place is None) == (since is None):
         raise click.UsageError("give exactly one of PLACE and --since")
-    old = None if since is None else _size_of(since, keyring, origin)
+    old = None if since is None else _size_of(since, _trusted(key, keyring, origin))
     with _engine(database) as engine:
-        signed, size = _signed(engine, keyring, origin)
+        signed, size = _covering(engine, (place or 0) + 1 if old is None else old, key, keyring, origin)
         with engine.connect() as connection:
             if old is not None:
                 text = Consistency(old, tuple(_ledger().consistency(connection, old, size)), signed).text()
@@ -197,8 +204,10 @@ def prove(*, place: int | None, since: str | None, database: str, keyring: Path,
 @_database
 @_keyring
 @_origin
+@_key
+@click.option("--last", is_flag=True, help="Up to the last checkpoint, instead of signing one now: nothing is written.")
 @_out
-def export(*, database: str, keyring: Path, origin: str, out: Path) -> None:
+def export(*, database: str, keyring: Path, origin: str, key: Path | None, last: bool, out: Path) -> None:
     """Write all leaves and a signed checkpoint, for an auditor: no personal data, no salts.
 
     A line a leaf, exactly the bytes that are hashed; then an empty line and the checkpoint. See docs/ledger.md.
@@ -206,13 +215,14 @@ def export(*, database: str, keyring: Path, origin: str, out: Path) -> None:
     \b
     Examples:
       amana ledger export --out ledger.txt
+      amana ledger export --last --key ledger.keys --out ledger.txt      by who may read, and has no signing key
       amana ledger export | python examples/auditor/verify.py export - --key ledger.keys
     """
     from sharing.ledger.export import exported
     from sharing.ledger.store import snapshot
 
     with _engine(database) as engine:
-        signed, size = _signed(engine, keyring, origin)
+        signed, size = _covering(engine, 0, key, keyring, origin) if last else _signed(engine, keyring, origin)
         with (
             click.open_file(str(out), "wb", atomic=str(out) != "-") as file,
             snapshot(engine) as connection,
@@ -304,6 +314,17 @@ def _signed(engine: "sa.Engine", keyring: Path, origin: str) -> tuple[bytes, int
     return signed, signer.trusted().opened(signed).size
 
 
+def _covering(engine: "sa.Engine", size: int, key: Path | None, keyring: Path, origin: str) -> tuple[bytes, int]:
+    """The last checkpoint if it covers so many entries, which needs a public key alone; one of now otherwise."""
+    with engine.connect() as connection:
+        last = _ledger().last_checkpoint(connection)
+    if last is not None:
+        covered = _trusted(key, keyring, origin).opened(last).size
+        if covered >= size:
+            return last, covered
+    return _signed(engine, keyring, origin)
+
+
 def _place(store: "Ledger", connection: "sa.Connection", jti: str | None) -> int:
     places = store.places(connection, jti=jti or "")
     if not places:
@@ -335,12 +356,12 @@ def _kept_receipt(path: Path, trusted: "Trusted") -> "Kept":
         raise BadProof(f"{path}: {error}") from None
 
 
-def _size_of(since: str, keyring: Path, origin: str) -> int:
+def _size_of(since: str, trusted: "Trusted") -> int:
     if since.isascii() and since.isdigit():
         return int(since)
     if not Path(since).is_file():
         raise click.BadParameter(f"{since}: expected a number of entries, or a file", param_hint="--since")
-    return _opened(Path(since), _signer(keyring, origin).trusted()).size
+    return _opened(Path(since), trusted).size
 
 
 def _write(path: Path, data: bytes) -> None:

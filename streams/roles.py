@@ -143,6 +143,10 @@ DISPATCHER = Role(
         on(sharing.allowances, "SELECT INSERT UPDATE"),
         on(sharing.pauses, "SELECT INSERT DELETE"),
         on(sharing.refused_answers, "SELECT"),
+        # A stream's receiver is told when it is paused.
+        on(sharing.streams, "SELECT"),
+        on(sharing.notices, "INSERT"),
+        part(sharing.notices, "SELECT", "place"),
     ),
 )
 CONSOLE = Role(

@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from events import admin, clients
-from events.addresses import addresses
 from events.errors import Unreachable
 from events.topics import share_ack_topic, share_specs, share_topic
 from sharing.errors import SharingError, TokenError
@@ -83,7 +82,7 @@ def from_kafka(
     """What the partner has acknowledged since then, waited for so long; a statement not believed counts for nothing."""
     answers = Answers(messages)
     topic = share_ack_topic(keys.partner)
-    consumer = KafkaConsumer(bootstrap_servers=addresses(brokers))
+    consumer = clients.made(KafkaConsumer, brokers, TIMEOUT_S)
     try:
         places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         consumer.assign(places)
@@ -111,11 +110,11 @@ def to_push(messages: Sequence[Message], url: str) -> Answers:
     """Each by its own POST, as RFC 8935 says. Raises SandboxError where nobody answers as it says."""
     answers = Answers(messages)
     headers = {"Content-Type": "application/secevent+jwt", "Accept": "application/json"}
-    with httpx.Client(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False) as client:
+    with httpx2.Client(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False) as client:
         for message in messages:
             try:
                 answer = client.post(url, content=message.sealed, headers=headers)
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 raise SandboxError(f"{url}: {type(error).__name__}; expected a push receiver (RFC 8935)") from None
             if answer.status_code == 202:
                 answers.take([message.jti], {})
@@ -124,7 +123,7 @@ def to_push(messages: Sequence[Message], url: str) -> Answers:
     return answers
 
 
-def _refusal(answer: httpx.Response, url: str) -> str:
+def _refusal(answer: httpx2.Response, url: str) -> str:
     try:
         if answer.status_code == 400:
             return str(answer.json()["err"])

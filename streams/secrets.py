@@ -38,6 +38,7 @@ def make(folder: Path, partners: Sequence[str], now: datetime, token: Token = se
     for name, password in opening.items():
         files.setdefault(name, {})[REDIS_PASSWORD] = _line(password)
     files["redis"][USERS_FILE] = acl_file(opening).encode()
+    files["postgres"][POSTGRES_PASSWORD] = files[OWNER][POSTGRES_PASSWORD]  # with which it is initialised
     members = [
         Member(name, (name, *LOOPBACK) if name in SERVERS else (), name == ADMIN, held) for name, held in files.items()
     ]

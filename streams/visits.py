@@ -11,21 +11,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streams.errors import BadTable
-from streams.tables import (
+from streams.cells import (
     CsvForm,
-    LabelColumns,
-    Layout,
     TimeUnit,
     csv_form,
     known,
     numbers_of,
     origin_ms,
-    read_mapping,
     read_table,
     texts_of,
     times_of,
 )
+from streams.errors import BadTable
+from streams.tables import LabelColumns, Layout, read_mapping
 
 FIELDS = (
     "occurred_at", "session_id", "ip", "user_agent", "path", "request", "status", "method", "referrer", "duration_ms",

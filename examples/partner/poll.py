@@ -6,7 +6,7 @@ import json
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 from joserfc import jwe, jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -42,7 +42,7 @@ for name in ("partner", "issuer", "keys", "jwks", "token-url", "poll-url", "chec
 parser.add_argument("--once", action="store_true", help="stop when there is nothing more")
 args = parser.parse_args()
 private, jwks = (KeySet.import_key_set(json.loads(Path(path).read_text())) for path in (args.keys, args.jwks))
-client, until, seen, sets, ask = httpx.Client(timeout=60), 0, set(), True, {"returnImmediately": args.once}
+client, until, seen, sets, ask = httpx2.Client(timeout=60), 0, set(), True, {"returnImmediately": args.once}
 while sets or not args.once:
     if time.time() > until:
         bearer, until = access_token(client, args.token_url, private, args.partner)

@@ -19,6 +19,9 @@ from sharing.tables import disclosures
 
 # All that the deliverer's role in the database lets it see: never whose case it is.
 _DELIVERED = [disclosures.c[name] for name in ("jti", "partner", "state", "place", "answered_at_ms")]
+# What a deliverer reads of a disclosure; whose case it is of, its role may not (streams/roles.py).
+_COLUMNS = ("jti", "partner", "place", "state", "answered_at_ms")
+_READ = tuple(disclosures.c[name] for name in _COLUMNS)
 _DEPTH = 64  # of corrections of corrections: more is no chain that a case makes
 
 

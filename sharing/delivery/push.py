@@ -12,7 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-import httpx
+import httpx2
 import msgspec
 import structlog
 
@@ -69,17 +69,17 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-class Pinned(httpx.AsyncBaseTransport):
+class Pinned(httpx2.AsyncBaseTransport):
     """Connects to the address that was checked, in the name of the host."""
 
     def __init__(self, context: ssl.SSLContext, resolve: Resolve, loopback: bool) -> None:
         # No connection is kept: two names may share an address, and each must show its own certificate.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        self._inner = httpx.AsyncHTTPTransport(verify=context, trust_env=False, http2=False, retries=0, limits=limits)
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        self._inner = httpx2.AsyncHTTPTransport(verify=context, trust_env=False, http2=False, retries=0, limits=limits)
         self._resolve = resolve
         self._loopback = loopback
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url
         usual = url.scheme == "https" and url.port in {None, 443} and not url.userinfo
         if not usual and not self._loopback:
@@ -131,15 +131,15 @@ class Push:
             return await asyncio.gather(*(one(parcel) for parcel in parcels))
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
-        timeout = httpx.Timeout(self._settings.total_s, connect=self._settings.connect_s)
+    async def _client(self) -> AsyncIterator[httpx2.AsyncClient]:
+        timeout = httpx2.Timeout(self._settings.total_s, connect=self._settings.connect_s)
         transport = Pinned(self._context, self._resolve, self._settings.loopback)
-        async with httpx.AsyncClient(
+        async with httpx2.AsyncClient(
             transport=transport, timeout=timeout, follow_redirects=False, trust_env=False
         ) as client:
             yield client
 
-    async def _one(self, client: httpx.AsyncClient, partner: str, parcel: Parcel, headers: dict[str, str]) -> Outcome:
+    async def _one(self, client: httpx2.AsyncClient, partner: str, parcel: Parcel, headers: dict[str, str]) -> Outcome:
         try:
             async with asyncio.timeout(self._settings.total_s):
                 request = client.build_request("POST", self._urls[partner], content=parcel.sealed, headers=headers)
@@ -148,13 +148,13 @@ class Push:
                     return await _understood(response, parcel.jti)
                 finally:
                     await response.aclose()
-        except (TimeoutError, httpx.TimeoutException):
+        except (TimeoutError, httpx2.TimeoutException):
             return self._failed(partner, "timeout")
         except Unreachable:
             return self._failed(partner, "address")
         except BadUrl:
             return self._failed(partner, "url")
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             return self._failed(partner, "tls" if _is_tls(error) else "connection")
 
     def _failed(self, partner: str, reason: str) -> Failed:
@@ -168,7 +168,7 @@ def _is_tls(error: BaseException | None) -> bool:
     return error is not None
 
 
-async def _understood(response: httpx.Response, jti: str) -> Outcome:
+async def _understood(response: httpx2.Response, jti: str) -> Outcome:
     """202 acknowledges; a 400 with one of the codes about the message refuses it; all else is tried again."""
     status = response.status_code
     if status == 202:
@@ -187,7 +187,7 @@ async def _understood(response: httpx.Response, jti: str) -> Outcome:
     return Answered(code, _encode_answer(_Answer(jti=jti, status=status, err=code)))
 
 
-async def _capped(response: httpx.Response) -> bytes | None:
+async def _capped(response: httpx2.Response) -> bytes | None:
     """The body as it was sent, undecoded; None where it is longer than any answer should be."""
     body = b""
     async for some in response.aiter_raw():

@@ -13,7 +13,6 @@ before it.
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +25,7 @@ from vault.keyring import Keyring
 DAY_S = 24 * 3600
 LEAD_S = DAY_S
 KEEP_S = 30 * DAY_S
+READ_AGAIN_S = 60
 
 
 class PublishedKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -100,12 +100,28 @@ def withdrawn(held: tuple[SigningKey, ...], now_s: int) -> KeySet:
     return KeySet((_entry(held[-1], now_s),))
 
 
-def signer(key_set: KeySet, held: tuple[SigningKey, ...]) -> Callable[[int], SigningKey]:
-    """What a Sealer takes: the key that signs at a time, so that a process which runs for weeks changes over in time.
+class Following:
+    """What a Sealer takes: the key that signs at a time, by the published file as it is then.
 
-    Raises KeysError, at that time, once all that it knows of has been replaced: it was to be started again.
+    A process that runs for weeks changes over when the file says so. Where the next key is not held yet, for the
+    keyring was rotated after the start, it goes on with the last that it holds while that one is published, and then
+    signs no more: KeysError. `since_s`: when it started; a clock that is put back does not undo a key's start.
     """
-    return lambda now_s: signing_key(key_set, held, now_s)
+
+    def __init__(self, path: Path, held: tuple[SigningKey, ...], since_s: int) -> None:
+        self._path = path
+        self._held = held
+        self._since_s = since_s
+        self._read_s = since_s
+        self._set = KeySet.load(path)
+        signing_key(self._set, held, since_s)  # at the start, the key that signs must be here
+
+    def __call__(self, now_s: int) -> SigningKey:
+        now_s = max(now_s, self._since_s)
+        if now_s - self._read_s >= READ_AGAIN_S:
+            self._set, self._read_s = KeySet.load(self._path), now_s
+        ours = {key.kid for key in self._held}
+        return signing_key(KeySet(tuple(key for key in self._set.keys if key.kid in ours)), self._held, now_s)
 
 
 def signing_key(key_set: KeySet, held: tuple[SigningKey, ...], now_s: int) -> SigningKey:

@@ -21,7 +21,7 @@ class Sealer:
     """
 
     def __init__(self, issuer: str, signing_key: SigningKey | Signer, partners: Mapping[str, PartnerKeys]) -> None:
-        """`signing_key`: one key, or what gives the key that signs at a time (seconds): `keyset.signer`."""
+        """`signing_key`: one key, or what gives the key that signs at a time (seconds): `keyset.Following`."""
         self.issuer = issuer
         self._signer: Signer = (lambda _: signing_key) if isinstance(signing_key, SigningKey) else signing_key
         self._partners = partners

@@ -1,15 +1,14 @@
 """Wires `amana deliverer`: it sees sealed bytes and partners' answers, and no key but the ledger's."""
 
 import asyncio
+import logging
 import random
-import signal
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -31,32 +30,21 @@ from sharing.signers import DEMO, Signers
 from sharing.tokens.keys import PartnerKeys, load_partner
 from streams.bootstrap import group, known_topics, now_ms, started
 from streams.bootstrap.database import engine
+from streams.bootstrap.running import first_to_end, until_stopped
 from streams.deliveries import Acknowledgements, ByKafka
 from streams.delivery_metrics import DeliveryMetrics
 from streams.delivery_settings import DeliverySettings
 from streams.kafka import Sender
 from streams.metrics import Metrics, serve
 from streams.settings import Settings
-from streams.worker import fail
 from vault.keyring import Keyring
 
 
 def run_deliverer(settings: DeliverySettings) -> None:
     """Until a signal stops it; ends the process, as a worker does, when something is wrong."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request, and where it went
     with suppress(asyncio.CancelledError):
-        asyncio.run(_until_stopped(_work(settings)))
-
-
-async def _until_stopped(work: Awaitable[None]) -> None:
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    try:
-        await work
-    except Exception as error:  # whatever it was: a successor begins where this one was
-        fail(error)
-        raise
+        asyncio.run(until_stopped(_work(settings)))
 
 
 async def _work(settings: DeliverySettings) -> None:
@@ -144,16 +132,3 @@ def keys_of(settings: DeliverySettings, partner: str) -> PartnerKeys | None:
     """A partner's keys as its file has them now; None without the file. Raises KeysError for an ill-formed one."""
     path = settings.partners / f"{partner}.json"
     return load_partner(path) if path.is_file() else None
-
-
-async def first_to_end(*endless: Awaitable[Any]) -> None:
-    """Raises what the first of them to fail does; the others are cancelled."""
-    tasks = [asyncio.ensure_future(each) for each in endless]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

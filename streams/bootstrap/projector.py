@@ -25,7 +25,7 @@ from sharing.projector import Projector
 from sharing.signers import DEMO, Signers
 from sharing.tokens import Sealer
 from sharing.tokens.keys import load_partners
-from sharing.tokens.keyset import KeySet, signing_key, signing_keys
+from sharing.tokens.keyset import Following, signing_keys
 from streams.bootstrap import now_ms
 from streams.bootstrap.database import engine
 from streams.bootstrap.running import first_to_end, until_stopped
@@ -88,10 +88,9 @@ def batch_projections(projections: Sequence[Projection]) -> list[Projection]:
 
 
 def sealer(settings: ProjectorSettings, keyring: Keyring, at_ms: int) -> Sealer:
-    """Signs with the key that the published set says, to the partners whose keys are there."""
-    held = signing_keys(keyring)
-    signs = signing_key(KeySet.load(settings.jwks), held, at_ms // 1000)
-    return Sealer(settings.issuer, signs, load_partners(settings.partners))
+    """Signs with the key that the published set says at the time, to the partners whose keys are there."""
+    following = Following(settings.jwks, signing_keys(keyring), at_ms // 1000)
+    return Sealer(settings.issuer, following, load_partners(settings.partners))
 
 
 def contracts(settings: ProjectorSettings, at_ms: int) -> list[Contract]:
@@ -115,6 +114,6 @@ def housekeeping(settings: ProjectorSettings, sql: Engine, seal: Sealer) -> Call
             notices.release(connection, seal, Ledger(), Schedule(), os.urandom, now_ms())
         take_reports(sql)
         if settings.brokers is not None:
-            publish_pending(store, settings.brokers)
+            publish_pending(store, settings.brokers, now_ms())
 
     return work

@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import pytest
 import yaml
 
 from streams.cli import main
+from streams.secrets import make
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
-STAGES = {"intake", "screen", "fallback", "history", "opener"}
+STAGES = {"intake", "screen", "fallback", "history", "opener", "projector"}
 
 
 def amana_commands() -> Iterator[tuple[str, list[str]]]:
@@ -39,7 +41,9 @@ def test_the_file_is_what_the_compose_specification_allows() -> None:
 def test_no_secret_is_in_the_file() -> None:
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
-            if re.search("PASSWORD|SECRET|TOKEN|KEY$", variable):
+            if variable.endswith("_FILE"):
+                assert value.startswith("/secrets/"), f"{name}: {variable} is no file of its secrets"
+            elif re.search("PASSWORD|SECRET|TOKEN|KEY$", variable):
                 assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", value), f"{name}: {variable} is not taken from outside"
     assert not re.search(r"://[^/\s:@]+:[^/\s@]+@", TEXT), "an address holds a password"
 
@@ -72,21 +76,60 @@ def test_what_waits_for_a_server_waits_until_it_is_healthy() -> None:
             assert how == {"condition": expected}, f"{name} waits for {awaited}"
 
 
-def test_only_intake_and_the_opener_can_read_the_keys() -> None:
-    with_keys = {name for name, service in SERVICES.items() if any("keys:" in v for v in service.get("volumes", []))}
-    assert with_keys == {"keys", "intake", "opener"}
-    assert all(SERVICES[name]["volumes"] == ["keys:/keys:ro"] for name in ("intake", "opener"))
+def mounted(name: str, volume: str) -> list[Any]:
+    """What of a volume a service mounts: its path, or the part."""
+    found = []
+    for each in SERVICES[name].get("volumes", []):
+        if isinstance(each, dict) and each["source"] == volume:
+            assert each["read_only"] is True, name
+            found.append(each["volume"]["subpath"])
+        elif isinstance(each, str) and each.startswith(f"{volume}:"):
+            found.append(each.partition(":")[2])
+    return found
+
+
+def test_only_intake_the_opener_and_the_projector_can_read_the_keys() -> None:
+    with_keys = {name: mounted(name, "keys") for name in SERVICES if mounted(name, "keys")}
+    assert with_keys == {"keys": ["/keys"], "intake": ["/keys:ro"], "opener": ["/keys:ro"], "projector": ["/keys:ro"]}
+
+
+def test_each_has_its_own_secrets_and_those_who_set_passwords_have_all() -> None:
+    parts = {name: mounted(name, "secrets") for name in SERVICES}
+    assert parts.pop("certs") == ["/secrets"]
+    assert parts.pop("keys") == []
+    assert parts.pop("store") == ["all/publisher"]
+    assert {name for name, part in parts.items() if part == ["all"]} == {"topics", "migrate"}
+    assert all(parts.pop(name) == ["all"] for name in ("topics", "migrate"))
+    assert parts == {name: [f"all/{name}"] for name in STAGES | {"kafka", "redis", "postgres"}}
+
+
+def test_every_part_of_the_secrets_is_one_that_is_made(tmp_path: Path) -> None:
+    made = make(tmp_path / "secrets", ["acquirer"], datetime.now(UTC))
+    for name in set(SERVICES) - {"certs", "topics", "migrate"}:
+        for part in mounted(name, "secrets"):
+            assert part.removeprefix("all/") in made, name
+    for name in STAGES | {"store", "topics", "migrate"}:
+        root = tmp_path / "secrets" / ("" if name in ("topics", "migrate") else mounted(name, "secrets")[0][4:])
+        for value in SERVICES[name]["environment"].values():
+            for path in re.findall(r"(?:/secrets|/all)/([a-z./]+)", str(value)):
+                assert (root / path).is_file(), f"{name}: {path}"
+
+
+def test_nobody_is_told_to_connect_in_plain() -> None:
+    for name in STAGES | {"store"}:
+        environment = SERVICES[name]["environment"]
+        assert environment["AMANA_KAFKA_PROTOCOL"] == "SASL_SSL"
+        assert environment["AMANA_KAFKA_USER"] == ("publisher" if name == "store" else name)
+    addresses = re.findall(r"(?:AMANA_DATABASE|AMANA_REDIS): (\S+)", TEXT)
+    assert len(addresses) == 5
+    for address in addresses:
+        assert address.startswith("rediss://") or "?sslmode=verify-full&sslrootcert=" in address
 
 
 def test_redis_keeps_every_write_and_evicts_nothing() -> None:
-    command = SERVICES["redis"]["command"]
-    settings = dict(zip(command[1::2], command[2::2], strict=True))
-    assert settings == {
-        "--appendonly": "yes",
-        "--appendfsync": "always",
-        "--maxmemory-policy": "noeviction",
-        "--save": "",
-    }
+    assert SERVICES["redis"]["command"] == ["redis-server", "/etc/amana/redis.conf"]
+    lines = (ROOT / "deploy" / "redis" / "redis.conf").read_text().splitlines()
+    assert {"appendonly yes", "appendfsync always", "maxmemory-policy noeviction", 'save ""', "port 0"} <= set(lines)
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
@@ -152,8 +152,8 @@ def printed(lines: str) -> list[str]:
 
 def answers(url: str, status: int) -> bool:
     try:
-        return httpx.get(url).status_code == status
-    except httpx.HTTPError:
+        return httpx2.get(url).status_code == status
+    except httpx2.HTTPError:
         return False
 
 
@@ -167,9 +167,9 @@ def stream(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
     assertion = jws.serialize_compact(header, json.dumps(said), key, algorithms=["Ed25519"])
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     form = {"grant_type": "client_credentials", "client_assertion_type": kind, "client_assertion": assertion}
-    access = httpx.post(token_url, data=form).raise_for_status().json()["access_token"]
+    access = httpx2.post(token_url, data=form).raise_for_status().json()["access_token"]
     headers = {"Authorization": f"Bearer {access}"}
-    return dict(httpx.post(f"{store.url}/ssf/stream", json=asked, headers=headers).raise_for_status().json())
+    return dict(httpx2.post(f"{store.url}/ssf/stream", json=asked, headers=headers).raise_for_status().json())
 
 
 @contextmanager
@@ -184,7 +184,7 @@ def endpoints(store: Store) -> Iterator[None]:
 def test_the_poll_client_takes_what_our_endpoints_have_and_the_store_knows_it(store: Store) -> None:
     told = [store.tell(1), store.tell(2), store.tell(3, readable=False)]
     with endpoints(store):
-        assert httpx.get(f"{store.url}/jwks.json").json() == JWKS
+        assert httpx2.get(f"{store.url}/jwks.json").json() == JWKS
         where = ("--token-url", f"{store.url}/oauth/token")
         where += ("--poll-url", stream(store, POLL)["delivery"]["endpoint_url"])
         command = store.example("poll.py", *where, "--once")

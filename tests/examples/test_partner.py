@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-import httpx
+import httpx2
 import pytest
 from joserfc import jws
 from kafka import KafkaConsumer, KafkaProducer
@@ -90,7 +90,7 @@ def test_an_example_is_short_and_needs_nothing_of_ours(script: Path) -> None:
     imported = {name.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for name in node.names}
     imported |= {node.module or "" for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
     others = {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names)
-    assert others <= {"joserfc", "kafka", "httpx"}
+    assert others <= {"joserfc", "kafka", "httpx2"}
 
 
 def test_all_examples_open_a_token_by_the_same_words() -> None:
@@ -195,15 +195,15 @@ def receiver(partner: Partner) -> Iterator[Pushed]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url).status_code == 501
-    except httpx.HTTPError:
+        return httpx2.get(url).status_code == 501
+    except httpx2.HTTPError:
         return False
 
 
-def push(url: str, token: bytes) -> httpx.Response:
+def push(url: str, token: bytes) -> httpx2.Response:
     headers = {"Content-Type": "application/secevent+jwt", "Accept": "application/json"}
     headers["Amana-Checkpoint"] = base64.urlsafe_b64encode(CHECKPOINT).decode()
-    return httpx.post(url, content=token, headers=headers, timeout=30)
+    return httpx2.post(url, content=token, headers=headers, timeout=30)
 
 
 def test_the_receiver_takes_a_token_once_and_says_so_with_202_and_no_body(partner: Partner, receiver: Pushed) -> None:

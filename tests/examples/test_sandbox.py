@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -9,12 +11,14 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import click
+import httpx2
 import pytest
 from joserfc import jws
 
 from sharing.contracts import FOLDER
 from sharing.tokens.keys import imported, load_partner, public_jwks
+from streams.cli import main
 from streams.sandbox_store import Store
 from streams.sandbox_ways import Message
 from tests.harness import Kafka
@@ -132,8 +136,8 @@ def test_the_poll_client_takes_all_that_the_sandbox_has(tmp_path: Path) -> None:
 def _listens(url: str) -> Callable[[], bool]:
     def listens() -> bool:
         try:
-            return httpx.get(url).status_code == 501
-        except httpx.HTTPError:
+            return httpx2.get(url).status_code == 501
+        except httpx2.HTTPError:
             return False
 
     return listens
@@ -208,3 +212,33 @@ def test_the_sandboxs_published_set_is_one_that_a_partner_can_read(tmp_path: Pat
     assert imported(key).kid == key.kid
     assert load_partner(tmp_path / "acquirer.json").partner == "acquirer"
     assert time.time() - json.loads((tmp_path / "jwks.json").read_text())["keys"][0]["nbf"] < 120
+
+
+# The README
+
+
+def commands() -> list[list[str]]:
+    """Every command of the README's shell blocks, its lines put together."""
+    blocks = re.findall(r"```sh\n(.*?)```", (EXAMPLES / "README.md").read_text(), re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [shlex.split(line.removesuffix("&"), comments=True) for line in lines if not line.startswith(" ")]
+
+
+@pytest.mark.parametrize("command", [each for each in commands() if each and each[0] == "amana"], ids=" ".join)
+def test_the_readmes_amana_commands_have_the_options_that_they_are_given(command: list[str]) -> None:
+    group, name, *rest = command[1:]
+    found = main.get_command(click.Context(main), group)
+    assert isinstance(found, click.Group)
+    inner = found.commands[name]
+    assert inner.make_context(name, list(rest)).params  # raises for what it does not know, or misses
+
+
+@pytest.mark.parametrize("command", [each for each in commands() if each and each[0] == "python"], ids=" ".join)
+def test_the_readmes_programs_have_the_options_that_they_are_given(command: list[str]) -> None:
+    shown = finished([sys.executable, str(EXAMPLES / command[1]), "--help"]).stdout
+    options = [word for word in command if word.startswith("--")]
+    assert [option for option in options if option not in shown] == []
+
+
+def test_the_readme_shows_all_three_programs() -> None:
+    assert {each[1] for each in commands() if each and each[0] == "python"} == {"consumer.py", "poll.py", "push.py"}

@@ -31,7 +31,7 @@ class SecuredPostgres(Postgres):
         return f"postgresql+psycopg://{role}@127.0.0.1:{self.port}/{database}?{proof}"
 
     def prepare(self) -> None:
-        for path in (self.secrets / "postgres" / "own.pem", self.secrets / OWNER / POSTGRES_PASSWORD):
+        for path in (self.secrets / "postgres" / "own.pem", self.secrets / "postgres" / POSTGRES_PASSWORD):
             self._own(path)
         for path in DEPLOYED.iterdir():
             self._own(path)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from history.database import make_engine
 from review.database import upgrade
+from review.desk import Desk
 from review.opener import Vault
 from review.store import CaseStore, SubjectKeyTable
 from tests.review.examples import vault as vault_of
@@ -37,6 +38,12 @@ def engine(request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
 @pytest.fixture
 def store(engine: sa.Engine) -> CaseStore:
     return CaseStore(engine)
+
+
+@pytest.fixture
+def desk(engine: sa.Engine) -> Desk:
+    """Whose verdicts leave at once."""
+    return Desk(engine, leaves_ms=0)
 
 
 @pytest.fixture

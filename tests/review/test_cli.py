@@ -14,7 +14,7 @@ from history.pages import Page
 from review import cli
 from review.cases import Case
 from review.database import upgrade
-from review.opener import Vault, open_case
+from review.opener import Known, Vault, open_case
 from review.store import CaseStore, SubjectKeyTable
 from tests.review.examples import NOW_MS, decision, vault
 from tests.sharing.orders import ORDER
@@ -139,7 +139,9 @@ def test_a_case_shows_the_path_of_its_session_in_order(run, database: str, keyri
     )
     lines = ["/ 200", "/product/:id +3.2 s 404", "/cart +0.0 s", "/checkout +60.0 s 200"]
     _take_in(
-        database, keyring_path, lambda order, pieces: open_case(decision(20, order_id="ord-4"), order, pieces, 0, path)
+        database,
+        keyring_path,
+        lambda order, pieces: open_case(decision(20, order_id="ord-4"), order, pieces, 0, Known(path)),
     )
     assert json.loads(run("show", "ord-4", "--json").output)["path"] == lines
     assert [
@@ -149,7 +151,9 @@ def test_a_case_shows_the_path_of_its_session_in_order(run, database: str, keyri
 
 def test_a_case_without_a_path_says_why(run, database: str, keyring_path: Path) -> None:  # type: ignore[no-untyped-def]
     _take_in(
-        database, keyring_path, lambda order, pieces: open_case(decision(20, order_id="ord-4"), order, pieces, 0, ())
+        database,
+        keyring_path,
+        lambda order, pieces: open_case(decision(20, order_id="ord-4"), order, pieces, 0, Known(())),
     )
     shown = [json.loads(run("show", order, "--json").output).get("path") for order in ("ord-1", "ord-4", "ord-3")]
     assert shown == [
@@ -247,7 +251,11 @@ def test_a_labels_file_wins_over_brokers_from_the_environment(run, tmp_path: Pat
     ("arguments", "code", "expected"),
     [
         (_decide("ord-1", "--fraud"), 2, "give exactly one of --brokers and --labels-file"),
-        (_decide("ord-1", "--fraud", "--labels-file", "x", "--brokers", "b"), 2, "exactly one of --brokers and"),
+        (
+            _decide("ord-1", "--fraud", "--labels-file", "x", "--brokers", "127.0.0.1:9092"),
+            2,
+            "exactly one of --brokers and",
+        ),
         (_decide("ord-1", "--labels-file", "x"), 2, "give exactly one of --fraud and --genuine"),
         (_decide("ord-1", "--fraud", "--labels-file", "x", reason=" "), 2, "expected 3 to 1000 characters"),
         (
@@ -271,7 +279,7 @@ def test_a_second_verdict_is_refused_with_one_line(run, tmp_path: Path) -> None:
     run(*arguments)
     result = run(*arguments)
     assert result.exit_code == 1
-    assert result.stderr == "Error: a case that is decided does not take confirm_fraud; it takes none\n"
+    assert result.stderr == "Error: a case that is decided does not take confirm_fraud; it takes contest, undo\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["list"], ["show"], ["decide"]])

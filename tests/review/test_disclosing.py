@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from review.cases import Action, Case, Personal
+from review.cases import Case, Personal, Verdict
+from review.desk import Desk
 from review.disclosing import SealedCases
 from review.opener import Vault, open_case
 from review.store import CaseStore
@@ -39,9 +40,9 @@ def test_what_may_be_told_comes_back_from_the_envelope_and_nothing_else(
     ("action", "verdict", "instruction"), [("confirm_fraud", "confirmed", "hold"), ("dismiss", "cleared", "release")]
 )
 def test_a_verdict_is_told_and_what_the_carrier_does_with_the_parcel(
-    store: CaseStore, vault: Vault, case: Case, action: Action, verdict: str, instruction: str
+    store: CaseStore, desk: Desk, vault: Vault, case: Case, action: Verdict, verdict: str, instruction: str
 ) -> None:
-    store.decide(case, action, reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    desk.decide(case, action, reason=b"sealed", actor="noura", now_ms=NOW_MS)
     told = SealedCases(store, vault.envelopes).disclosable(case.decision_id)
     assert told is not None
     assert told.fulfilment is not None

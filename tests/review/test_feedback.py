@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from history.database import migrate
+from review.desk import Desk
 from review.feedback import take_reports
 from review.opener import Vault, open_case
 from review.store import CaseStore
@@ -44,7 +45,7 @@ def test_a_report_becomes_a_label_with_its_source(
 ) -> None:
     assert report(told, "acquirer", JTI, verdict)
     assert take_reports(told) == 1
-    (label,) = store.pending_labels()
+    (label,) = store.pending_labels(NOW_MS)
     written = msgspec.json.decode(msgspec.json.encode(label))
     assert {name: written[name] for name in ("type", "order_id", "labelled_at", "source")} == {
         "type": kind,
@@ -59,22 +60,22 @@ def test_a_report_that_is_repeated_is_one_label(told: sa.Engine, store: CaseStor
     for _ in range(3):
         report(told, "acquirer", JTI, "confirmed")
     assert take_reports(told) == 1
-    assert len(store.pending_labels()) == 1
+    assert len(store.pending_labels(NOW_MS)) == 1
 
 
 def test_nobody_reports_on_what_another_was_told(told: sa.Engine, store: CaseStore) -> None:
     assert not report(told, "carrier", JTI, "false_alarm")
     assert not report(told, "acquirer", "n" * 22, "false_alarm")
-    assert (take_reports(told), store.pending_labels()) == (0, ())
+    assert (take_reports(told), store.pending_labels(NOW_MS)) == (0, ())
 
 
 def test_a_report_on_a_group_labels_no_order(told: sa.Engine, store: CaseStore) -> None:
     assert report(told, "fellow-merchant", GROUP, "confirmed")
-    assert (take_reports(told), store.pending_labels()) == (0, ())
+    assert (take_reports(told), store.pending_labels(NOW_MS)) == (0, ())
 
 
-def test_an_analysts_label_names_no_source(store: CaseStore, vault: Vault) -> None:
+def test_an_analysts_label_names_no_source(store: CaseStore, desk: Desk, vault: Vault) -> None:
     case = open_case(decision(), ORDER, vault, NOW_MS)
     store.take_in(case)
-    store.decide(case, "dismiss", reason=b"sealed", actor="noura", now_ms=NOW_MS)
-    assert b"source" not in msgspec.json.encode(store.pending_labels()[0])
+    desk.decide(case, "dismiss", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    assert b"source" not in msgspec.json.encode(store.pending_labels(NOW_MS)[0])

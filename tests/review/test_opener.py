@@ -111,7 +111,7 @@ def test_a_case_is_opened_for_what_screening_flagged_and_for_nothing_else(change
 
 def _triggers(engine: sa.Engine) -> list[Trigger]:
     with engine.begin() as connection:
-        return TriggerTable().take(connection, 99)
+        return TriggerTable().take(connection, 99, NOW_MS)
 
 
 def test_each_flagged_order_gets_a_case_and_leaves_its_trigger(

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from review import tables, triggers
 from review.cases import Case
+from review.desk import Desk
 from review.errors import StaleCase
 from review.opener import Vault, open_case
 from review.store import CaseStore
@@ -24,14 +25,16 @@ def case(store: CaseStore, vault: Vault) -> Case:
 
 def left(engine: sa.Engine) -> list[tuple[str, str]]:
     with engine.begin() as connection:
-        return [(trigger.case_id, trigger.kind) for trigger in TriggerTable().take(connection, 99)]
+        return [(trigger.case_id, trigger.kind) for trigger in TriggerTable().take(connection, 99, NOW_MS)]
 
 
-def test_a_verdict_leaves_its_trigger(store: CaseStore, case: Case, engine: sa.Engine, vault: Vault) -> None:
-    store.decide(case, "dismiss", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+def test_a_verdict_leaves_its_trigger(
+    store: CaseStore, desk: Desk, case: Case, engine: sa.Engine, vault: Vault
+) -> None:
+    desk.decide(case, "dismiss", reason=b"sealed", actor="noura", now_ms=NOW_MS)
     other = open_case(decision(18), ORDER, vault, NOW_MS)
     store.take_in(other)
-    store.decide(other, "confirm_fraud", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    desk.decide(other, "confirm_fraud", reason=b"sealed", actor="noura", now_ms=NOW_MS)
     assert left(engine) == [
         ("topic:0:17", "flagged"),
         ("topic:0:17", "cleared"),
@@ -58,16 +61,18 @@ def test_erasing_a_subject_leaves_a_trigger_for_each_of_its_cases_once(
     assert left(engine)[2:] == [("topic:0:17", "erased"), ("topic:0:18", "erased")]
 
 
-def test_without_its_trigger_nothing_changes(store: CaseStore, case: Case, engine: sa.Engine, vault: Vault) -> None:
+def test_without_its_trigger_nothing_changes(
+    store: CaseStore, desk: Desk, case: Case, engine: sa.Engine, vault: Vault
+) -> None:
     tables.triggers.drop(engine)
     with pytest.raises(sa.exc.DatabaseError):
         store.take_in(open_case(decision(18), ORDER, vault, NOW_MS))
     with pytest.raises(sa.exc.DatabaseError):
-        store.decide(case, "dismiss", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+        desk.decide(case, "dismiss", reason=b"sealed", actor="noura", now_ms=NOW_MS)
     with pytest.raises(sa.exc.DatabaseError):
         vault.envelopes.erase(case.subject)
     assert store.list(limit=9) == (case,)
-    assert store.pending_labels() == ()
+    assert store.pending_labels(NOW_MS + 5) == ()
     assert vault.envelopes.open(case.subject, "ord-1", "order", case.envelope or b"")
 
 
@@ -76,17 +81,17 @@ def test_triggers_are_taken_in_order_and_those_that_failed_wait_until_they_are_t
     with engine.begin() as connection:
         triggers.put(connection, "flagged", [f"topic:0:{n}" for n in range(3)])
         triggers.put(connection, "requested", ["topic:0:1"], "LE-7")
-        first, second, *_ = table.take(connection, 2)
+        first, second, *_ = table.take(connection, 2, NOW_MS)
         table.done(connection, [first])
         table.fail(connection, second, "acquirer: last4 does not fit")
     with engine.begin() as connection:
-        assert [(t.case_id, t.reference) for t in table.take(connection, 9)] == [
+        assert [(t.case_id, t.reference) for t in table.take(connection, 9, NOW_MS)] == [
             ("topic:0:2", None),
             ("topic:0:1", "LE-7"),
         ]
         assert table.failed(connection) == [(second, "acquirer: last4 does not fit")]
         table.retry(connection)
-        assert table.take(connection, 9)[0] == second
+        assert table.take(connection, 9, NOW_MS)[0] == second
 
 
 def test_two_who_take_at_once_get_each_trigger_once(engine: sa.Engine) -> None:
@@ -100,7 +105,7 @@ def test_two_who_take_at_once_get_each_trigger_once(engine: sa.Engine) -> None:
             with engine.connect() as connection:
                 if engine.dialect.name == "sqlite":
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
-                found = table.take(connection, 7)
+                found = table.take(connection, 7, NOW_MS)
                 table.done(connection, found)
                 connection.commit()
             if not found:

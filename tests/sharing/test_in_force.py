@@ -158,6 +158,16 @@ def test_a_version_that_has_not_begun_leaves_the_one_before_in_force_and_one_tha
         load_all(folder, PEOPLE, date(2027, 1, 1))
 
 
+def test_an_older_version_that_is_put_back_is_refused(folder: Path) -> None:
+    path = _second(folder, ("retention_days: 30", "retention_days: 20"), signed_by=("maha",))
+    shutil.copy(folder / "past" / "carrier-1.yaml", path)
+    with pytest.raises(ContractError, match=r"carrier\.yaml: version 1, but past has version 1; expected the newest"):
+        load_all(folder, PEOPLE, TODAY)
+    shutil.copy(folder / "past" / "carrier-1.yaml", folder / "past" / "carrier-extra.yaml")  # of another contract
+    (folder / "past" / "carrier-1.yaml").unlink()
+    assert load_all(folder, PEOPLE, TODAY)[0].version == 1
+
+
 def test_a_past_file_of_another_version_is_refused(folder: Path) -> None:
     path = _second(folder, signed_by=("maha",))
     shutil.copy(path, folder / "past" / "carrier-1.yaml")

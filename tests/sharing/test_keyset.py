@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from sharing.errors import KeysError, TokenError
 from sharing.tokens import Opener, Sealer, SigningKey
-from sharing.tokens.keyset import DAY_S, KEEP_S, LEAD_S, KeySet, published, signer, signing_key, signing_keys, withdrawn
+from sharing.tokens.keyset import (
+    DAY_S,
+    KEEP_S,
+    LEAD_S,
+    Following,
+    KeySet,
+    published,
+    signing_key,
+    signing_keys,
+    withdrawn,
+)
 from tests.sharing.sealed import ACQUIRER, EVENT, ISSUER, JTI, PARTNERS
 from vault.keyring import Keyring
 
@@ -93,27 +103,52 @@ def test_whenever_it_is_rotated_what_signs_is_published_and_was_for_a_day(waits_
     assert signs is KEYS[0] or now_s - since_s >= LEAD_S
 
 
-def test_a_sealer_that_runs_for_weeks_changes_over_when_the_next_key_starts_and_stops_when_its_last_is_gone() -> None:
-    both = published(FIRST, KEYS[:2], NOW_S)
-    sealer = Sealer(ISSUER, signer(both, KEYS), PARTNERS)
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    FIRST.write(tmp_path / "jwks.json")
+    return tmp_path / "jwks.json"
 
-    def signed_by(at_s: int) -> str:
-        sealed = sealer.seal("acquirer", JTI, "case-1", EVENT, b"{}", at_s * 1000)
-        for number, key in enumerate(KEYS, 1):
-            try:
-                Opener(ACQUIRER, {"keys": [key.jwk()]}, issuer=ISSUER, audience="acquirer").open(sealed)
-            except TokenError:
-                continue
-            return f"key {number}"
-        return "nobody"
 
-    assert signed_by(NOW_S + LEAD_S - 1) == "key 1"
-    assert signed_by(NOW_S + LEAD_S) == "key 2"
-    replaced = published(both, KEYS[:3], NOW_S + LEAD_S)
+def signed_by(following: Following, at_s: int) -> str:
+    """Whose signature the partner finds on what is sealed then."""
+    sealed = Sealer(ISSUER, following, PARTNERS).seal("acquirer", JTI, "case-1", EVENT, b"{}", at_s * 1000)
+    for number, key in enumerate(KEYS, 1):
+        try:
+            Opener(ACQUIRER, {"keys": [key.jwk()]}, issuer=ISSUER, audience="acquirer").open(sealed)
+        except TokenError:
+            continue
+        return f"key {number}"
+    return "nobody"
+
+
+def test_a_sealer_that_runs_for_weeks_changes_over_when_the_published_set_says_so(path: Path) -> None:
+    following = Following(path, KEYS[:2], NOW_S)
+    published(FIRST, KEYS[:2], NOW_S).write(path)
+    assert signed_by(following, NOW_S + LEAD_S - 1) == "key 1"
+    assert signed_by(following, NOW_S + LEAD_S) == "key 2"
+
+
+def test_a_sealer_without_the_next_key_goes_on_while_its_own_is_published_and_then_signs_no_more(path: Path) -> None:
+    following = Following(path, KEYS[:1], NOW_S)
+    published(FIRST, KEYS[:2], NOW_S).write(path)
+    assert signed_by(following, NOW_S + LEAD_S + KEEP_S - 1) == "key 1"
     with pytest.raises(KeysError, match="has no key that signs now"):
-        Sealer(ISSUER, signer(KeySet(replaced.keys[:2]), KEYS), PARTNERS).seal(
-            "acquirer", JTI, "case-1", EVENT, b"{}", (NOW_S + 2 * LEAD_S + KEEP_S) * 1000
-        )
+        signed_by(following, NOW_S + LEAD_S + KEEP_S)
+
+
+def test_a_withdrawn_key_signs_no_more_within_a_minute(path: Path) -> None:
+    following = Following(path, KEYS[:2], NOW_S)
+    withdrawn(KEYS[:2], NOW_S + 1).write(path)
+    assert signed_by(following, NOW_S + 59) == "key 1"
+    assert signed_by(following, NOW_S + 60) == "key 2"
+
+
+def test_a_sealer_does_not_start_without_the_key_that_signs_and_a_clock_put_back_does_not_stop_it(path: Path) -> None:
+    with pytest.raises(KeysError, match=r"says that .* signs, which the keyring does not hold"):
+        Following(path, KEYS[1:2], NOW_S)
+    with pytest.raises(KeysError, match="has no key that signs now"):
+        Following(path, KEYS[:1], NOW_S - 1)
+    assert signed_by(Following(path, KEYS[:1], NOW_S), NOW_S - 3600) == "key 1"
 
 
 def test_what_an_old_key_signed_opens_while_the_key_is_published_and_not_after() -> None:

@@ -1,6 +1,6 @@
 import ipaddress
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -15,6 +15,7 @@ from sharing.operators import (
     Constant,
     Count,
     Derive,
+    Disclose,
     Echo,
     Generalise,
     Keep,
@@ -22,7 +23,7 @@ from sharing.operators import (
     Pseudonym,
     Truncate,
 )
-from sharing.operators.derive import SAFE
+from sharing.operators.derive import SAFE, Told
 from sharing.operators.operator import Operator
 from tests.sharing.orders import BOUNDS
 
@@ -211,3 +212,74 @@ def test_what_an_operator_must_say_of_itself_is_said_by_each() -> None:
         with pytest.raises(NotImplementedError):
             missing()
     assert bare.tells_all_of(Operator(name="y", reason="because of another"))
+
+
+def test_every_safe_code_has_a_word_of_the_closed_list_and_every_word_a_code() -> None:
+    assert set(SAFE.values()) == set(get_args(Told))
+    entities = {"card": "card", "device": "device", "ip": "network", "network": "network"}
+    topics = {
+        "velocity": "used_often",
+        "declines": "declined_often",
+        "spread": "shared_widely",
+        "frauds": "seen_in_fraud",
+    }
+    for code, word in SAFE.items():
+        entity, _, topic = code.partition(".")
+        if entity in entities:
+            assert word == f"{entities[entity]}_{topics[topic]}"
+    assert {code: word for code, word in SAFE.items() if code.partition(".")[0] not in entities} == {
+        "order.avs": "address_check",
+        "order.three_ds": "authentication",
+        "model.combined": "several_signals",
+    }
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected"),
+    [
+        (KEEP, "as it is, one of a closed list"),
+        (ECHO, "as the partner issued it"),
+        (BAND, "as a range: 0-100, 100-500, 500-"),
+        (LAST4, "the last four digits"),
+        (DERIVE, "those of the reasons that are marked safe, in words"),
+        (PSEUDONYM, "under a name that is this partner's alone"),
+        (COUNT, "a number, 20 or more"),
+        (REFERENCE, "the request's reference"),
+        (NOTICE, 'always "keep it safe"'),
+        (_truncate("hour"), "to the hour"),
+        (_truncate("day"), "to the day"),
+        (_truncate("week"), "to the week"),
+        (_truncate("network", "ip"), "to its network (/24 or /48)"),
+        (_truncate("area", "postal_code"), "to its area, two characters at most"),
+        (_generalise("region"), "to its region"),
+        (_generalise("country"), "to its country"),
+        (Disclose(name="name", **WHY), "itself, to an approved request that names it"),
+    ],
+)
+def test_an_operator_says_in_words_what_leaves(operator: Operator, expected: str) -> None:
+    assert operator.says() == expected
+
+
+@pytest.mark.parametrize(
+    ("operator", "refused"),
+    [
+        (_truncate("hour"), ["2026-01-01T2Z", "2026-01-01T02", "26-01-01T02Z", "2026-01-01T02:00Z"]),
+        (_truncate("day"), ["2026-1-1", "2026-01-01T02Z", "x2026-01-01"]),
+        (_truncate("week"), ["2026-W1", "2026-01", "2026-W011"]),
+        (
+            _truncate("network", "ip"),
+            ["203.0.113.77", "203.0.113.7/24", "203.0.113.0/32", "2001:db8::1/48", "2001:db8::/64"],
+        ),
+        (_truncate("area", "postal_code"), ["215", "sw", "2 "]),
+        (_generalise("region"), ["SA-", "SA-0202", "S", "SAU", "sa-02", "Jeddah"]),
+        (_generalise("country"), ["SA-02", "SAU", "sa"]),
+        (PSEUDONYM, ["a" * 21, "a" * 23, "a" * 21 + "="]),
+        (REFERENCE, ["-1", "x" * 65, "a b"]),
+        (NOTICE, ["keep it saf", "keep it safe "]),
+        (LAST4, ["424", "42424", "424a"]),
+        (ECHO, ["-x", "x" * 65]),
+    ],
+    ids=lambda value: f"{value.__struct_config__.tag}-{value.name}" if isinstance(value, Operator) else "",
+)
+def test_what_is_finer_or_longer_than_was_meant_fits_no_closed_type(operator: Operator, refused: list[str]) -> None:
+    assert [text for text in refused if _fits(operator, text)] == []

@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
+import sqlalchemy as sa
 import yaml
 
 from sharing.contracts import FOLDER, load
+from sharing.delivery import registrations
+from sharing.delivery.streams import PUSH, Kept, Stream
 from sharing.signers import demo_key, sign
 from tests.harness import free_port, wait_until
 from tests.sharing.delivery.partners import Partner
@@ -52,6 +55,11 @@ class Premises:
         self.start("partner-api", *self.options(), "--port", str(self.port), *more)
         wait_until(self._answers, 60, f"the endpoints to answer, see {self.log('partner-api')}")
 
+    def push(self, engine: sa.Engine, partner: str) -> None:
+        """Have that partner's stream pushed, as its own request would."""
+        with engine.begin() as connection:
+            registrations.add(connection, Stream(partner.ljust(22, "-"), partner, Kept(PUSH)))
+
     def start(self, command: str, *options: str) -> None:
         with self.log(command).open("ab") as log:
             line = [sys.executable, "-m", "streams.cli", command, *options]
@@ -76,8 +84,8 @@ class Premises:
     def _answers(self) -> bool:
         assert self.is_running("partner-api"), self.log("partner-api").read_text()
         try:
-            return httpx.get(f"{self.issuer}/jwks.json", trust_env=False).status_code == 200
-        except httpx.HTTPError:
+            return httpx2.get(f"{self.issuer}/jwks.json", trust_env=False).status_code == 200
+        except httpx2.HTTPError:
             return False
 
 

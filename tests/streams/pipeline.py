@@ -1,6 +1,7 @@
 """The full pipeline for tests: every stage a process of its own, on real servers."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from events import admin, topics
 from events.publisher import Publisher
 from events.topics import share_specs
 from events.types import AnyEvent
+from sharing.contracts import FOLDER
+from sharing.tokens.making import write_pair
 from tests.harness import wait_until
 from vault.keyring import Keyring
 
@@ -76,6 +79,18 @@ class Pipeline:
         command = [sys.executable, "-m", "streams.cli", *COMMANDS[stage], "--instance", instance, *arguments]
         self.launch(name, command, env)
         return name
+
+    def start_sharing(self, **env: str) -> None:
+        """The projector and the deliverer, with made-up keys for every partner; theirs are in `own`."""
+        for path in sorted(FOLDER.glob("*.yaml")):
+            _, public = write_pair(self.folder / "own", path.stem, os.urandom)
+            (self.folder / "partners").mkdir(exist_ok=True)
+            shutil.copy(public, self.folder / "partners")
+        command = [sys.executable, "-m", "streams.cli"]
+        self.env |= {"AMANA_PARTNERS": str(self.folder / "partners"), "AMANA_JWKS": str(self.folder / "jwks.json")}
+        subprocess.run([*command, "partner", "jwks"], cwd=self.folder, env=self.env, check=True, capture_output=True)
+        self.launch("projector-0", [*command, "projector", "--demo"], env)
+        self.launch("deliverer-0", [*command, "deliverer"], env)
 
     def launch(self, name: str, command: Sequence[str], env: dict[str, str]) -> None:
         with self.log(name).open("ab") as log:
@@ -173,6 +188,7 @@ def read_topic(reader: Consumer, topic: str) -> Iterator[Read]:
 def make_topics(brokers: str, partitions: int) -> None:
     client = admin.connect(brokers)
     try:
-        admin.create_topics(client, partitions, specs=(*topics.SPECS, *share_specs("acquirer")))
+        shared = [spec for path in sorted(FOLDER.glob("*.yaml")) for spec in share_specs(path.stem)]
+        admin.create_topics(client, partitions, specs=(*topics.SPECS, *shared))
     finally:
         client.close()

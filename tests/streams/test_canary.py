@@ -6,6 +6,7 @@ what a partner's contract names - is no canary, or is one that is not looked for
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+import msgspec
 import numpy as np
 import pandas as pd
 import psycopg
@@ -29,19 +31,29 @@ from threadpoolctl import threadpool_limits
 
 from events import topics
 from features.definitions import DEFINITIONS
+from history.database import make_engine
 from models import artifact, training
 from models.decisions import decode as decode_decision
+from review.desk import Desk
+from review.store import CaseStore, SubjectKeyTable
+from sharing.tokens import Opener
+from sharing.tokens.making import load_private
 from tests.harness import Kafka, Postgres, Redis, free_port, wait_until
 from tests.streams.canaries import Mint, Salted, Search, written
 from tests.streams.pipeline import Pipeline, Read
+from vault.envelopes import Envelopes
+from vault.keyring import Keyring
 
 ORDERS, REFUSED, VISITS, ACTIVITY, LABELS = 3_000, 500, 4_000, 2_450, 50
 FLAGGED_EVERY = 15  # orders of an amount that the model blocks
 STAGES = ("intake", "screen", "history", "opener")
 RAW = (topics.ORDERS, topics.VISITS, topics.ACTIVITY, topics.LABELS)
 SHARED = topics.share_topic("acquirer")
-BEHIND = (topics.FACTS, topics.DECISIONS, topics.QUARANTINE, topics.LATE, SHARED)
-CONTRACTED = {SHARED: {"psp_reference"}}  # the fields that the acquirer's contract names
+SEALED = tuple(topics.share_topic(partner) for partner in ("acquirer", "carrier", "successor"))
+BEHIND = (topics.FACTS, topics.DECISIONS, topics.QUARANTINE, topics.LATE, *SEALED)
+# The fields that a contract lets through whole, in what its partner opens.
+CONTRACTED = {"opened by acquirer": {"psp_reference"}, "opened by carrier": {"tracking_ref"}}
+CONFIRMED, CLEARED, ERASED = 40, 5, 3  # cases
 LOG = "planted.log"
 COMMANDS = "failing commands"
 # The kind of place of each canary that is planted, and where the search must come upon it.
@@ -53,7 +65,7 @@ PLANTED = {
     "command": {COMMANDS},
 }
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 class Servers(NamedTuple):
@@ -83,6 +95,7 @@ class Run:
         settings |= {"AMANA_REVIEW_AT": "0.5", "AMANA_BLOCK_AT": "0.5"}
         for stage, port in self.ports.items():
             self.pipeline.start(stage, AMANA_METRICS_PORT=str(port), **settings)
+        self.pipeline.start_sharing(AMANA_LOG_LEVEL="DEBUG")
 
     def command(self, *arguments: str) -> int:
         """Run `amana` and keep what it prints."""
@@ -106,7 +119,16 @@ class Run:
             | {"redis": dumped(self.servers.redis.url), "append-only file": files(self.servers.redis.data)}
             | {"database": tables(self.servers.database)}
             | {COMMANDS: "\n".join(self.commands).encode()}
+            | {f"opened by {partner}": self.opened(partner) for partner in ("acquirer", "carrier", "successor")}
         )
+
+    def opened(self, partner: str) -> bytes:
+        """All that a partner reads of its messages, with its own key."""
+        private = load_private(self.pipeline.folder / "own" / f"{partner}.private.json")
+        jwks = json.loads((self.pipeline.folder / "jwks.json").read_bytes())
+        opener = Opener(private, jwks, issuer="https://amana.example", audience=partner)
+        sealed = [record.value for record in self.pipeline.read(topics.share_topic(partner)) if record.value]
+        return b"\n".join(msgspec.json.encode(opener.open(each)) + opener.open(each).event for each in sealed)
 
     def metrics(self, port: int) -> bytes:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
@@ -173,11 +195,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         with made.pipeline, closing(made.producer):
             made.start()
             orders = send_events(made)
-            made.pipeline.wait_for(topics.DECISIONS, ORDERS)
+            made.pipeline.wait_for(topics.DECISIONS, ORDERS, 200)
             wait_until(lambda: orders <= decided(made.pipeline), 60, "every decision")
             send_labels(made, sorted(orders))
             fail_commands(made)
-            made.pipeline.wait_for(SHARED, ORDERS // FLAGGED_EVERY)
+            for topic in (SHARED, topics.share_topic("carrier")):
+                made.pipeline.wait_for(topic, ORDERS // FLAGGED_EVERY)
+            decide_cases(made)
+            made.pipeline.wait_for(SHARED, ORDERS // FLAGGED_EVERY + CLEARED + ERASED)
+            made.pipeline.wait_for(topics.share_topic("successor"), CONFIRMED)
             made.pipeline.wait_for(topics.FACTS, ORDERS + VISITS + ACTIVITY + LABELS)
             plant(made)
             search = Search({**made.mint.made, **made.planted.made})
@@ -207,6 +233,22 @@ def send_events(run: Run) -> set[str]:
 
 def decided(pipeline: Pipeline) -> set[str]:
     return {decode_decision(record.value).order_id for record in pipeline.read(topics.DECISIONS)}
+
+
+def decide_cases(run: Run) -> None:
+    """Verdicts on cases, and subjects erased: what waits for a batch, what is withdrawn, what is deleted."""
+    engine = make_engine(run.servers.database)
+    store, desk = CaseStore(engine), Desk(engine, leaves_ms=0)
+    envelopes = Envelopes(Keyring.load(run.pipeline.keyring), SubjectKeyTable(engine), os.urandom)
+    cases = store.list("open", limit=CONFIRMED + CLEARED + ERASED)
+    for number, case in enumerate(cases):
+        if number >= CONFIRMED + CLEARED:
+            envelopes.erase(case.subject)
+            continue
+        sealed = envelopes.seal(case.subject, case.order_id, "reason", run.mint.name().encode())
+        action = "confirm_fraud" if number < CONFIRMED else "dismiss"
+        desk.decide(case, action, reason=sealed, actor="noura", now_ms=case.opened_at_ms)  # type: ignore[arg-type]
+    engine.dispose()
 
 
 def send_labels(run: Run, order_ids: list[str]) -> None:
@@ -275,7 +317,20 @@ def test_cases_and_partner_messages_are_made_of_salted_orders(run: Run) -> None:
     with connected(run.servers.database) as connection:
         count = connection.execute("SELECT count(*) FROM review_cases WHERE envelope IS NOT NULL").fetchone()
     assert count == (ORDERS // FLAGGED_EVERY,)
-    assert len([record for record in run.pipeline.read(SHARED) if record.value]) == ORDERS // FLAGGED_EVERY
+    told = ORDERS // FLAGGED_EVERY
+    assert len([record for record in run.pipeline.read(SHARED) if record.value]) == told + CLEARED + ERASED
+    with connected(run.servers.database) as connection:
+        kinds = connection.execute("SELECT kind, count(*) FROM sharing_disclosures GROUP BY kind").fetchall()
+        waits = connection.execute("SELECT count(*) FROM sharing_waiting").fetchone()
+    assert dict(kinds) == {
+        "disclosure": 2 * told + CONFIRMED, "withdrawal": 2 * CLEARED, "deletion": 2 * ERASED,
+    }  # fmt: skip
+    assert waits == (CONFIRMED,)
+
+
+def test_what_contracts_let_through_is_found_where_it_is_opened(run: Run) -> None:
+    fields = {place: {run.mint.made.get(canary) for canary in run.found[place]} for place in CONTRACTED}
+    assert fields == CONTRACTED
 
 
 def escaped(text: str) -> bytes:

@@ -12,7 +12,7 @@ from history.database import make_engine
 from sharing.ledger.checkpoints import ORIGIN, Signer
 from sharing.ledger.receipts import receipt_of
 from streams.cli import main
-from tests.sharing.ledger.made import SALT, filled, rewritten
+from tests.sharing.ledger.made import LEDGER, SALT, filled, rewritten, told
 from tests.sharing.ledger.made import bodies as bodies_of
 from vault.keyring import Keyring
 
@@ -149,6 +149,32 @@ def test_what_the_command_writes_is_what_the_auditors_file_verifies(run: Run, en
     assert auditor("export", "ledger.txt", "--kept", "kept.txt", "--receipt", "5.tlog-proof") == 0
     Path("ledger.txt").write_bytes(Path("ledger.txt").read_bytes().replace(b"acquirer", b"agencies", 1))
     assert auditor("export", "ledger.txt") == 1
+
+
+def test_who_may_read_alone_needs_no_signing_key_once_a_checkpoint_covers_it(run: Run, engine: sa.Engine) -> None:
+    Path("ledger.keys").write_text(run("key").stdout)
+    run("checkpoint")
+    filled_more(engine, 2)
+    Path("keyring.json").unlink()
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("CREATE TRIGGER t BEFORE INSERT ON sharing_checkpoints BEGIN SELECT RAISE(FAIL, 'no'); END")
+        )
+    key = ("--key", "ledger.keys")
+    assert run("verify", *key).output.startswith("the ledger is whole: 9 entries, 1 checkpoints agree\n")
+    assert run("receipt", "6", *key, "--out", "6.tlog-proof").exit_code == 0
+    assert auditor("receipt", "6.tlog-proof") == 0
+    assert run("export", "--last", *key, "--out", "ledger.txt").exit_code == 0
+    assert Path("ledger.txt").read_bytes().count(b"disclosed") == 7
+    assert auditor("export", "ledger.txt") == 0
+    assert run("prove", "--since", "3", *key).exit_code == 0
+    done = run("receipt", "7", *key)
+    assert (done.exit_code, done.stderr.startswith("Error: keyring.json")) == (1, True)
+
+
+def filled_more(engine: sa.Engine, count: int) -> None:
+    with engine.begin() as connection:
+        LEDGER.append(connection, [told(100 + number) for number in range(count)])
 
 
 def auditor(*arguments: str) -> int:

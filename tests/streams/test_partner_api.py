@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from history.database import make_engine, migrate
@@ -35,7 +35,7 @@ def premises(tmp_path: Path) -> Iterator[Premises]:
     made.close()
 
 
-def _bearer(client: httpx.Client, issuer: str, partner: Partner) -> dict[str, str]:
+def _bearer(client: httpx2.Client, issuer: str, partner: Partner) -> dict[str, str]:
     form = {"grant_type": "client_credentials", "client_assertion_type": KIND}
     assertion = partner.asserts(f"{issuer}/oauth/token")
     answer = client.post("/oauth/token", data=form | {"client_assertion": assertion}).raise_for_status()
@@ -50,7 +50,7 @@ def test_the_poll_client_that_partners_copy_takes_its_messages(premises: Premise
         sealed = sealer.seal("agency", jti(number), f"case-{number}", EVENT, b'{"outcome":"block"}', 1_790_000_000_000)
         desktop.tell(number, partner="agency", sealed=sealed)
     premises.api("--jwks", str(premises.folder / "jwks.json"))
-    with httpx.Client(base_url=premises.issuer, trust_env=False) as client:
+    with httpx2.Client(base_url=premises.issuer, trust_env=False) as client:
         found = client.get("/.well-known/ssf-configuration").json()
         assert client.get(found["jwks_uri"]).json() == JWKS
         made = client.post("/ssf/stream", json={}, headers=_bearer(client, premises.issuer, partner)).json()
@@ -78,20 +78,20 @@ def test_it_is_served_over_tls(premises: Premises, tmp_path: Path) -> None:
         str(premises.port), "--certificate", str(certificate), "--private-key", str(key),
     )  # fmt: skip
 
-    with httpx.Client(verify=authority.trusting(), trust_env=False) as client:
+    with httpx2.Client(verify=authority.trusting(), trust_env=False) as client:
         answer = _patiently(lambda: client.get(f"{premises.issuer}/.well-known/ssf-configuration"))
     assert answer.json()["issuer"] == premises.issuer
-    with pytest.raises(httpx.HTTPError):
-        httpx.get(premises.issuer.replace("https:", "http:"), trust_env=False)
+    with pytest.raises(httpx2.HTTPError):
+        httpx2.get(premises.issuer.replace("https:", "http:"), trust_env=False)
 
 
-def _patiently(ask: Any) -> httpx.Response:
-    found: list[httpx.Response] = []
+def _patiently(ask: Any) -> httpx2.Response:
+    found: list[httpx2.Response] = []
 
     def answered() -> bool:
         try:
             found.append(ask())
-        except httpx.ConnectError:
+        except httpx2.ConnectError:
             return False
         return True
 

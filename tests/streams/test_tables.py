@@ -132,7 +132,7 @@ def test_what_is_no_table_is_refused(tmp_path) -> None:
         ("columns: {}", "missing required field `labels`"),
         ("columns: {occurred_at: t, amount: a}\nlabels: {label: l}\nextra: 1", "unknown field `extra`"),
         ("columns: {occurred_at: t, amount: a, colour: c}\nlabels: {label: l}", "no event field is called colour"),
-        ("columns: {occurred_at: [t, u], amount: a}\nlabels: {label: l}", "expected one column for occurred_at"),
+        ("columns: {occurred_at: t, amount: [a, b]}\nlabels: {label: l}", "expected one column for amount"),
         ("columns: {amount: a}\nlabels: {label: l}", "expected a column for occurred_at"),
         ("columns: {occurred_at: t}\nlabels: {label: l}", "expected a column for amount"),
         ("columns: {occurred_at: t, amount: a, amount_minor: b}\nlabels: {label: l}", "and not both"),
@@ -311,3 +311,34 @@ def test_a_key_that_is_twice_in_a_mapping_is_refused_with_its_line(tmp_path) -> 
 def test_a_separator_is_one_character(tmp_path) -> None:
     with pytest.raises(BadTable, match="separator: expected one character"):
         mapped(tmp_path, MINIMAL + "}\nseparator: '; '")
+
+
+def test_a_time_may_be_of_several_columns(tmp_path) -> None:
+    table = TABLE.assign(y=2026, m=1, d=[3, 1, 2], clock=["00:00", "00:00", "12:00"])
+    how = layout(COLUMNS | {"occurred_at": ("y", "m", "d", "clock")}, time_format="%Y %m %d %H:%M")
+    assert read(tmp_path, table, how).occurred_at_ms.tolist() == [
+        JANUARY_MS,
+        JANUARY_MS + DAY_MS * 3 // 2,
+        JANUARY_MS + 2 * DAY_MS,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prices", "amounts"),
+    [
+        (["$1,234.50", "$12.00", "$-3.25"], [12.0, -3.25, 1234.5]),
+        (["1.234,50 SAR", "12,00 SAR", "3,25 SAR"], [12.0, 3.25, 1234.5]),
+        (["٣٠", "١٢٫٥", "٢٠"], [12.5, 20.0, 30.0]),
+    ],
+)
+def test_amounts_may_be_written_for_people(tmp_path, prices, amounts) -> None:
+    assert read(tmp_path, TABLE.assign(price=prices)).amount.tolist() == amounts
+
+
+def test_a_compressed_file_is_read_as_it_is(tmp_path) -> None:
+    path = tmp_path / "orders.csv.gz"
+    TABLE.to_csv(path, index=False)
+    assert read_orders(path, path, layout(), 0).order_id == ["1", "2", "3"]
+    path.write_bytes(b"no gzip")
+    with pytest.raises(BadTable, match=r"expected a CSV \(UTF-8\) or Parquet table: BadGzipFile"):
+        read_orders(path, path, layout(), 0)

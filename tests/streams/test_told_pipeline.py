@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from events import admin, topics
+from review.desk import Desk
 from review.opener import Vault, open_case
 from review.store import CaseStore, SubjectKeyTable
 from sharing.contracts import FOLDER, load
@@ -137,7 +138,8 @@ def test_a_case_is_told_acknowledged_withdrawn_and_proved(house: House) -> None:
 
     case = house.store.get("ord-1")
     reason = house.vault.envelopes.seal(case.subject, case.order_id, "reason", b"known customer")
-    house.store.decide(case, "dismiss", reason=reason, actor="noura", now_ms=time.time_ns() // 1_000_000)
+    desk = Desk(house.engine, leaves_ms=0)
+    desk.decide(case, "dismiss", reason=reason, actor="noura", now_ms=time.time_ns() // 1_000_000)
     house.wait(lambda: len(house.printed()) == 2, "the acquirer's program to print the withdrawal")
     withdrawal = house.printed()[1]
     assert withdrawal == {"jti": withdrawal["jti"], "supersedes": told["jti"], "status": "withdrawn"}

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-import httpx
+import httpx2
 import sqlalchemy as sa
 from joserfc import jws
 
@@ -70,15 +70,15 @@ class Office:
             self._bearers[partner.name] = answer.json()["access_token"]
         return self._bearers[partner.name]
 
-    def ask(self, method: str, path: str, partner: Partner | None = ACQUIRER, **more: Any) -> httpx.Response:
+    def ask(self, method: str, path: str, partner: Partner | None = ACQUIRER, **more: Any) -> httpx2.Response:
         return asyncio.run(self.asked(method, path, partner, **more))
 
-    async def asked(self, method: str, path: str, partner: Partner | None = ACQUIRER, **more: Any) -> httpx.Response:
+    async def asked(self, method: str, path: str, partner: Partner | None = ACQUIRER, **more: Any) -> httpx2.Response:
         headers = more.pop("headers", {})
         if partner is not None and "Authorization" not in headers:
             headers = headers | {"Authorization": f"Bearer {await asyncio.to_thread(self.bearer, partner)}"}
-        transport = httpx.ASGITransport(app=self.app)
-        async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as client:
+        transport = httpx2.ASGITransport(app=self.app)
+        async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as client:
             return await client.request(method, path, headers=headers, **more)
 
     def stream(self, partner: Partner = ACQUIRER, **asked: Any) -> dict[str, Any]:

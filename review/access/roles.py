@@ -1,0 +1,49 @@
+"""Roles and what each may do: one table, from which the guards of all routes, docs/access.md and its tests derive."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
+
+Role = Literal["analyst", "lead", "risk_engineer", "privacy_officer", "auditor", "administrator"]
+Permission = Literal[
+    "queue.read",
+    "case.read",
+    "case.work",
+    "case.reveal",
+    "case.bulk",
+    "case.assign",
+    "law.read",
+    "overview.read",
+    "audit.read",
+    "accounts.manage",
+]
+ROLES: tuple[Role, ...] = get_args(Role)
+PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
+
+WORDS: Mapping[Permission, str] = {
+    "queue.read": "see the queue, with customers masked",
+    "case.read": "see a case, with customers masked",
+    "case.work": "claim, decide, snooze, note and tag a case, and undo it",
+    "case.reveal": "see one masked value in clear, for a reason that is recorded",
+    "case.bulk": "decide many cases at once",
+    "case.assign": "give a case to somebody, or take it from them",
+    "law.read": "see what was told to law enforcement",
+    "overview.read": "see the overview",
+    "audit.read": "see who did what",
+    "accounts.manage": "make, change and lock accounts",
+}
+
+GRANTS: Mapping[Role, frozenset[Permission]] = {
+    "analyst": frozenset({"queue.read", "case.read", "case.work", "case.reveal", "overview.read"}),
+    "lead": frozenset(
+        {"queue.read", "case.read", "case.work", "case.reveal", "case.bulk", "case.assign", "overview.read"}
+    ),
+    "risk_engineer": frozenset({"queue.read", "case.read", "overview.read"}),
+    "privacy_officer": frozenset({"queue.read", "case.read", "law.read", "overview.read", "audit.read"}),
+    "auditor": frozenset({"queue.read", "case.read", "overview.read", "audit.read"}),
+    "administrator": frozenset({"overview.read", "audit.read", "accounts.manage"}),
+}
+
+
+def permissions(roles: Iterable[Role]) -> frozenset[Permission]:
+    """All that these roles together may do."""
+    return frozenset[Permission]().union(*(GRANTS[role] for role in roles))

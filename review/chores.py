@@ -1,0 +1,50 @@
+"""What must happen without anybody's click: claims lapse, snoozed cases wake, labels leave when their time has come.
+
+Several consoles may do the chores of one database: a case moves once, and a label that two publish has one id.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from events.types import LabelEvent
+from review.desk import Desk
+from review.store import CaseStore
+
+log = structlog.get_logger()
+
+Publish = Callable[[Sequence[LabelEvent]], None]
+
+
+class Chores:
+    """`publish` returns once the labels are durable where they go; `clock` gives milliseconds since the epoch.
+
+    `labels_go`: whether there is anywhere for labels to go; if not, they wait.
+    """
+
+    def __init__(
+        self, desk: Desk, cases: CaseStore, publish: Publish, clock: Callable[[], int], *, labels_go: bool = True
+    ) -> None:
+        self._labels_go = labels_go
+        self._desk = desk
+        self._cases = cases
+        self._publish = publish
+        self._clock = clock
+
+    def round(self) -> None:
+        """All that is due now."""
+        while self._desk.tick(self._clock()):
+            pass
+        labels = self._cases.pending_labels(self._clock()) if self._labels_go else ()
+        if labels:
+            self._publish(labels)
+            self._cases.mark_published([label.event_id for label in labels])
+
+    def run(self, stopped: threading.Event, pause_s: float) -> None:
+        """Round after round until `stopped`. What fails is tried again: nothing is forgotten before it is durable."""
+        while not stopped.wait(pause_s):
+            try:
+                self.round()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next round tries again
+                log.warning("chores.failed", error=type(error).__name__)

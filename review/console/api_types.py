@@ -1,0 +1,132 @@
+"""What the API takes and gives: closed types, from which OpenAPI's schemas come. Nothing of a customer is in clear."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from models.decisions import Outcome
+from review.finding import By
+from review.queue import View
+from review.workflow import State
+
+Act = Literal["claim", "renew", "release", "snooze", "ask", "escalate", "dismiss", "confirm_fraud", "undo"]
+Seen = Literal["name", "email", "phone", "billing", "shipping", "ip", "user_agent"]
+PLACE = r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$"
+Words = Annotated[str, Meta(min_length=3, max_length=1000)]
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """RFC 9457."""
+
+    title: str
+    status: int
+    detail: str = ""
+    type: str = "about:blank"
+
+
+class QueueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`after` is the place where the last page ended."""
+
+    view: View = "open"
+    outcome: Outcome | None = None
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
+    method: Annotated[str, Meta(pattern="^[a-z_]{1,16}$")] | None = None
+    after: Annotated[str, Meta(pattern=PLACE)] | None = None
+
+
+class TrailQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`before`: entries older than that place."""
+
+    before: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+
+
+class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A case's row in the queue; times are milliseconds since the epoch, amounts minor units."""
+
+    decision_id: str
+    order_id: str
+    status: State
+    version: int
+    outcome: Outcome
+    priority: float
+    score: float | None
+    reasons: tuple[str, ...]
+    amount_minor: int | None
+    currency: str | None
+    country: str | None
+    method: str | None
+    last4: str | None
+    opened_at_ms: int
+    holder: str | None
+    until_ms: int | None
+    due_at_ms: int | None
+    escalated: bool
+    verdict: str | None
+
+
+class CasePage(msgspec.Struct, frozen=True):
+    """`after` goes into the next request; None on the last page."""
+
+    cases: tuple[CaseSummary, ...]
+    after: str | None
+
+
+class ActBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`version` as it was read; a `reason` for all but claim, renew, release and undo; `hours` are a snooze's."""
+
+    action: Act
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    reason: Annotated[str, Meta(max_length=1000)] = ""
+    hours: Literal[1, 4, 24] = 1
+
+
+class NoteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to keep beside the case."""
+
+    body: Words
+
+
+class SearchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is at hand of a case."""
+
+    by: By
+    value: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class RevealBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which value, and why."""
+
+    field: Seen
+    reason: Words
+
+
+class Revealed(msgspec.Struct, frozen=True):
+    """The value in clear; None where the order had none."""
+
+    field: Seen
+    value: str | None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """At most 50, the newest first."""
+
+    cases: tuple[CaseSummary, ...]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry of the audit trail: names of fields, never values."""
+
+    place: int
+    at_ms: int
+    actor: str
+    action: str
+    case_id: str | None
+    fields: tuple[str, ...]
+
+
+class Trail(msgspec.Struct, frozen=True):
+    """The newest first; `before` goes into the next request, None on the last page."""
+
+    entries: tuple[Entry, ...]
+    before: int | None

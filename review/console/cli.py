@@ -1,0 +1,101 @@
+"""`amana console`: serves the analysts' console."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import uvicorn
+
+from events.types import LabelEvent
+from review.chores import Chores
+from review.cli import (
+    database_option,
+    envelopes_of,
+    keyring_option,
+    labels_options,
+    opened_database,
+    publish_labels,
+    stated,
+)
+from review.console.app import console
+from review.console.house import House, furnished
+from vault.blind_index import BlindIndex
+from vault.keyring import Keyring
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+ROUND_S = 1.0
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("console")
+@database_option
+@keyring_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8600, show_default=True, help="The port.")
+@click.option("--certificate", type=FILE, help="The server's certificate chain (PEM): serve https.")
+@click.option("--certificate-key", type=FILE, help="Its private key (PEM).")
+@labels_options
+@stated
+def console_command(
+    *,
+    database: str,
+    keyring: Path,
+    host: str,
+    port: int,
+    certificate: Path | None,
+    certificate_key: Path | None,
+    brokers: str | None,
+    labels_file: Path | None,
+) -> None:
+    """Serve the analysts' console. Without a certificate on this machine's own addresses alone.
+
+    Labels leave a minute after the verdict, to the brokers or the file; with neither they wait in the database.
+
+    \b
+    Examples:
+      amana console --database sqlite:///var/amana.db --keyring var/keyring.json
+      amana console --host 0.0.0.0 --port 443 --certificate console.pem --certificate-key console.key
+    """
+    if (certificate is None) != (certificate_key is None):
+        raise click.UsageError("give both of --certificate and --certificate-key, or neither")
+    if certificate is None and host not in LOOPBACK:
+        raise click.UsageError(f"{host} is not this machine alone: give --certificate and --certificate-key")
+    engine = opened_database(database)
+    envelopes, blind = envelopes_of(engine, keyring), BlindIndex(Keyring.load(keyring))
+    house = furnished(
+        engine, envelopes, blind, os.urandom, lambda: time.time_ns() // 1_000_000, https=certificate is not None
+    )
+    click.echo(f"{'https' if certificate else 'http'}://{host}:{port}/")
+    with chores(house, brokers, labels_file):
+        uvicorn.run(
+            console(house),
+            host=host,
+            port=port,
+            ssl_certfile=certificate,
+            ssl_keyfile=certificate_key,
+            log_level="warning",
+            access_log=False,  # an address names a case; who saw it is in the audit trail
+            server_header=False,
+        )
+
+
+@contextmanager
+def chores(house: House, brokers: str | None, labels_file: Path | None) -> Iterator[None]:
+    """Done in a thread of their own while the block runs."""
+
+    def publish(labels: Sequence[LabelEvent]) -> None:
+        publish_labels(labels, brokers, labels_file)
+
+    stopped = threading.Event()
+    doing = Chores(house.desk, house.cases, publish, house.clock, labels_go=bool(brokers or labels_file))
+    thread = threading.Thread(target=doing.run, args=(stopped, ROUND_S), name="chores", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join(timeout=10)

@@ -1,0 +1,66 @@
+"""What pages and the API do alike: check what was asked, seal the words, have the desk act."""
+
+from collections.abc import Mapping
+
+from events.cards import holds_card_number
+from review import finding
+from review.cases import Case
+from review.console.house import House
+from review.console.words import marked
+from review.desk import VERDICTS
+from review.errors import StaleCase, Unfit
+from review.workflow import Action
+
+HOUR_MS = 3_600_000
+SNOOZE_HOURS = (1, 4, 24)
+ACTIONS: Mapping[str, Action] = {
+    **{each: each for each in ("claim", "renew", "release", "snooze", "ask", "escalate")},
+    **{each: each for each in ("dismiss", "confirm_fraud", "undo")},
+}
+UNREASONED = frozenset({"claim", "renew", "release", "undo"})
+SHORTEST, LONGEST = 3, 1000
+
+
+def perform(
+    house: House, actor: str, case_id: str, action: Action, version: int, reason: str = "", hours: int = SNOOZE_HOURS[0]
+) -> Case:
+    """One action on the case as it was read at `version`.
+
+    Raises StaleCase where it is another one now, Unfit for words that are no reason, and what the desk refuses.
+    """
+    case = house.cases.get(case_id)
+    if version != case.version:
+        raise StaleCase(marked("Somebody else changed this case since you opened it."))
+    if hours not in SNOOZE_HOURS:
+        raise Unfit(marked("A case sleeps for 1, 4 or 24 hours."))
+    words = "" if action in UNREASONED else fit(reason)
+    now_ms = house.clock()
+    sealed = house.sealed(case, "reason" if action in VERDICTS else "note", words) if words else None
+    if action in VERDICTS:
+        assert sealed is not None
+        return house.desk.decide(case, VERDICTS[action], reason=sealed, actor=actor, now_ms=now_ms)
+    until_ms = now_ms + hours * HOUR_MS if action == "snooze" else None
+    return house.desk.act(case, action, actor, now_ms, until_ms=until_ms, reason=sealed)
+
+
+def write_down(house: House, actor: str, case_id: str, body: str) -> Case:
+    """A note beside the case. Raises Unfit for words that are none."""
+    case = house.cases.get(case_id)
+    house.desk.write(case, house.sealed(case, "note", fit(body)), actor, house.clock())
+    return case
+
+
+def see(house: House, actor: str, case: Case, field: str, reason: str) -> str | None:
+    """One value in clear, for a reason that is kept. Raises Unfit, TooMany, NotFindable, and Erased of the vault."""
+    words, now_ms = fit(reason), house.clock()
+    value = finding.reveal(house.engine, house.envelopes, case, field, actor, now_ms)
+    house.desk.write(case, house.sealed(case, "note", f"{field}: {words}"), actor, now_ms, "reveal")
+    return value
+
+
+def fit(text: str) -> str:
+    """The words without what surrounds them. Raises Unfit."""
+    words = text.strip()
+    if not SHORTEST <= len(words) <= LONGEST or holds_card_number(words):
+        raise Unfit(marked("A reason or a note has 3 to 1000 characters and no card number."))
+    return words

@@ -1,0 +1,44 @@
+"""The overview and the audit trail: how the queue stands, and who did what."""
+
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from starlette.requests import Request
+from starlette.responses import Response
+
+from review import tables
+from review.console.house import House
+from review.console.people import Person
+from review.console.routes import Form, Way
+from review.overview import AGES_H, overview
+
+TRAIL = 100
+
+
+def overview_page(house: House, request: Request, person: Person, _: Form) -> Response:
+    return house.page(request, "overview.html", person, said=overview(house.engine, house.clock()), ages_h=AGES_H)
+
+
+def audit_page(house: House, request: Request, person: Person, _: Form) -> Response:
+    before = request.query_params.get("before", "")
+    usable = before.isascii() and before.isdecimal() and len(before) < 19
+    entries, older = trail(house.engine, int(before) if usable else None)
+    return house.page(request, "audit.html", person, entries=entries, older=older)
+
+
+def trail(engine: sa.Engine, before: int | None) -> tuple[list[dict[str, Any]], int | None]:
+    """The newest entries, or those older than a place; and the place that older ones are before, None at the end."""
+    query = sa.select(tables.audit).order_by(tables.audit.c.place.desc()).limit(TRAIL + 1)
+    if before is not None:
+        query = query.where(tables.audit.c.place < before)
+    with engine.connect() as connection:
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+    entries = [row | {"fields": tuple(msgspec.json.decode(row["fields"], type=list[str]))} for row in rows[:TRAIL]]
+    return entries, entries[-1]["place"] if len(rows) > TRAIL else None
+
+
+WAYS = (
+    Way("GET", "/overview", overview_page, "overview.read"),
+    Way("GET", "/audit", audit_page, "audit.read"),
+)

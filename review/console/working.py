@@ -1,0 +1,165 @@
+"""The queue and a case: reading, and every action on one case."""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from review import finding, masking, queue
+from review.cases import Case
+from review.console import doing
+from review.console.house import House
+from review.console.people import Person
+from review.console.routes import Form, Way, refused
+from review.console.words import Words, marked
+from review.desk import VERDICTS
+from review.views import opened
+from review.workflow import UNDO_MS
+from vault.errors import Erased
+
+SEARCHES: Mapping[str, finding.By] = {"order": "order", "last4": "last4", "email": "email", "phone": "phone"}
+NOTE_SHOWN = doing.LONGEST + 20  # the name of a field stands before the reason to see it
+PUT_OFF = frozenset({"snooze", "ask", "escalate", "release"})
+
+
+def queue_page(house: House, request: Request, person: Person, _: Form) -> Response:
+    try:
+        wanted = queue.filtered(dict(request.query_params))
+    except msgspec.ValidationError:
+        return refused(house, request, person, 400, marked("There is no such filter."))
+    found = queue.page(house.engine, wanted, person.name)
+    return house.page(
+        request,
+        "queue.html",
+        person,
+        cases=found.cases,
+        wanted=wanted,
+        counts=queue.counts(house.engine, person.name),
+        link=lambda **changes: link(wanted, **changes),
+        after=found.after,
+    )
+
+
+def link(wanted: queue.Filter, **changes: str | None) -> str:
+    """The queue's address with other filters; from its beginning, unless `after` is given."""
+    values = msgspec.to_builtins(msgspec.structs.replace(wanted, **({"after": None} | changes)))
+    return f"/queue?{urlencode(values)}" if values else "/queue"
+
+
+def next_case(house: House, _request: Request, person: Person, _form: Form) -> Response:
+    return _onward(house, person, None)
+
+
+def case_page(house: House, request: Request, person: Person, _: Form) -> Response:
+    return _case(house, request, person, house.cases.get(request.path_params["case_id"]), {})
+
+
+def _case(house: House, request: Request, person: Person, case: Case, revealed: Mapping[str, str]) -> Response:
+    words = Words(person.account.language)
+    view = opened(case, house.envelopes)
+    return house.page(
+        request,
+        "case.html",
+        person,
+        case=case,
+        view=view,
+        reasons=view.why_ar if words.language == "ar" else view.why,
+        notes=_notes(house, case),
+        hours=doing.SNOOZE_HOURS,
+        revealed=revealed,
+        revealable=tuple(finding.REVEALABLE),
+        mine=case.status == "claimed" and case.holder == person.name,
+        undoable=_undoable(house, request.query_params.get("done"), person),
+    )
+
+
+def act(house: House, request: Request, person: Person, form: Form) -> Response:
+    """A stale version is refused with 409: the person sees the case as it is now before acting."""
+    action = doing.ACTIONS.get(request.path_params["action"])
+    if action is None:
+        return refused(house, request, person, 404, marked("There is no such action."))
+    case_id, reason = request.path_params["case_id"], form.get("reason", "")
+    case = doing.perform(house, person.name, case_id, action, whole(form, "version"), reason, whole(form, "hours", 1))
+    if action in VERDICTS:
+        return _onward(house, person, case)
+    return RedirectResponse("/queue" if action in PUT_OFF else f"/cases/{case.decision_id}", 303)
+
+
+def reveal(house: House, request: Request, person: Person, form: Form) -> Response:
+    """The value stands on this one page: not in its address, nor kept by the browser."""
+    case = house.cases.get(request.path_params["case_id"])
+    field = form.get("field", "")
+    try:
+        value = doing.see(house, person.name, case, field, form.get("reason", ""))
+    except Erased:
+        return refused(house, request, person, 404, marked("This customer's data were erased."))
+    return _case(house, request, person, case, {field: value or "-"})
+
+
+def search(house: House, request: Request, person: Person, form: Form) -> Response:
+    by = form.get("by", "")
+    if by not in SEARCHES:
+        return refused(house, request, person, 400, marked("There is no such search."))
+    found = finding.find(house.engine, house.blind, SEARCHES[by], form.get("value", ""), person.name, house.clock())
+    return house.page(request, "found.html", person, cases=found, by=by, searches=tuple(SEARCHES))
+
+
+def search_page(house: House, request: Request, person: Person, _: Form) -> Response:
+    return house.page(request, "found.html", person, cases=None, by="order", searches=tuple(SEARCHES))
+
+
+def write(house: House, request: Request, person: Person, form: Form) -> Response:
+    case = doing.write_down(house, person.name, request.path_params["case_id"], form.get("body", ""))
+    return RedirectResponse(f"/cases/{case.decision_id}#notes", 303)
+
+
+def whole(form: Form, field: str, otherwise: int = 0) -> int:
+    """A whole number of a form, or another where there is none."""
+    text = form.get(field, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise
+
+
+def _onward(house: House, person: Person, done: Case | None) -> Response:
+    """To the next case, claimed; with a way back to the one that was just decided."""
+    found = house.desk.next(person.name, house.clock())
+    path = "/queue" if found is None else f"/cases/{found.decision_id}"
+    return RedirectResponse(f"{path}?{urlencode({'done': done.decision_id})}" if done and found else path, 303)
+
+
+def _undoable(house: House, done: str | None, person: Person) -> Case | None:
+    if done is None or len(done) > 96:
+        return None
+    case = house.cases.find(done)
+    if case is None or case.status != "decided" or case.holder != person.name or case.decided_at_ms is None:
+        return None
+    return case if house.clock() < case.decided_at_ms + UNDO_MS else None
+
+
+def _notes(house: House, case: Case) -> list[tuple[int, str, str, str]]:
+    """When, who, what kind, the words; a subject that was erased has none left."""
+    try:
+        return [
+            (
+                note.at_ms,
+                note.actor,
+                note.kind,
+                masking.plain(house.opened(case, "note", note.body), doing.LONGEST + 20),
+            )
+            for note in house.desk.notes(case)
+        ]
+    except Erased:
+        return []
+
+
+WAYS = (
+    Way("GET", "/queue", queue_page, "queue.read"),
+    Way("POST", "/queue/next", next_case, "case.work"),
+    Way("GET", "/cases/{case_id}", case_page, "case.read"),
+    Way("GET", "/search", search_page, "queue.read"),
+    Way("POST", "/search", search, "queue.read"),
+    Way("POST", "/cases/{case_id}/reveal", reveal, "case.reveal"),
+    Way("POST", "/cases/{case_id}/notes", write, "case.work"),
+    Way("POST", "/cases/{case_id}/{action}", act, "case.work"),
+)

@@ -1,0 +1,194 @@
+"""What people, and the clock, do with cases: every action is one transaction with its audit entry and what it sets off.
+
+What a verdict sets off (a label, a trigger for the partners' messages) waits in its place for a minute: readers of the
+outbox and of the triggers take nothing before its time, and an undo takes it out again.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from review import tables, triggers
+from review.access.store import note
+from review.cases import Case, Verdict
+from review.errors import StaleCase, TransitionRefused
+from review.labels import label_of
+from review.store import case_of, change
+from review.workflow import UNDO_MS, Action, State, Work, after
+
+CLOCK = "clock"
+VERDICTS: Mapping[Action, Verdict] = {"dismiss": "dismiss", "confirm_fraud": "confirm_fraud"}
+TICKS: tuple[tuple[State, Action], ...] = (("claimed", "lapse"), ("snoozed", "wake"))
+LEAVES_MS = UNDO_MS + 5_000  # the clocks of who undoes and who publishes may differ by so much
+AT_ONCE = 200  # cases that the clock moves in one transaction
+
+_CASES = tables.cases.c
+
+
+class Note(msgspec.Struct, frozen=True):
+    """`body` is sealed; `kind` is the action that it gives the reason of, or `note`."""
+
+    at_ms: int
+    actor: str
+    kind: str
+    body: bytes
+
+
+class Desk:
+    """Works on the case database. A case is changed as it was read, or not at all (StaleCase).
+
+    `leaves_ms`: how long what a verdict sets off waits; 0 where nobody is to undo it.
+    """
+
+    def __init__(self, engine: sa.Engine, leaves_ms: int = LEAVES_MS) -> None:
+        self._engine = engine
+        self._leaves_ms = leaves_ms
+
+    def act(
+        self,
+        case: Case,
+        action: Action,
+        actor: str,
+        now_ms: int,
+        *,
+        until_ms: int | None = None,
+        reason: bytes | None = None,
+    ) -> Case:
+        """Take one action. `reason` is sealed: a verdict's stays with the case, any other becomes a note.
+
+        `until_ms` is when a snoozed case wakes.
+
+        Raises TransitionRefused where the case's state does not allow it, StaleCase where somebody was faster.
+        """
+        with self._engine.begin() as connection:
+            return self._acted(connection, case, action, actor, now_ms, until_ms, reason)
+
+    def decide(self, case: Case, verdict: Verdict, *, reason: bytes, actor: str, now_ms: int) -> Case:
+        """A verdict; a case that nobody holds is claimed for it in the same transaction. Raises as `act` does."""
+        with self._engine.begin() as connection:
+            unheld = case.status not in {"claimed", "decided"}
+            held = self._acted(connection, case, "claim", actor, now_ms) if unheld else case
+            return self._acted(connection, held, verdict, actor, now_ms, reason=reason)
+
+    def next(self, actor: str, now_ms: int) -> Case | None:
+        """Claim the open case whose review is worth most, or None: two people never get the same one."""
+        query = (
+            sa.select(tables.cases)
+            .where(_CASES.status.in_(("open", "reopened")), sa.func.coalesce(_CASES.first_look, "") != actor)
+            .order_by(_CASES.priority.desc(), _CASES.decision_id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        while True:
+            with self._engine.begin() as connection:
+                row = connection.execute(query).mappings().first()
+                if row is None:
+                    return None
+                try:
+                    return self._acted(connection, case_of(row), "claim", actor, now_ms)
+                except StaleCase:  # SQLite has no row locks: somebody else was faster
+                    continue
+
+    def write(self, case: Case, body: bytes, actor: str, now_ms: int, kind: str = "note") -> None:
+        """Leave a note, sealed; the case stays as it is."""
+        with self._engine.begin() as connection:
+            _write(connection, case, kind, actor, now_ms, body)
+            note(connection, actor, "note", now_ms, case.decision_id, ["notes"])
+
+    def notes(self, case: Case) -> tuple[Note, ...]:
+        """What was written beside the case, the oldest first."""
+        columns = tables.notes.c
+        query = sa.select(columns.at_ms, columns.actor, columns.kind, columns.body)
+        query = query.where(columns.case_id == case.decision_id).order_by(columns.place)
+        with self._engine.connect() as connection:
+            return tuple(Note(*row) for row in connection.execute(query))
+
+    def tick(self, now_ms: int) -> int:
+        """Let the clock act: claims lapse, snoozed cases wake. How many cases moved; call again while there are any."""
+        moved = 0
+        for state, action in TICKS:
+            over = sa.select(tables.cases).where(_CASES.status == state, _CASES.until_ms <= now_ms).limit(AT_ONCE)
+            with self._engine.begin() as connection:
+                for row in connection.execute(over.with_for_update(skip_locked=True)).mappings().all():
+                    self._acted(connection, case_of(row), action, CLOCK, now_ms)
+                    moved += 1
+        return moved
+
+    def _acted(
+        self,
+        connection: sa.Connection,
+        case: Case,
+        action: Action,
+        actor: str,
+        now_ms: int,
+        until_ms: int | None = None,
+        reason: bytes | None = None,
+    ) -> Case:
+        changed = _with(case, after(_work(case), action, actor, now_ms, until_ms=until_ms))
+        verdict = VERDICTS.get(action)
+        if verdict is not None:
+            changed = msgspec.structs.replace(changed, verdict=verdict, decided_by=actor, reason=reason)
+        elif action in {"undo", "contest"}:
+            changed = msgspec.structs.replace(changed, verdict=None, decided_by=None, reason=None)
+        change(connection, case, changed)
+        if verdict is None and reason is not None:
+            _write(connection, case, action, actor, now_ms, reason)
+        if verdict is not None:
+            _set_off(connection, case, verdict, now_ms, now_ms + self._leaves_ms)
+        elif action == "undo":
+            _take_back(connection, case, now_ms)
+        note(connection, actor, action, now_ms, case.decision_id, fields(case, changed))
+        return changed
+
+
+def _write(connection: sa.Connection, case: Case, kind: str, actor: str, now_ms: int, body: bytes) -> None:
+    row = {"case_id": case.decision_id, "at_ms": now_ms, "actor": actor, "kind": kind, "body": body}
+    connection.execute(sa.insert(tables.notes).values(row))
+
+
+def fields(before: Case, changed: Case) -> Sequence[str]:
+    """The names of what changed, for the audit trail."""
+    return [
+        name for name in Case.__struct_fields__ if name != "version" and getattr(before, name) != getattr(changed, name)
+    ]
+
+
+def _set_off(connection: sa.Connection, case: Case, verdict: Verdict, now_ms: int, leaves_at_ms: int) -> None:
+    label = label_of(case, verdict, now_ms)
+    row = {"event_id": label.event_id, "body": msgspec.json.encode(label), "not_before_ms": leaves_at_ms}
+    connection.execute(sa.insert(tables.outbox).values(row))
+    triggers.put(connection, triggers.BY_VERDICT[verdict], [case.decision_id], not_before_ms=leaves_at_ms)
+
+
+def _take_back(connection: sa.Connection, case: Case, now_ms: int) -> None:
+    """Nothing of these rows has left: who takes them out looks at their time. Raises TransitionRefused where it has."""
+    assert case.verdict is not None
+    assert case.decided_at_ms is not None
+    decided = msgspec.structs.replace(case, version=case.version - 1)
+    label = label_of(decided, case.verdict, case.decided_at_ms)
+    waits = tables.outbox.c
+    waiting = sa.delete(tables.outbox).where(waits.event_id == label.event_id, waits.not_before_ms > now_ms)
+    if connection.execute(waiting).rowcount != 1:
+        raise TransitionRefused("what the verdict set off has left already; have the case contested")
+    left = tables.triggers.c
+    connection.execute(
+        sa.delete(tables.triggers).where(left.decision_id == case.decision_id, left.not_before_ms > now_ms)
+    )
+
+
+def _work(case: Case) -> Work:
+    return Work(
+        state=case.status,
+        holder=case.holder,
+        until_ms=case.until_ms,
+        decided_at_ms=case.decided_at_ms,
+        due_at_ms=case.due_at_ms,
+        escalated=case.escalated,
+        first_look=case.first_look,
+    )
+
+
+def _with(case: Case, work: Work) -> Case:
+    values = msgspec.structs.asdict(work)
+    return msgspec.structs.replace(case, status=values.pop("state"), version=case.version + 1, **values)

@@ -1,0 +1,97 @@
+"""The queue: which cases, the most valuable first, a page at a time by where the last one ended.
+
+A place is the last row's priority and id, not a count of rows: a page deep in a million cases costs what the first does
+(keyset pagination), and cases that come meanwhile shift nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Meta
+
+from models.decisions import Outcome
+from review import tables
+from review.cases import Case
+from review.store import case_of
+from review.workflow import State
+
+View = Literal["open", "mine", "snoozed", "waiting", "escalated", "decided"]
+Place = Annotated[str, Meta(pattern=r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$(?!\n)")]
+PAGE = 50
+
+_CASES = tables.cases.c
+_OPEN: tuple[State, ...] = ("open", "reopened")
+
+
+class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a link to the queue may say: nothing in it names a person. Fields that are None do not matter."""
+
+    view: View = "open"
+    outcome: Outcome | None = None
+    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)")] | None = None
+    method: Annotated[str, Meta(pattern=r"^[a-z_]{1,16}$(?!\n)")] | None = None
+    after: Place | None = None
+
+
+class QueuePage(msgspec.Struct, frozen=True):
+    """`after` is the next page's place, None where this is the last."""
+
+    cases: tuple[Case, ...]
+    after: str | None
+
+
+def filtered(values: dict[str, str]) -> Filter:
+    """A link's fields as a filter; empty ones do not matter. Raises msgspec.ValidationError for what is none."""
+    return msgspec.convert({name: value for name, value in values.items() if value}, Filter, strict=False)
+
+
+def page(engine: sa.Engine, wanted: Filter, person: str, limit: int = PAGE) -> QueuePage:
+    rows = sa.select(tables.cases).where(*_conditions(wanted, person))
+    rows = rows.order_by(_CASES.priority.desc(), _CASES.decision_id).limit(limit + 1)
+    with engine.connect() as connection:
+        found = [case_of(row) for row in connection.execute(rows).mappings()]
+    return QueuePage(tuple(found[:limit]), _place(found[limit - 1]) if len(found) > limit else None)
+
+
+def counts(engine: sa.Engine, person: str) -> dict[View, int]:
+    """How many cases each view has, up to 1,000: counting further would cost more than it says."""
+    views: Sequence[View] = ("open", "mine", "snoozed", "waiting", "escalated")
+    with engine.connect() as connection:
+        return {view: _count(connection, Filter(view=view), person) for view in views}
+
+
+def _count(connection: sa.Connection, wanted: Filter, person: str) -> int:
+    some = sa.select(sa.literal(1)).select_from(tables.cases).where(*_conditions(wanted, person)).limit(1000).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+
+
+def _conditions(wanted: Filter, person: str) -> list[sa.ColumnElement[bool]]:
+    conditions = list(_of_view(wanted.view, person))
+    asked = ((_CASES.outcome, wanted.outcome), (_CASES.country, wanted.country), (_CASES.method, wanted.method))
+    conditions += [column == value for column, value in asked if value is not None]
+    if wanted.after is not None:
+        priority, decision_id = _read(wanted.after)
+        later = sa.and_(_CASES.priority == priority, _CASES.decision_id > decision_id)
+        conditions.append(sa.or_(_CASES.priority < priority, later))
+    return conditions
+
+
+def _of_view(view: View, person: str) -> tuple[sa.ColumnElement[bool], ...]:
+    if view == "mine":
+        return (_CASES.status == "claimed", _CASES.holder == person)
+    if view == "escalated":
+        return (_CASES.status.in_(_OPEN), _CASES.escalated)
+    if view == "open":
+        return (_CASES.status.in_(_OPEN),)
+    return (_CASES.status == view,)
+
+
+def _place(case: Case) -> str:
+    return f"{case.priority!r} {case.decision_id}"
+
+
+def _read(place: str) -> tuple[float, str]:
+    priority, _, decision_id = place.partition(" ")
+    return float(priority), decision_id

@@ -1,0 +1,115 @@
+"""What may become of a case: its states, every action that there is, and who may take it.
+
+A claim is a lease: it ends by itself unless it is renewed, and whoever holds it decides. A high amount takes two
+people: the first to approve leaves it to a second one. What a verdict sets off leaves the house a minute later; until
+then the one who decided may undo it.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+import msgspec
+
+from review.errors import TransitionRefused
+
+State = Literal["open", "claimed", "snoozed", "waiting", "decided", "reopened"]
+Action = Literal[
+    "claim", "renew", "release", "lapse", "snooze", "wake", "ask", "answer", "escalate", "second_look",
+    "dismiss", "confirm_fraud", "default", "undo", "contest",
+]  # fmt: skip
+STATES: tuple[State, ...] = get_args(State)
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+LEASE_MS = 10 * 60_000
+UNDO_MS = 60_000
+
+_UNHELD: tuple[State, ...] = ("open", "reopened", "snoozed", "waiting")
+
+# Every change of state that there is; whatever is not here is refused.
+TRANSITIONS: Mapping[tuple[State, Action], State] = {
+    **{(state, "claim"): "claimed" for state in _UNHELD},
+    ("claimed", "renew"): "claimed",
+    ("claimed", "release"): "open",
+    ("claimed", "lapse"): "open",
+    ("claimed", "snooze"): "snoozed",
+    ("snoozed", "wake"): "open",
+    ("claimed", "ask"): "waiting",
+    ("waiting", "answer"): "open",
+    ("claimed", "escalate"): "open",
+    ("claimed", "second_look"): "open",
+    ("claimed", "dismiss"): "decided",
+    ("claimed", "confirm_fraud"): "decided",
+    **{(state, "default"): "decided" for state in _UNHELD},
+    ("decided", "undo"): "claimed",
+    ("decided", "contest"): "reopened",
+}
+
+# What only the person does who holds the claim.
+HOLDERS: frozenset[Action] = frozenset(
+    {"renew", "release", "snooze", "ask", "escalate", "second_look", "dismiss", "confirm_fraud"}
+)
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a case has come. `holder` has it until `until_ms`, or decided it; a snoozed case wakes then.
+
+    `first_look` names who approved a high amount first. `due_at_ms`: when the default outcome takes over.
+    """
+
+    state: State = "open"
+    holder: str | None = None
+    until_ms: int | None = None
+    decided_at_ms: int | None = None
+    due_at_ms: int | None = None
+    escalated: bool = False
+    first_look: str | None = None
+
+
+def after(work: Work, action: Action, actor: str, now_ms: int, *, until_ms: int | None = None) -> Work:
+    """The work after the action. `until_ms`: when a snoozed case wakes.
+
+    Raises TransitionRefused, saying what the case's state takes, who holds it or until when something was possible.
+    """
+    state = TRANSITIONS.get((work.state, action))
+    if state is None:
+        allowed = ", ".join(sorted(each for origin, each in TRANSITIONS if origin == work.state))
+        raise TransitionRefused(f"a case that is {work.state} does not take {action}; it takes {allowed}")
+    _check(work, action, actor, now_ms)
+    if action in {"claim", "renew", "undo"}:
+        return msgspec.structs.replace(work, state=state, holder=actor, until_ms=now_ms + LEASE_MS, decided_at_ms=None)
+    if action == "snooze":
+        return msgspec.structs.replace(work, state=state, holder=None, until_ms=until_ms)
+    if state == "decided":
+        return msgspec.structs.replace(work, state=state, holder=actor, until_ms=None, decided_at_ms=now_ms)
+    return msgspec.structs.replace(
+        work,
+        state=state,
+        holder=None,
+        until_ms=None,
+        decided_at_ms=None,
+        escalated=work.escalated or action == "escalate",
+        first_look=actor if action == "second_look" else work.first_look,
+    )
+
+
+def _check(work: Work, action: Action, actor: str, now_ms: int) -> None:
+    over = work.until_ms is not None and now_ms >= work.until_ms
+    if action in HOLDERS and actor != work.holder:
+        raise TransitionRefused(f"the case is held by {work.holder}")
+    if action in HOLDERS and over:
+        raise TransitionRefused("your claim has ended; claim the case again")
+    if action in {"lapse", "wake"} and not over:
+        raise TransitionRefused(f"it is too early for {action}")
+    if action == "default" and (work.due_at_ms is None or now_ms < work.due_at_ms):
+        raise TransitionRefused("the case is not due yet")
+    if action == "undo":
+        _check_undo(work, actor, now_ms)
+    if action in {"dismiss", "second_look"} and actor == work.first_look:
+        raise TransitionRefused("you had the first look; somebody else has the second one")
+
+
+def _check_undo(work: Work, actor: str, now_ms: int) -> None:
+    if actor != work.holder:
+        raise TransitionRefused(f"only {work.holder}, who decided, may undo it")
+    if work.decided_at_ms is None or now_ms >= work.decided_at_ms + UNDO_MS:
+        raise TransitionRefused(f"a verdict can be undone for {UNDO_MS // 1000} seconds")

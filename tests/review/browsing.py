@@ -1,0 +1,74 @@
+"""A console with made cases, and Debian's Chromium to look at it with."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from history.database import make_engine
+from review.access.accounts import Account, hashed
+from review.access.roles import Role
+from review.console.app import console
+from review.console.house import House, furnished
+from review.database import upgrade
+from review.opener import open_case
+from review.store import SubjectKeyTable
+from tests.harness.server import MissingServer
+from tests.harness.site import Site
+from tests.review.examples import NOW_MS, decision, vault
+from tests.sharing.orders import ORDER
+from vault.keyring import Keyring
+
+WORD = "correct horse battery"
+
+
+@contextmanager
+def served(folder: Path, cases: int, people: dict[str, tuple[Role, ...]]) -> Iterator[tuple[str, House]]:
+    """The console's address and what it works with: so many open cases, an account for each name."""
+    engine = make_engine(f"sqlite:///{folder}/amana.db")
+    upgrade(engine)
+    held = vault(Keyring.create(folder / "keyring.json", os.urandom), SubjectKeyTable(engine))
+    house = furnished(engine, *held, os.urandom, lambda: NOW_MS, https=False)
+    password = hashed(WORD)
+    for name, roles in people.items():
+        house.access.add(Account(username=name, roles=roles, password=password), "cli:root", NOW_MS)
+    house.cases.take_in_all(
+        open_case(
+            decision(n, order_id=f"ord-{n}"), msgspec.structs.replace(ORDER, order_id=f"ord-{n}"), held, NOW_MS - n
+        )
+        for n in range(cases)
+    )
+    with Site(console(house)) as site:
+        yield site.url, house
+    engine.dispose()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Raises MissingServer where it is not installed."""
+    program = shutil.which("chromium")
+    if program is None:
+        raise MissingServer("chromium is not installed: `make servers` installs it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def sign_in(page: Page, url: str, name: str) -> None:
+    page.goto(f"{url}/sign-in")
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", WORD)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url("**/queue")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds wrong with the page (WCAG 2 A and AA, and its best practices): rule and place."""
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]

@@ -1,0 +1,120 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from review.console.house import House
+from tests.review.browsing import chromium, served, sign_in, violations
+
+PATHS = (
+    "/queue",
+    "/queue?view=decided",
+    "/search",
+    "/overview",
+    "/audit",
+    "/cases/topic:0:0",
+    "/cases/topic:0:1",
+)
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Playwright's pipe outlives its loop
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[tuple[str, House]]:
+    with served(tmp_path, 12, {"noura": ("analyst", "auditor"), "salem": ("analyst",)}) as site:
+        yield site
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+def test_an_analyst_clears_ten_cases_by_keyboard_alone(site: tuple[str, House], page: Page) -> None:
+    url, house = site
+    sign_in(page, url, "noura")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-key=c]")
+    page.keyboard.press("c")
+    for number in range(10):
+        page.wait_for_selector("#work")
+        here = page.url
+        key = "af"[number % 2]
+        page.keyboard.press(key)
+        page.keyboard.type("known customer")
+        page.keyboard.press("Escape")
+        page.keyboard.press(key)
+        page.wait_for_url(lambda address, before=here: address != before)
+    decided = house.cases.list("decided", limit=20)
+    assert sorted(str(case.verdict) for case in decided) == ["confirm_fraud"] * 5 + ["dismiss"] * 5
+    assert len(house.cases.list("open", limit=20)) == 1
+    assert len(house.cases.list("claimed", limit=20)) == 1
+
+
+def test_of_two_analysts_on_one_case_the_second_is_told(site: tuple[str, House], browser: Browser) -> None:
+    url, house = site
+    pages = [browser.new_context().new_page() for _ in range(2)]
+    for page, name in zip(pages, ("noura", "salem"), strict=True):
+        sign_in(page, url, name)
+        page.goto(f"{url}/cases/topic:0:0")
+    pages[0].click("[data-key=c]")
+    pages[1].click("[data-key=c]")
+    assert "Somebody else changed this case" in pages[1].inner_text("main")
+    assert house.cases.get("topic:0:0").holder == "noura"
+    for page in pages:
+        page.context.close()
+
+
+def test_a_case_is_decided_with_scripts_off(site: tuple[str, House], browser: Browser) -> None:
+    url, house = site
+    page = browser.new_context(java_script_enabled=False).new_page()
+    sign_in(page, url, "noura")
+    page.click("text=Take the next case")
+    page.fill("textarea[name=reason]", "known customer")
+    page.click("text=Approve")
+    page.wait_for_url("**done=**")
+    assert len(house.cases.list("decided", limit=20)) == 1
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", ["en", "ar"])
+def test_every_page_is_accessible_and_asks_nothing_of_others(
+    site: tuple[str, House], browser: Browser, scheme: str, locale: str
+) -> None:
+    url, house = site
+    house.access.change("noura", "noura", house.clock(), language=locale)
+    context = browser.new_context(color_scheme=scheme, locale=locale)  # type: ignore[arg-type]
+    page, asked, said = context.new_page(), [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{url}/sign-in")
+    assert violations(page) == []
+    sign_in(page, url, "noura")
+    house.desk.act(house.cases.get("topic:0:0"), "claim", "noura", house.clock())
+    for path in PATHS:
+        page.goto(url + path)
+        assert page.get_attribute("html", "dir") == ("rtl" if locale == "ar" else "ltr")
+        assert violations(page) == []
+    assert [address for address in asked if not address.startswith(url)] == []
+    assert said == []
+    context.close()
+
+
+def test_no_page_is_wider_than_a_phone(site: tuple[str, House], browser: Browser) -> None:
+    url, _ = site
+    page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
+    sign_in(page, url, "noura")
+    for path in ("/queue", "/cases/topic:0:0"):
+        page.goto(url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.context.close()

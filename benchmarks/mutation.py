@@ -137,7 +137,7 @@ def outcome(tried: Sequence[Tried], of: int) -> Outcome:
     return Outcome(
         workload=(
             f"{len(tried):,} of {of:,} mutants"
-            + ("." if len(tried) == of else ", drawn at random; all of them: `make mutation ARGS='--rounds 10'`.")
+            + ("." if len(tried) == of else ", drawn at random; all of them: `make mutation`.")
             + " A mutant is noticed when one of its module's tests fails; property tests try 25 examples."
         ),
         runs=[Run(module, 0, {"score": score}) for module, score in scores.items()],

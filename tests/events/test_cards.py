@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.cards import fold_digits, holds_card_number, may_hold_card_number
-from tests.events.disguises import DISGUISES, card_numbers
+from tests.events.disguises import DISGUISES, ISSUERS, card_numbers, luhn_digit
 from tests.events.other_numbers import other_numbers
 
 
@@ -38,6 +38,51 @@ def test_a_card_number_split_anywhere_by_one_separator_is_found(number: str, dat
 )  # fmt: skip
 def test_the_test_numbers_of_gateways_are_found(number: str) -> None:
     assert holds_card_number(number)
+
+
+def _numbered(beginning: str, length: int) -> str:
+    """A number of that beginning and length that passes Luhn's check and not that of articles."""
+    for filling in range(100):
+        body = beginning + f"{filling:02}".ljust(19, "7")
+        number = body[: length - 1] + luhn_digit(body[: length - 1])
+        if gs1_digit(number[:-1]) != number[-1]:
+            return number
+    raise AssertionError
+
+
+def gs1_digit(digits: str) -> str:
+    return str(-sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(digits))) % 10)
+
+
+def test_numbers_of_every_issuer_are_found_at_both_ends_of_its_range_and_in_no_length_that_it_does_not_use() -> None:
+    known = {(prefix, length) for first, last, lengths in ISSUERS for length in lengths for prefix in {first, last}}
+    assert [each for each in sorted(known) if not holds_card_number(_numbered(*each))] == []
+    longer = {(prefix, length + 1) for prefix, length in known if prefix != "62"} | {
+        ("5067", 15),
+        ("4", 14),
+        ("34", 16),
+    }
+    used = {
+        (p, n) for p, n in longer if any(_is_of(p, first, last) and n in lengths for first, last, lengths in ISSUERS)
+    }
+    assert [each for each in sorted(longer - used) if each[1] <= 19 and holds_card_number(_numbered(*each))] == []
+
+
+def _is_of(prefix: str, first: str, last: str) -> bool:
+    return first <= prefix[: len(first)] <= last
+
+
+@pytest.mark.parametrize(
+    ("beginning", "length"),
+    [
+        ("50", 16), ("56", 16), ("2220", 16), ("2721", 16), ("33", 15), ("35", 15), ("306", 14), ("3094", 14),
+        ("3096", 14), ("6010", 16), ("6012", 16), ("643", 16), ("660", 16), ("3527", 16), ("3590", 16), ("61", 16),
+        ("80", 16), ("82", 16), ("5017", 16), ("5019", 16), ("2205", 16), ("2199", 16), ("8601", 16), ("9861", 16),
+        ("9791", 16), ("6764", 16),
+    ],
+)  # fmt: skip
+def test_a_number_beside_an_issuers_range_is_none(beginning: str, length: int) -> None:
+    assert not holds_card_number(_numbered(beginning, length))
 
 
 @given(number=card_numbers())

@@ -319,3 +319,10 @@ def strings(event: Any) -> list[str]:
 
 def test_examples_hold_every_field_of_an_order() -> None:
     assert set(examples.order()) == {*types.OrderPlaced.__struct_encode_fields__, "type"}
+
+
+def test_an_event_may_be_five_minutes_ahead_and_no_more() -> None:
+    assert AHEAD_MS == 300_000
+    assert not isinstance(
+        admit(topics.ORDERS, body(order(occurred_at="2025-11-22T10:16:12Z")), RECORDED_AT_MS), Refusal
+    )

@@ -14,8 +14,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from events.facts import ActivityFact, Coordinates, Entities, LabelFact, Pseudonym, VisitFact
 from history.errors import BadVector
 from history.labels import IndexedOrder
+from history.links import linked
 from history.pages import Page
-from history.tables import decisions, labels, pages, verifications
+from history.tables import decisions, labels, links, pages, verifications
 from models.decisions import Decision
 
 KEPT_PAGES = 50
@@ -54,9 +55,13 @@ class Index:
 
         The highest revision of an id stays, and the first of equals; a revision without a vector keeps the one before.
         """
-        if batch:
-            with self._engine.begin() as connection:
-                connection.execute(self._record, [_row(decision, decided_at_ms) for decision, decided_at_ms in batch])
+        if not batch:
+            return
+        touched = [row for decision, _ in batch for row in linked(decision)]
+        with self._engine.begin() as connection:
+            connection.execute(self._record, [_row(decision, decided_at_ms) for decision, decided_at_ms in batch])
+            if touched:
+                connection.execute(self._insert(links).on_conflict_do_nothing(), touched)
 
     def record_label(self, fact: LabelFact) -> None:
         """Once for each source record."""
@@ -201,6 +206,10 @@ def _row(decision: Decision, decided_at_ms: int) -> dict[str, Any]:
         "model": decision.model,
         "definitions": decision.definitions,
         "vector": decision.vector,
+        "rules": decision.rules,
+        "points": decision.points,
+        "shadow": _encode(decision.shadow).decode(),
+        "scores": _encode(decision.scores).decode(),
     }
 
 

@@ -27,8 +27,22 @@ decisions = Table(
     Column("model", String(64)),
     Column("definitions", String(64)),
     Column("vector", LargeBinary),
+    Column("rules", String(64)),
+    Column("points", Float),
+    Column("shadow", Text),
+    Column("scores", Text),
     Index("history_decisions_by_order", "order_id"),
     Index("history_decisions_by_time", "definitions", "occurred_at_ms"),
+)
+
+# Of each decision, by whom and what it touches: the other orders of a card or a device are found by it.
+links = Table(
+    "history_links",
+    metadata,
+    Column("entity", String(22), primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("occurred_at_ms", BigInteger, primary_key=True),
+    Column("decision_id", String(96), primary_key=True),
 )
 
 labels = Table(

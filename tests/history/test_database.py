@@ -14,13 +14,14 @@ def test_the_migrations_make_the_tables_that_the_code_uses(engine):
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": "alembic_version_history"})
         assert compare_metadata(context, metadata) == []
-        assert context.get_current_revision() == "0003"
+        assert context.get_current_revision() == "0004"
 
 
 def test_upgrading_again_changes_nothing(engine):
     upgrade(engine)
     assert set(sa.inspect(engine).get_table_names()) == {
-        "alembic_version_history", "history_decisions", "history_labels", "history_pages", "history_verifications"
+        "alembic_version_history", "history_decisions", "history_labels", "history_links", "history_pages",
+        "history_verifications",
     }  # fmt: skip
 
 

@@ -52,6 +52,10 @@ def test_a_decision_is_kept_with_all_that_later_rooms_ask_for(engine, index):
         "model": None,
         "definitions": "hash",
         "vector": struct.pack("<2d", 1.0, 2.0),
+        "rules": None,
+        "points": 0.0,
+        "shadow": "[]",
+        "scores": "[]",
     }
 
 

@@ -1,0 +1,40 @@
+"""What of a decision people ask: by which rules and models, and which other orders touch the same card or device.
+
+Decisions that were indexed before get their links from their entities; what rules and models said of them is not known.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+_EACH = {
+    "sqlite": "history_decisions, json_each(history_decisions.entities) AS each",
+    "postgresql": "history_decisions, json_each_text(history_decisions.entities::json) AS each",
+}
+_KINDS = "'customer', 'card', 'device', 'ip', 'address', 'session'"
+
+
+def upgrade() -> None:
+    for column in ("rules", "points", "shadow", "scores"):
+        kind = {"rules": sa.String(64), "points": sa.Float()}.get(column, sa.Text())
+        op.add_column("history_decisions", sa.Column(column, kind))
+    op.create_table(
+        "history_links",
+        sa.Column("entity", sa.String(22), primary_key=True),
+        sa.Column("kind", sa.String(8), primary_key=True),
+        sa.Column("occurred_at_ms", sa.BigInteger, primary_key=True),
+        sa.Column("decision_id", sa.String(96), primary_key=True),
+    )
+    each = _EACH[op.get_bind().dialect.name]
+    op.execute(
+        "INSERT INTO history_links (entity, kind, occurred_at_ms, decision_id) "
+        f"SELECT each.value, each.key, occurred_at_ms, decision_id FROM {each} WHERE each.key IN ({_KINDS})"
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("history_links")
+    for column in ("scores", "shadow", "points", "rules"):
+        op.drop_column("history_decisions", column)

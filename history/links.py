@@ -135,10 +135,7 @@ class Links:
                 rows |= {row.order_id: row for row in reversed(found)}
             ranked = sorted(kinds, key=lambda each: (-len(kinds[each]), -rows[each].occurred_at_ms, each))[:most]
             newest = _labels(connection, ranked)
-        return tuple(
-            Shared(**rows[each]._mapping, kinds=tuple(kinds[each]), label=newest.get(each))  # noqa: SLF001 - its public API
-            for each in ranked
-        )
+        return tuple(Shared(**rows[each]._mapping, kinds=tuple(kinds[each]), label=newest.get(each)) for each in ranked)
 
 
 def _of(kind: Kind, entity: Pseudonym) -> tuple[sa.ColumnElement[bool], ...]:
@@ -163,4 +160,4 @@ def _labels(connection: sa.Connection, order_ids: Sequence[str]) -> dict[str, st
         .where(labels.c.order_id.in_(order_ids))
         .order_by(labels.c.occurred_at_ms, labels.c.recorded_at_ms, labels.c.label_id)
     )
-    return {order_id: label for order_id, label in connection.execute(query)}
+    return {row.order_id: row.label for row in connection.execute(query)}

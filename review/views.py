@@ -88,16 +88,22 @@ def opened(case: Case, envelopes: Envelopes) -> CaseView:
     """With the customer masked and the analyst's reason. A subject that was erased shows as withheld "erased"."""
     view = summary(case)
     try:
-        if case.envelope is not None:
-            sealed = envelopes.open(case.subject, case.order_id, "order", case.envelope)
-            personal = _PERSONAL.decode(sealed)
-            view = msgspec.structs.replace(view, customer=_customer(personal), path=_path(personal))
+        held = personal(case, envelopes)
+        if held is not None:
+            view = msgspec.structs.replace(view, customer=_customer(held), path=_path(held))
         if case.reason is not None:
             reason = envelopes.open(case.subject, case.order_id, "reason", case.reason)
             view = msgspec.structs.replace(view, reason=masking.plain(reason.decode(), 1000))
     except Erased:
         return msgspec.structs.replace(view, withheld="erased")
     return view
+
+
+def personal(case: Case, envelopes: Envelopes) -> Personal | None:
+    """What the envelope holds, unmasked; None where the case has none. Raises Erased."""
+    if case.envelope is None:
+        return None
+    return _PERSONAL.decode(envelopes.open(case.subject, case.order_id, "order", case.envelope))
 
 
 def _amount(case: Case) -> str | None:

@@ -157,6 +157,8 @@ CONSOLE = Role(
         on(review.subject_keys, "SELECT"),
         *(on(table, "SELECT") for table in history.metadata.sorted_tables),
         on(sharing.disclosures, "SELECT"),
+        # What receipts are made of: no leaf says whose it is, and what opens one (lookup) stays shut.
+        *(on(table, "SELECT") for table in (sharing.head, sharing.leaves, sharing.nodes, sharing.checkpoints)),
     ),
 )
 PRIVACY = Role(

@@ -23,6 +23,7 @@ from review.cli import (
 )
 from review.console.app import console
 from review.console.house import House, furnished
+from sharing.contracts import FOLDER, load
 from vault.blind_index import BlindIndex
 from vault.keyring import Keyring
 
@@ -67,7 +68,13 @@ def console_command(
     engine = opened_database(database)
     envelopes, blind = envelopes_of(engine, keyring), BlindIndex(Keyring.load(keyring))
     house = furnished(
-        engine, envelopes, blind, os.urandom, lambda: time.time_ns() // 1_000_000, https=certificate is not None
+        engine,
+        envelopes,
+        blind,
+        os.urandom,
+        lambda: time.time_ns() // 1_000_000,
+        https=certificate is not None,
+        contracts=[load(path) for path in sorted(FOLDER.glob("*.yaml"))],
     )
     click.echo(f"{'https' if certificate else 'http'}://{host}:{port}/")
     with chores(house, brokers, labels_file):

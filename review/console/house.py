@@ -1,6 +1,6 @@
 """What pages work with, handed to each of them: the stores, the keys, the clock, the templates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from history.links import Links
 from review.access.accounts import Language
 from review.access.roles import permissions
 from review.access.sessions import Random, csrf_of
@@ -19,6 +20,7 @@ from review.console.people import Cookies, Person
 from review.console.words import LANGUAGES, Words
 from review.desk import Desk
 from review.store import CaseStore
+from sharing.contracts import Contract
 from vault.blind_index import BlindIndex
 from vault.envelopes import Envelopes
 
@@ -26,7 +28,10 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 class House(NamedTuple):
-    """`clock`: milliseconds since the epoch."""
+    """`clock`: milliseconds since the epoch. `links` is None, `shares` false where the database has no such tables.
+
+    `contracts` say what partners would get.
+    """
 
     engine: sa.Engine
     access: AccessStore
@@ -38,6 +43,9 @@ class House(NamedTuple):
     clock: Callable[[], int]
     cookies: Cookies
     templates: Environment
+    links: Links | None = None
+    shares: bool = False
+    contracts: tuple[Contract, ...] = ()
 
     def sealed(self, case: Case, what: str, text: str) -> bytes:
         """Words of a person's about a case, under its subject's key."""
@@ -62,8 +70,16 @@ class House(NamedTuple):
 
 
 def furnished(
-    engine: sa.Engine, envelopes: Envelopes, blind: BlindIndex, random: Random, clock: Callable[[], int], *, https: bool
+    engine: sa.Engine,
+    envelopes: Envelopes,
+    blind: BlindIndex,
+    random: Random,
+    clock: Callable[[], int],
+    *,
+    https: bool,
+    contracts: Sequence[Contract] = (),
 ) -> House:
+    there = set(sa.inspect(engine).get_table_names())
     return House(
         engine=engine,
         access=AccessStore(engine, random),
@@ -75,6 +91,9 @@ def furnished(
         clock=clock,
         cookies=Cookies(https),
         templates=environment(),
+        links=Links(engine) if "history_links" in there else None,
+        shares="sharing_disclosures" in there,
+        contracts=tuple(contracts),
     )
 
 

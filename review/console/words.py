@@ -80,6 +80,9 @@ class Words:
     def moment(self, at_ms: int) -> str:
         return dates.format_datetime(_utc(at_ms), "d MMM y HH:mm", locale=self.locale) + " UTC"
 
+    def clock(self, at_ms: int) -> str:
+        return dates.format_time(_utc(at_ms), "HH:mm:ss", locale=self.locale)
+
     def iso(self, at_ms: int) -> str:
         return _utc(at_ms).strftime("%Y-%m-%dT%H:%M:%SZ")
 

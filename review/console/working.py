@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from review import finding, masking, queue
 from review.cases import Case
-from review.console import doing
+from review.console import beside, doing
 from review.console.house import House
 from review.console.people import Person
 from review.console.routes import Form, Way, refused
@@ -72,6 +72,7 @@ def _case(house: House, request: Request, person: Person, case: Case, revealed: 
         revealable=tuple(finding.REVEALABLE),
         mine=case.status == "claimed" and case.holder == person.name,
         undoable=_undoable(house, request.query_params.get("done"), person),
+        beside=beside.of(house, case, person, words),
     )
 
 

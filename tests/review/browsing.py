@@ -10,7 +10,11 @@ import msgspec
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+import history.database
+import sharing.database
+from events.facts import Entities
 from history.database import make_engine
+from history.index import Index
 from review.access.accounts import Account, hashed
 from review.access.roles import Role
 from review.console.app import console
@@ -18,6 +22,7 @@ from review.console.house import House, furnished
 from review.database import upgrade
 from review.opener import open_case
 from review.store import SubjectKeyTable
+from sharing.contracts import FOLDER, load
 from tests.harness.server import MissingServer
 from tests.harness.site import Site
 from tests.review.examples import NOW_MS, decision, vault
@@ -25,6 +30,7 @@ from tests.sharing.orders import ORDER
 from vault.keyring import Keyring
 
 WORD = "correct horse battery"
+CONTRACTS = [load(path) for path in sorted(FOLDER.glob("*.yaml"))]
 
 
 @contextmanager
@@ -32,8 +38,10 @@ def served(folder: Path, cases: int, people: dict[str, tuple[Role, ...]]) -> Ite
     """The console's address and what it works with: so many open cases, an account for each name."""
     engine = make_engine(f"sqlite:///{folder}/amana.db")
     upgrade(engine)
+    history.database.upgrade(engine)
+    history.database.migrate(engine, sharing.database.MIGRATIONS, sharing.database.LOCK)
     held = vault(Keyring.create(folder / "keyring.json", os.urandom), SubjectKeyTable(engine))
-    house = furnished(engine, *held, os.urandom, lambda: NOW_MS, https=False)
+    house = furnished(engine, *held, os.urandom, lambda: NOW_MS, https=False, contracts=CONTRACTS)
     password = hashed(WORD)
     for name, roles in people.items():
         house.access.add(Account(username=name, roles=roles, password=password), "cli:root", NOW_MS)
@@ -42,6 +50,10 @@ def served(folder: Path, cases: int, people: dict[str, tuple[Role, ...]]) -> Ite
             decision(n, order_id=f"ord-{n}"), msgspec.structs.replace(ORDER, order_id=f"ord-{n}"), held, NOW_MS - n
         )
         for n in range(cases)
+    )
+    seen = Entities(customer="c" * 22, card="k" * 22, ip="i" * 22)
+    Index(engine).record(
+        [(decision(n, order_id=f"ord-{n}", entities=seen, shadow=("new",)), NOW_MS) for n in range(cases)]
     )
     with Site(console(house)) as site:
         yield site.url, house

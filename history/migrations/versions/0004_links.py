@@ -9,17 +9,27 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
-_EACH = {
-    "sqlite": "history_decisions, json_each(history_decisions.entities) AS each",
-    "postgresql": "history_decisions, json_each_text(history_decisions.entities::json) AS each",
+_LINKED = {
+    "sqlite": """
+        INSERT INTO history_links (entity, kind, occurred_at_ms, decision_id)
+        SELECT each.value, each.key, occurred_at_ms, decision_id
+        FROM history_decisions, json_each(history_decisions.entities) AS each
+        WHERE each.key IN ('customer', 'card', 'device', 'ip', 'address', 'session')
+    """,
+    "postgresql": """
+        INSERT INTO history_links (entity, kind, occurred_at_ms, decision_id)
+        SELECT each.value, each.key, occurred_at_ms, decision_id
+        FROM history_decisions, json_each_text(history_decisions.entities::json) AS each
+        WHERE each.key IN ('customer', 'card', 'device', 'ip', 'address', 'session')
+    """,
 }
-_KINDS = "'customer', 'card', 'device', 'ip', 'address', 'session'"
 
 
 def upgrade() -> None:
-    for column in ("rules", "points", "shadow", "scores"):
-        kind = {"rules": sa.String(64), "points": sa.Float()}.get(column, sa.Text())
-        op.add_column("history_decisions", sa.Column(column, kind))
+    op.add_column("history_decisions", sa.Column("rules", sa.String(64)))
+    op.add_column("history_decisions", sa.Column("points", sa.Float))
+    op.add_column("history_decisions", sa.Column("shadow", sa.Text))
+    op.add_column("history_decisions", sa.Column("scores", sa.Text))
     op.create_table(
         "history_links",
         sa.Column("entity", sa.String(22), primary_key=True),
@@ -27,11 +37,7 @@ def upgrade() -> None:
         sa.Column("occurred_at_ms", sa.BigInteger, primary_key=True),
         sa.Column("decision_id", sa.String(96), primary_key=True),
     )
-    each = _EACH[op.get_bind().dialect.name]
-    op.execute(
-        "INSERT INTO history_links (entity, kind, occurred_at_ms, decision_id) "
-        f"SELECT each.value, each.key, occurred_at_ms, decision_id FROM {each} WHERE each.key IN ({_KINDS})"
-    )
+    op.execute(_LINKED[op.get_bind().dialect.name])
 
 
 def downgrade() -> None:

@@ -15,12 +15,13 @@ import sharing.database
 from events.facts import Entities
 from history.database import make_engine
 from history.index import Index
+from history.pages import Page as Seen
 from review.access.accounts import Account, hashed
 from review.access.roles import Role
 from review.console.app import console
 from review.console.house import House, furnished
 from review.database import upgrade
-from review.opener import open_case
+from review.opener import Known, open_case
 from review.store import SubjectKeyTable
 from sharing.contracts import FOLDER, load
 from tests.harness.server import MissingServer
@@ -30,6 +31,7 @@ from tests.sharing.orders import ORDER
 from vault.keyring import Keyring
 
 WORD = "correct horse battery"
+PATH = (Seen(NOW_MS - 120_000, "/basket", 200, None), Seen(NOW_MS - 95_000, "/pay", None, None))
 CONTRACTS = [load(path) for path in sorted(FOLDER.glob("*.yaml"))]
 
 
@@ -47,7 +49,11 @@ def served(folder: Path, cases: int, people: dict[str, tuple[Role, ...]]) -> Ite
         house.access.add(Account(username=name, roles=roles, password=password), "cli:root", NOW_MS)
     house.cases.take_in_all(
         open_case(
-            decision(n, order_id=f"ord-{n}"), msgspec.structs.replace(ORDER, order_id=f"ord-{n}"), held, NOW_MS - n
+            decision(n, order_id=f"ord-{n}"),
+            msgspec.structs.replace(ORDER, order_id=f"ord-{n}"),
+            held,
+            NOW_MS - n,
+            Known(PATH),
         )
         for n in range(cases)
     )

@@ -180,6 +180,9 @@ class Index:
         new = {column.name: insert.excluded[column.name] for column in decisions.columns if not column.primary_key}
         for kept in ("vector", "definitions"):
             new[kept] = sa.case((insert.excluded.vector.is_(None), decisions.c[kept]), else_=insert.excluded[kept])
+        # A person's revision says nothing of rules and models: what they said stays to be read beside it.
+        for said in ("rules", "points", "shadow", "scores"):
+            new[said] = sa.case((insert.excluded.mode == "analyst", decisions.c[said]), else_=insert.excluded[said])
         return insert.on_conflict_do_update(
             index_elements=[decisions.c.decision_id],
             set_=new,

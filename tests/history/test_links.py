@@ -29,6 +29,17 @@ def test_what_rules_and_models_said_of_a_decision_is_kept(engine, index):
     assert Links(engine).said("none") is None
 
 
+def test_an_analysts_revision_leaves_what_rules_and_models_said(engine, index):
+    said = decision(1, rules="ab12", points=0.25, shadow=("new",), scores=(ModelScore("m7", 0.25, 1.0),))
+    index.record([(said, 2_000), (decision(1, revision=2, mode="analyst", vector=None), 3_000)])
+    found = Links(engine).said(said.decision_id)
+    assert (found.mode, found.revision, found.rules, found.points) == ("analyst", 2, "ab12", 0.25)
+    assert (found.shadow, found.scores) == (("new",), said.scores)
+    index.record([(decision(1, revision=3, rules="cd34"), 4_000)])
+    found = Links(engine).said(said.decision_id)
+    assert (found.rules, found.points, found.shadow, found.scores) == ("cd34", 0.0, (), ())
+
+
 def test_an_entitys_past_counts_each_order_once_and_knows_frauds_by_their_newest_label(engine, index):
     rows = [
         decision(1, order_id="a", at_ms=1_000, outcome="block"),

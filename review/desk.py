@@ -14,6 +14,7 @@ from review.access.store import note
 from review.cases import Case, Verdict
 from review.errors import StaleCase, TransitionRefused
 from review.labels import label_of
+from review.policy import POLICY, Policy, takes_two
 from review.store import case_of, change
 from review.workflow import UNDO_MS, Action, State, Work, after
 
@@ -27,23 +28,32 @@ _CASES = tables.cases.c
 
 
 class Note(msgspec.Struct, frozen=True):
-    """`body` is sealed; `kind` is the action that it gives the reason of, or `note`."""
+    """`body` is sealed; `kind` is the action that it gives the reason of, or `note`.
+
+    A first look's is sealed as a verdict's reason, which it is: the desk alone knows that a second one must follow.
+    """
 
     at_ms: int
     actor: str
     kind: str
     body: bytes
 
+    @property
+    def sealed_as(self) -> str:
+        return "reason" if self.kind == "second_look" else "note"
+
 
 class Desk:
     """Works on the case database. A case is changed as it was read, or not at all (StaleCase).
 
-    `leaves_ms`: how long what a verdict sets off waits; 0 where nobody is to undo it.
+    `leaves_ms`: how long what a verdict sets off waits; 0 where nobody is to undo it. An approval of what by the policy
+    takes two people is a first look: the case stays open for somebody else's.
     """
 
-    def __init__(self, engine: sa.Engine, leaves_ms: int = LEAVES_MS) -> None:
+    def __init__(self, engine: sa.Engine, leaves_ms: int = LEAVES_MS, policy: Policy = POLICY) -> None:
         self._engine = engine
         self._leaves_ms = leaves_ms
+        self._policy = policy
 
     def act(
         self,
@@ -65,7 +75,10 @@ class Desk:
             return self._acted(connection, case, action, actor, now_ms, until_ms, reason)
 
     def decide(self, case: Case, verdict: Verdict, *, reason: bytes, actor: str, now_ms: int) -> Case:
-        """A verdict; a case that nobody holds is claimed for it in the same transaction. Raises as `act` does."""
+        """A verdict; a case that nobody holds is claimed for it in the same transaction. Raises as `act` does.
+
+        The case that comes back has no verdict where somebody must look a second time.
+        """
         with self._engine.begin() as connection:
             unheld = case.status not in {"claimed", "decided"}
             held = self._acted(connection, case, "claim", actor, now_ms) if unheld else case
@@ -125,6 +138,8 @@ class Desk:
         until_ms: int | None = None,
         reason: bytes | None = None,
     ) -> Case:
+        if action == "dismiss" and case.first_look is None and takes_two(self._policy, case):
+            action = "second_look"
         changed = _with(case, after(_work(case), action, actor, now_ms, until_ms=until_ms))
         verdict = VERDICTS.get(action)
         if verdict is not None:

@@ -88,8 +88,15 @@ def after(work: Work, action: Action, actor: str, now_ms: int, *, until_ms: int 
         until_ms=None,
         decided_at_ms=None,
         escalated=work.escalated or action == "escalate",
-        first_look=actor if action == "second_look" else work.first_look,
+        first_look=_first_look(work, action, actor),
     )
+
+
+def _first_look(work: Work, action: Action, actor: str) -> str | None:
+    """Who approved first; a case that comes back is looked at twice anew."""
+    if action == "second_look":
+        return actor
+    return None if action == "contest" else work.first_look
 
 
 def _check(work: Work, action: Action, actor: str, now_ms: int) -> None:

@@ -42,7 +42,10 @@ class TrailQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A case's row in the queue; times are milliseconds since the epoch, amounts minor units."""
+    """A case's row in the queue; times are milliseconds since the epoch, amounts minor units.
+
+    `first_look`: who approved an amount that takes two people; somebody else has the second look.
+    """
 
     decision_id: str
     order_id: str
@@ -62,6 +65,7 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int | None
     due_at_ms: int | None
     escalated: bool
+    first_look: str | None
     verdict: str | None
 
 

@@ -72,6 +72,7 @@ def _case(house: House, request: Request, person: Person, case: Case, revealed: 
         revealable=tuple(finding.REVEALABLE),
         mine=case.status == "claimed" and case.holder == person.name,
         undoable=_undoable(house, request.query_params.get("done"), person),
+        looked=_looked(house, request.query_params.get("done"), person),
     )
 
 
@@ -137,6 +138,12 @@ def _undoable(house: House, done: str | None, person: Person) -> Case | None:
     return case if house.clock() < case.decided_at_ms + UNDO_MS else None
 
 
+def _looked(house: House, done: str | None, person: Person) -> Case | None:
+    """The case that the person has just approved and that a second one must look at."""
+    case = house.cases.find(done) if done and len(done) <= 96 else None
+    return case if case and case.status != "decided" and case.first_look == person.name else None
+
+
 def _notes(house: House, case: Case) -> list[tuple[int, str, str, str]]:
     """When, who, what kind, the words; a subject that was erased has none left."""
     try:
@@ -145,7 +152,7 @@ def _notes(house: House, case: Case) -> list[tuple[int, str, str, str]]:
                 note.at_ms,
                 note.actor,
                 note.kind,
-                masking.plain(house.opened(case, "note", note.body), doing.LONGEST + 20),
+                masking.plain(house.opened(case, note.sealed_as, note.body), doing.LONGEST + 20),
             )
             for note in house.desk.notes(case)
         ]

@@ -38,3 +38,19 @@ def takes_two(policy: Policy, case: Case) -> bool:
     """Whether one person alone may not approve it."""
     least = policy.second_look.get(case.currency or "")
     return least is not None and case.amount_minor is not None and case.amount_minor >= least
+
+
+def due_at_ms(policy: Policy, outcome: Outcome, now_ms: int) -> int | None:
+    """When a case of that outcome is due that opens, or comes back, now."""
+    hours = policy.due_h.get(outcome)
+    return None if hours is None else now_ms + hours * HOUR_MS
+
+
+def default_of(policy: Policy, case: Case) -> Outcome | None:
+    """What holds of a case that nobody decided in time; None: it stays overdue.
+
+    What one person alone may not approve, or somebody had doubts about, the clock does not approve either.
+    """
+    outcome = policy.default.get(case.outcome)
+    doubted = case.escalated or case.contested or case.first_look is not None or takes_two(policy, case)
+    return "block" if outcome == "approve" and doubted else outcome

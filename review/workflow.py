@@ -23,11 +23,11 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 LEASE_MS = 10 * 60_000
 UNDO_MS = 60_000
 
-_UNHELD: tuple[State, ...] = ("open", "reopened", "snoozed", "waiting")
+UNHELD: tuple[State, ...] = ("open", "reopened", "snoozed", "waiting")
 
 # Every change of state that there is; whatever is not here is refused.
 TRANSITIONS: Mapping[tuple[State, Action], State] = {
-    **{(state, "claim"): "claimed" for state in _UNHELD},
+    **{(state, "claim"): "claimed" for state in UNHELD},
     ("claimed", "renew"): "claimed",
     ("claimed", "release"): "open",
     ("claimed", "lapse"): "open",
@@ -39,7 +39,7 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
     ("claimed", "second_look"): "open",
     ("claimed", "dismiss"): "decided",
     ("claimed", "confirm_fraud"): "decided",
-    **{(state, "default"): "decided" for state in _UNHELD},
+    **{(state, "default"): "decided" for state in UNHELD},
     ("decided", "undo"): "claimed",
     ("decided", "contest"): "reopened",
 }

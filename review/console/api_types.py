@@ -44,7 +44,8 @@ class TrailQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     """A case's row in the queue; times are milliseconds since the epoch, amounts minor units.
 
-    `first_look`: who approved an amount that takes two people; somebody else has the second look.
+    `first_look`: who approved an amount that takes two people; somebody else has the second look. `resolved`: what
+    holds since the case was decided, by a verdict or, without one, because it was due.
     """
 
     decision_id: str
@@ -66,6 +67,8 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     due_at_ms: int | None
     escalated: bool
     first_look: str | None
+    resolved: Outcome | None
+    contested: bool
     verdict: str | None
 
 

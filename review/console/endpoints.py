@@ -25,7 +25,7 @@ from review.views import CaseView, opened
 
 def list_cases(asked: Asked) -> CasePage:
     wanted = queue.Filter(**msgspec.structs.asdict(asked.query))
-    found = queue.page(asked.house.engine, wanted, asked.actor)
+    found = queue.page(asked.house.engine, wanted, asked.actor, now_ms=asked.house.clock())
     return CasePage(tuple(summary_of(case) for case in found.cases), found.after)
 
 

@@ -29,14 +29,14 @@ def queue_page(house: House, request: Request, person: Person, _: Form) -> Respo
         wanted = queue.filtered(dict(request.query_params))
     except msgspec.ValidationError:
         return refused(house, request, person, 400, marked("There is no such filter."))
-    found = queue.page(house.engine, wanted, person.name)
+    found = queue.page(house.engine, wanted, person.name, now_ms=house.clock())
     return house.page(
         request,
         "queue.html",
         person,
         cases=found.cases,
         wanted=wanted,
-        counts=queue.counts(house.engine, person.name),
+        counts=queue.counts(house.engine, person.name, now_ms=house.clock()),
         link=lambda **changes: link(wanted, **changes),
         after=found.after,
     )

@@ -88,6 +88,19 @@ class ActBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     hours: Literal[1, 4, 24] = 1
 
 
+class ContestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the customer says against the block; kept sealed."""
+
+    reason: Words
+
+
+class Contested(msgspec.Struct, frozen=True):
+    """`due_at_ms`: until when somebody decides anew; None where the policy sets no time."""
+
+    decision_id: str
+    due_at_ms: int | None
+
+
 class NoteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to keep beside the case."""
 

@@ -112,7 +112,11 @@ def _stages() -> tuple[Principal, ...]:
 
 def _tasks() -> tuple[Principal, ...]:
     return (
-        Principal("console", "analysts: publishes their verdicts as labels", _write(topics.LABELS)),
+        Principal(
+            "console",
+            "analysts: publishes their verdicts as labels and decisions",
+            _write(topics.LABELS, topics.DECISIONS),
+        ),
         Principal("rules-promoter", "`amana rules promote` and `log`", (*_read(topics.RULES), *_write(topics.RULES))),
         Principal(
             "models-promoter",

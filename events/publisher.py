@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from threading import BoundedSemaphore, Event
 from types import TracebackType
@@ -96,6 +96,18 @@ class Publisher:
         if why:
             raise NotAccepted(list(why), "; ".join(dict.fromkeys(why.values())))
         return receipts
+
+    def publish_records(self, topic: str, records: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send records that are no events, each its key and its value; returns once all are durable.
+
+        Raises NotAccepted, naming none of them, where one may not be.
+        """
+        try:
+            sent = [self._producer.send(topic, value, key) for key, value in records]
+            for future in sent:
+                future.get(timeout=self._timeout_s + GRACE_S)
+        except KafkaError as error:
+            raise NotAccepted([], _why(error)) from None
 
     def close(self) -> None:
         """Wait for what is on its way, at most `timeout_s`, and close the connections."""

@@ -53,7 +53,8 @@ class Index:
     def record(self, batch: Sequence[tuple[Decision, int]]) -> None:
         """Decisions with the time (ms) of their record, in the log's order, in one transaction.
 
-        The highest revision of an id stays, and the first of equals; a revision without a vector keeps the one before.
+        The highest revision of an id stays, and the first of equals; a revision without a vector keeps the one before,
+        its entities and model.
         """
         if not batch:
             return
@@ -178,7 +179,7 @@ class Index:
     def _upsert(self) -> Any:
         insert = self._insert(decisions)
         new = {column.name: insert.excluded[column.name] for column in decisions.columns if not column.primary_key}
-        for kept in ("vector", "definitions"):
+        for kept in ("vector", "definitions", "entities", "model"):
             new[kept] = sa.case((insert.excluded.vector.is_(None), decisions.c[kept]), else_=insert.excluded[kept])
         # A person's revision says nothing of rules and models: what they said stays to be read beside it.
         for said in ("rules", "points", "shadow", "scores"):

@@ -40,7 +40,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     `subject` names the key that the envelopes are sealed under: the customer's blind index, or the order's where the
     customer is not known. A case without an envelope says in `withheld` why: the raw order had expired, or was refused.
     `version` rises with every change. `priority`: US cents that a review saves a minute; `holder` to `first_look` are
-    how far the work has come (review.workflow). `reason` is the analyst's, sealed as it may name people.
+    how far the work has come (review.workflow). `resolved`: the outcome that holds since the case was decided, by a
+    verdict or, without one, because it was due; `contested`: a block that was decided has come back once. `reason` is
+    the analyst's, sealed as it may name people.
     """
 
     decision_id: str
@@ -73,3 +75,5 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     due_at_ms: int | None = None
     escalated: bool = False
     first_look: str | None = None
+    resolved: Outcome | None = None
+    contested: bool = False

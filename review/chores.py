@@ -9,23 +9,34 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from events.types import LabelEvent
+from models.decisions import Decision
 from review.desk import Desk
 from review.store import CaseStore
 
 log = structlog.get_logger()
 
 Publish = Callable[[Sequence[LabelEvent]], None]
+PublishDecisions = Callable[[Sequence[Decision]], None]
 
 
 class Chores:
     """`publish` returns once the labels are durable where they go; `clock` gives milliseconds since the epoch.
 
-    `labels_go`: whether there is anywhere for labels to go; if not, they wait.
+    `labels_go`: whether there is anywhere for labels to go; if not, they wait, as decisions do without `supersede`,
+    which returns once the order service's decisions are durable.
     """
 
     def __init__(
-        self, desk: Desk, cases: CaseStore, publish: Publish, clock: Callable[[], int], *, labels_go: bool = True
+        self,
+        desk: Desk,
+        cases: CaseStore,
+        publish: Publish,
+        clock: Callable[[], int],
+        *,
+        labels_go: bool = True,
+        supersede: PublishDecisions | None = None,
     ) -> None:
+        self._supersede = supersede
         self._labels_go = labels_go
         self._desk = desk
         self._cases = cases
@@ -40,6 +51,10 @@ class Chores:
         if labels:
             self._publish(labels)
             self._cases.mark_published([label.event_id for label in labels])
+        decisions = self._cases.pending_decisions(self._clock()) if self._supersede else ()
+        if self._supersede and decisions:
+            self._supersede([decision for _, decision in decisions])
+            self._cases.mark_published([event_id for event_id, _ in decisions])
 
     def run(self, stopped: threading.Event, pause_s: float) -> None:
         """Round after round until `stopped`. What fails is tried again: nothing is forgotten before it is durable."""

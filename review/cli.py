@@ -20,8 +20,10 @@ from events.cards import holds_card_number
 from events.errors import AmanaError
 from events.options import BROKERS
 from events.publisher import Publisher
+from events.topics import DECISIONS
 from events.types import LabelEvent
 from history.database import make_engine
+from models.decisions import Decision, encode
 from review.cases import Verdict
 from review.database import upgrade
 from review.desk import Desk
@@ -181,7 +183,7 @@ def decide(
     now_ms = time.time_ns() // 1_000_000
     decided = Desk(engine, leaves_ms=0).decide(case, verdict, reason=sealed, actor=actor, now_ms=now_ms)
     _publish_pending(store, brokers, labels_file)
-    click.echo(f"order {decided.order_id}: {decided.verdict}")
+    click.echo(f"order {decided.order_id}: {decided.verdict or 'approved once; such an amount takes a second person'}")
 
 
 def _check_words(reason: str, actor: str) -> None:
@@ -192,13 +194,16 @@ def _check_words(reason: str, actor: str) -> None:
 
 
 def _publish_pending(store: CaseStore, brokers: str | None, labels_file: Path | None) -> None:
-    labels = store.pending_labels(time.time_ns() // 1_000_000)
+    now_ms = time.time_ns() // 1_000_000
+    labels, decisions = store.pending_labels(now_ms), store.pending_decisions(now_ms) if brokers else ()
     try:
         publish_labels(labels, brokers, labels_file)
+        if brokers and decisions:
+            publish_decisions([decision for _, decision in decisions], brokers)
     except (AmanaError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise click.ClickException(f"decided; {len(labels)} labels wait for the next decision: {why}") from None
-    store.mark_published([label.event_id for label in labels])
+    store.mark_published([*(label.event_id for label in labels), *(event_id for event_id, _ in decisions)])
 
 
 def publish_labels(labels: Sequence[LabelEvent], brokers: str | None, labels_file: Path | None) -> None:
@@ -208,6 +213,12 @@ def publish_labels(labels: Sequence[LabelEvent], brokers: str | None, labels_fil
     elif brokers is not None:
         with Publisher(brokers) as publisher:
             publisher.publish_many(labels)
+
+
+def publish_decisions(decisions: Sequence[Decision], brokers: str) -> None:
+    """To the topic that the order service reads; returns once they are durable there."""
+    with Publisher(brokers) as publisher:
+        publisher.publish_records(DECISIONS, [(each.order_id.encode(), encode(each)) for each in decisions])
 
 
 def _append(path: Path, labels: Sequence[LabelEvent]) -> None:

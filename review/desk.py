@@ -9,16 +9,22 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import sqlalchemy as sa
 
+from models import decisions
+from models.decisions import Outcome
 from review import tables, triggers
 from review.access.store import note
 from review.cases import Case, Verdict
 from review.errors import StaleCase, TransitionRefused
 from review.labels import label_of
+from review.policy import POLICY, Policy, default_of, due_at_ms, takes_two
 from review.store import case_of, change
-from review.workflow import UNDO_MS, Action, State, Work, after
+from review.superseding import event_id, superseding
+from review.workflow import UNDO_MS, UNHELD, Action, State, Work, after
 
 CLOCK = "clock"
 VERDICTS: Mapping[Action, Verdict] = {"dismiss": "dismiss", "confirm_fraud": "confirm_fraud"}
+RESOLVED: Mapping[Verdict, Outcome] = {"dismiss": "approve", "confirm_fraud": "block"}
+UNSAID: Mapping[str, None] = {"verdict": None, "resolved": None, "decided_by": None, "reason": None}
 TICKS: tuple[tuple[State, Action], ...] = (("claimed", "lapse"), ("snoozed", "wake"))
 LEAVES_MS = UNDO_MS + 5_000  # the clocks of who undoes and who publishes may differ by so much
 AT_ONCE = 200  # cases that the clock moves in one transaction
@@ -27,23 +33,32 @@ _CASES = tables.cases.c
 
 
 class Note(msgspec.Struct, frozen=True):
-    """`body` is sealed; `kind` is the action that it gives the reason of, or `note`."""
+    """`body` is sealed; `kind` is the action that it gives the reason of, or `note`.
+
+    A first look's is sealed as a verdict's reason, which it is: the desk alone knows that a second one must follow.
+    """
 
     at_ms: int
     actor: str
     kind: str
     body: bytes
 
+    @property
+    def sealed_as(self) -> str:
+        return "reason" if self.kind == "second_look" else "note"
+
 
 class Desk:
     """Works on the case database. A case is changed as it was read, or not at all (StaleCase).
 
-    `leaves_ms`: how long what a verdict sets off waits; 0 where nobody is to undo it.
+    `leaves_ms`: how long what a verdict sets off waits; 0 where nobody is to undo it. An approval of what by the policy
+    takes two people is a first look: the case stays open for somebody else's.
     """
 
-    def __init__(self, engine: sa.Engine, leaves_ms: int = LEAVES_MS) -> None:
+    def __init__(self, engine: sa.Engine, leaves_ms: int = LEAVES_MS, policy: Policy = POLICY) -> None:
         self._engine = engine
         self._leaves_ms = leaves_ms
+        self._policy = policy
 
     def act(
         self,
@@ -65,7 +80,10 @@ class Desk:
             return self._acted(connection, case, action, actor, now_ms, until_ms, reason)
 
     def decide(self, case: Case, verdict: Verdict, *, reason: bytes, actor: str, now_ms: int) -> Case:
-        """A verdict; a case that nobody holds is claimed for it in the same transaction. Raises as `act` does."""
+        """A verdict; a case that nobody holds is claimed for it in the same transaction. Raises as `act` does.
+
+        The case that comes back has no verdict where somebody must look a second time.
+        """
         with self._engine.begin() as connection:
             unheld = case.status not in {"claimed", "decided"}
             held = self._acted(connection, case, "claim", actor, now_ms) if unheld else case
@@ -105,15 +123,23 @@ class Desk:
             return tuple(Note(*row) for row in connection.execute(query))
 
     def tick(self, now_ms: int) -> int:
-        """Let the clock act: claims lapse, snoozed cases wake. How many cases moved; call again while there are any."""
-        moved = 0
-        for state, action in TICKS:
-            over = sa.select(tables.cases).where(_CASES.status == state, _CASES.until_ms <= now_ms).limit(AT_ONCE)
-            with self._engine.begin() as connection:
-                for row in connection.execute(over.with_for_update(skip_locked=True)).mappings().all():
-                    self._acted(connection, case_of(row), action, CLOCK, now_ms)
-                    moved += 1
-        return moved
+        """Let the clock act: claims lapse, snoozed cases wake, defaults take over from who did not decide in time.
+
+        How many cases moved; call again while there are any.
+        """
+        moved = sum(
+            self._ticked(action, now_ms, _CASES.status == state, _CASES.until_ms <= now_ms) for state, action in TICKS
+        )
+        due = (_CASES.status.in_(UNHELD), _CASES.due_at_ms <= now_ms, _CASES.outcome.in_(list(self._policy.default)))
+        return moved + self._ticked("default", now_ms, *due)
+
+    def _ticked(self, action: Action, now_ms: int, *over: sa.ColumnElement[bool]) -> int:
+        query = sa.select(tables.cases).where(*over).limit(AT_ONCE).with_for_update(skip_locked=True)
+        with self._engine.begin() as connection:
+            cases = [case_of(row) for row in connection.execute(query).mappings()]
+            for case in cases:
+                self._acted(connection, case, action, CLOCK, now_ms)
+        return len(cases)
 
     def _acted(
         self,
@@ -125,20 +151,42 @@ class Desk:
         until_ms: int | None = None,
         reason: bytes | None = None,
     ) -> Case:
+        if action == "dismiss" and case.first_look is None and takes_two(self._policy, case):
+            action = "second_look"
+        if action == "contest" and case.resolved != "block":
+            raise TransitionRefused("only a block can be contested")
         changed = _with(case, after(_work(case), action, actor, now_ms, until_ms=until_ms))
+        changed = self._resolved(case, changed, action, actor, now_ms, reason)
         verdict = VERDICTS.get(action)
-        if verdict is not None:
-            changed = msgspec.structs.replace(changed, verdict=verdict, decided_by=actor, reason=reason)
-        elif action in {"undo", "contest"}:
-            changed = msgspec.structs.replace(changed, verdict=None, decided_by=None, reason=None)
         change(connection, case, changed)
         if verdict is None and reason is not None:
             _write(connection, case, action, actor, now_ms, reason)
         if verdict is not None:
             _set_off(connection, case, verdict, now_ms, now_ms + self._leaves_ms)
+            _supersede(connection, changed, now_ms + self._leaves_ms)
+        elif action == "default":
+            _supersede(connection, changed, now_ms)
         elif action == "undo":
             _take_back(connection, case, now_ms)
         note(connection, actor, action, now_ms, case.decision_id, fields(case, changed))
+        return changed
+
+    def _resolved(
+        self, case: Case, changed: Case, action: Action, actor: str, now_ms: int, reason: bytes | None
+    ) -> Case:
+        """With what the action says of the order, if anything; a case that comes back says nothing any more."""
+        if action in VERDICTS:
+            verdict = VERDICTS[action]
+            return msgspec.structs.replace(
+                changed, verdict=verdict, resolved=RESOLVED[verdict], decided_by=actor, reason=reason
+            )
+        if action == "default":
+            return msgspec.structs.replace(changed, resolved=default_of(self._policy, case), decided_by=actor)
+        if action == "undo":
+            return msgspec.structs.replace(changed, **UNSAID)
+        if action == "contest":
+            due = due_at_ms(self._policy, case.outcome, now_ms)
+            return msgspec.structs.replace(changed, **UNSAID, contested=True, due_at_ms=due)
         return changed
 
 
@@ -161,6 +209,13 @@ def _set_off(connection: sa.Connection, case: Case, verdict: Verdict, now_ms: in
     triggers.put(connection, triggers.BY_VERDICT[verdict], [case.decision_id], not_before_ms=leaves_at_ms)
 
 
+def _supersede(connection: sa.Connection, decided: Case, leaves_at_ms: int) -> None:
+    """What holds now, for the order service. A default leaves this alone: nobody has said what the order was."""
+    body = decisions.encode(superseding(decided))
+    row = {"event_id": event_id(decided.decision_id, decided.version), "body": body, "topic": "decisions"}
+    connection.execute(sa.insert(tables.outbox).values(row | {"not_before_ms": leaves_at_ms}))
+
+
 def _take_back(connection: sa.Connection, case: Case, now_ms: int) -> None:
     """Nothing of these rows has left: who takes them out looks at their time. Raises TransitionRefused where it has."""
     assert case.verdict is not None
@@ -168,6 +223,8 @@ def _take_back(connection: sa.Connection, case: Case, now_ms: int) -> None:
     decided = msgspec.structs.replace(case, version=case.version - 1)
     label = label_of(decided, case.verdict, case.decided_at_ms)
     waits = tables.outbox.c
+    ruled = waits.event_id == event_id(case.decision_id, case.version)
+    connection.execute(sa.delete(tables.outbox).where(ruled, waits.not_before_ms > now_ms))
     waiting = sa.delete(tables.outbox).where(waits.event_id == label.event_id, waits.not_before_ms > now_ms)
     if connection.execute(waiting).rowcount != 1:
         raise TransitionRefused("what the verdict set off has left already; have the case contested")

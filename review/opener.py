@@ -12,6 +12,7 @@ from history.pages import Page
 from models.decisions import FLAGGED, Decision
 from review.cases import Case, Personal
 from review.errors import ForeignOrder
+from review.policy import POLICY, Policy, due_at_ms
 from sharing.disclosable import Material, Verification
 from vault.blind_index import BlindIndex
 from vault.envelopes import Envelopes
@@ -57,7 +58,14 @@ def opens_case(decision: Decision) -> bool:
     return decision.outcome in FLAGGED and decision.mode != "analyst" and decision.revision >= 1
 
 
-def open_case(decision: Decision, order: OrderPlaced | None, vault: Vault, now_ms: int, known: Known = NOTHING) -> Case:
+def open_case(
+    decision: Decision,
+    order: OrderPlaced | None,
+    vault: Vault,
+    now_ms: int,
+    known: Known = NOTHING,
+    policy: Policy = POLICY,
+) -> Case:
     """The case of a flagged decision, what is personal sealed in it. Without an order (None) the case has no envelope.
 
     Raises ForeignOrder when the order is not the decision's.
@@ -75,6 +83,7 @@ def open_case(decision: Decision, order: OrderPlaced | None, vault: Vault, now_m
         amount_minor=decision.amount_minor,
         currency=decision.currency,
         priority=decision.priority or 0.0,
+        due_at_ms=due_at_ms(policy, decision.outcome, now_ms),
         withheld="refused" if decision.mode == "refused" else "expired",
     )
     return case if order is None else _filled(case, order, vault, known)

@@ -17,7 +17,7 @@ from review.cases import Case
 from review.store import case_of
 from review.workflow import State
 
-View = Literal["open", "mine", "snoozed", "waiting", "escalated", "decided"]
+View = Literal["open", "mine", "snoozed", "waiting", "escalated", "overdue", "decided"]
 Place = Annotated[str, Meta(pattern=r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$(?!\n)")]
 PAGE = 50
 
@@ -47,28 +47,30 @@ def filtered(values: dict[str, str]) -> Filter:
     return msgspec.convert({name: value for name, value in values.items() if value}, Filter, strict=False)
 
 
-def page(engine: sa.Engine, wanted: Filter, person: str, limit: int = PAGE) -> QueuePage:
-    rows = sa.select(tables.cases).where(*_conditions(wanted, person))
+def page(engine: sa.Engine, wanted: Filter, person: str, limit: int = PAGE, *, now_ms: int = 0) -> QueuePage:
+    """`now_ms` is what a case is overdue by."""
+    rows = sa.select(tables.cases).where(*_conditions(wanted, person, now_ms))
     rows = rows.order_by(_CASES.priority.desc(), _CASES.decision_id).limit(limit + 1)
     with engine.connect() as connection:
         found = [case_of(row) for row in connection.execute(rows).mappings()]
     return QueuePage(tuple(found[:limit]), _place(found[limit - 1]) if len(found) > limit else None)
 
 
-def counts(engine: sa.Engine, person: str) -> dict[View, int]:
+def counts(engine: sa.Engine, person: str, *, now_ms: int = 0) -> dict[View, int]:
     """How many cases each view has, up to 1,000: counting further would cost more than it says."""
-    views: Sequence[View] = ("open", "mine", "snoozed", "waiting", "escalated")
+    views: Sequence[View] = ("open", "mine", "snoozed", "waiting", "escalated", "overdue")
     with engine.connect() as connection:
-        return {view: _count(connection, Filter(view=view), person) for view in views}
+        return {view: _count(connection, Filter(view=view), person, now_ms) for view in views}
 
 
-def _count(connection: sa.Connection, wanted: Filter, person: str) -> int:
-    some = sa.select(sa.literal(1)).select_from(tables.cases).where(*_conditions(wanted, person)).limit(1000).subquery()
-    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+def _count(connection: sa.Connection, wanted: Filter, person: str, now_ms: int) -> int:
+    some = sa.select(sa.literal(1)).select_from(tables.cases).where(*_conditions(wanted, person, now_ms))
+    first = some.limit(1000).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(first)).scalar_one()
 
 
-def _conditions(wanted: Filter, person: str) -> list[sa.ColumnElement[bool]]:
-    conditions = list(_of_view(wanted.view, person))
+def _conditions(wanted: Filter, person: str, now_ms: int) -> list[sa.ColumnElement[bool]]:
+    conditions = list(_of_view(wanted.view, person, now_ms))
     asked = ((_CASES.outcome, wanted.outcome), (_CASES.country, wanted.country), (_CASES.method, wanted.method))
     conditions += [column == value for column, value in asked if value is not None]
     if wanted.after is not None:
@@ -78,11 +80,13 @@ def _conditions(wanted: Filter, person: str) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def _of_view(view: View, person: str) -> tuple[sa.ColumnElement[bool], ...]:
+def _of_view(view: View, person: str, now_ms: int) -> tuple[sa.ColumnElement[bool], ...]:
     if view == "mine":
         return (_CASES.status == "claimed", _CASES.holder == person)
     if view == "escalated":
         return (_CASES.status.in_(_OPEN), _CASES.escalated)
+    if view == "overdue":
+        return (_CASES.status != "decided", _CASES.due_at_ms <= now_ms)
     if view == "open":
         return (_CASES.status.in_(_OPEN),)
     return (_CASES.status == view,)

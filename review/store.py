@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from events.types import LabelEvent
-from models.decisions import Outcome, Reason
+from models.decisions import Decision, Outcome, Reason, decode
 from review import tables, triggers
 from review.cases import Case
 from review.errors import StaleCase, UnknownCase
@@ -90,13 +90,20 @@ class CaseStore:
 
     def pending_labels(self, now_ms: int) -> tuple[LabelEvent, ...]:
         """Labels whose time to leave has come, in the order of the verdicts; encoded again they have the same bytes."""
-        due = tables.outbox.c.not_before_ms <= now_ms
-        query = sa.select(tables.outbox.c.body).where(due).order_by(tables.outbox.c.place)
+        return tuple(_LABEL.decode(body) for _, body in self._due("labels", now_ms))
+
+    def pending_decisions(self, now_ms: int) -> tuple[tuple[str, Decision], ...]:
+        """Superseding decisions whose time has come, each with the id that it is forgotten by."""
+        return tuple((event_id, decode(body)) for event_id, body in self._due("decisions", now_ms))
+
+    def _due(self, topic: str, now_ms: int) -> Sequence[tuple[str, bytes]]:
+        columns = tables.outbox.c
+        due = sa.select(columns.event_id, columns.body).where(columns.topic == topic, columns.not_before_ms <= now_ms)
         with self._engine.connect() as connection:
-            return tuple(_LABEL.decode(body) for body in connection.scalars(query))
+            return [(row[0], row[1]) for row in connection.execute(due.order_by(columns.place))]
 
     def mark_published(self, event_ids: Sequence[str]) -> None:
-        """Forget labels that the broker, or the file, has durably."""
+        """Forget labels and decisions that the broker, or the file, has durably."""
         with self._engine.begin() as connection:
             connection.execute(sa.delete(tables.outbox).where(tables.outbox.c.event_id.in_(event_ids)))
 

@@ -37,6 +37,8 @@ cases = Table(
     Column("due_at_ms", BigInteger),
     Column("escalated", Boolean, nullable=False, default=False),
     Column("first_look", String(64)),
+    Column("resolved", String(16)),
+    Column("contested", Boolean, nullable=False, default=False),
     Index("review_cases_queue", "status", "priority", "decision_id"),
     Index("review_cases_timed", "status", "until_ms"),
     Index("review_cases_due", "status", "due_at_ms"),
@@ -54,7 +56,8 @@ subject_keys = Table(
     Column("wrapped", LargeBinary, nullable=False),
 )
 
-# Labels that a verdict has made and that are not published yet, in the order of the verdicts; none before its time.
+# What a verdict has made for a topic (a label, a superseding decision) and that is not published yet, in the order of
+# the verdicts; none before its time.
 outbox = Table(
     "review_outbox",
     metadata,
@@ -62,6 +65,7 @@ outbox = Table(
     Column("event_id", String(64), nullable=False, unique=True),
     Column("body", LargeBinary, nullable=False),
     Column("not_before_ms", BigInteger, nullable=False, default=0),
+    Column("topic", String(16), nullable=False, default="labels"),
 )
 
 accounts = Table(

@@ -23,11 +23,11 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 LEASE_MS = 10 * 60_000
 UNDO_MS = 60_000
 
-_UNHELD: tuple[State, ...] = ("open", "reopened", "snoozed", "waiting")
+UNHELD: tuple[State, ...] = ("open", "reopened", "snoozed", "waiting")
 
 # Every change of state that there is; whatever is not here is refused.
 TRANSITIONS: Mapping[tuple[State, Action], State] = {
-    **{(state, "claim"): "claimed" for state in _UNHELD},
+    **{(state, "claim"): "claimed" for state in UNHELD},
     ("claimed", "renew"): "claimed",
     ("claimed", "release"): "open",
     ("claimed", "lapse"): "open",
@@ -39,7 +39,7 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
     ("claimed", "second_look"): "open",
     ("claimed", "dismiss"): "decided",
     ("claimed", "confirm_fraud"): "decided",
-    **{(state, "default"): "decided" for state in _UNHELD},
+    **{(state, "default"): "decided" for state in UNHELD},
     ("decided", "undo"): "claimed",
     ("decided", "contest"): "reopened",
 }
@@ -88,8 +88,15 @@ def after(work: Work, action: Action, actor: str, now_ms: int, *, until_ms: int 
         until_ms=None,
         decided_at_ms=None,
         escalated=work.escalated or action == "escalate",
-        first_look=actor if action == "second_look" else work.first_look,
+        first_look=_first_look(work, action, actor),
     )
+
+
+def _first_look(work: Work, action: Action, actor: str) -> str | None:
+    """Who approved first; a case that comes back is looked at twice anew."""
+    if action == "second_look":
+        return actor
+    return None if action == "contest" else work.first_look
 
 
 def _check(work: Work, action: Action, actor: str, now_ms: int) -> None:

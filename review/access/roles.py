@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
-Role = Literal["analyst", "lead", "risk_engineer", "privacy_officer", "auditor", "administrator"]
+Role = Literal["analyst", "lead", "risk_engineer", "privacy_officer", "auditor", "administrator", "order_service"]
 Permission = Literal[
     "queue.read",
     "case.read",
@@ -11,6 +11,7 @@ Permission = Literal[
     "case.reveal",
     "case.bulk",
     "case.assign",
+    "case.contest",
     "law.read",
     "overview.read",
     "audit.read",
@@ -26,6 +27,7 @@ WORDS: Mapping[Permission, str] = {
     "case.reveal": "see one masked value in clear, for a reason that is recorded",
     "case.bulk": "decide many cases at once",
     "case.assign": "give a case to somebody, or take it from them",
+    "case.contest": "have a block reviewed by a person, because the customer contests it",
     "law.read": "see what was told to law enforcement",
     "overview.read": "see the overview",
     "audit.read": "see who did what",
@@ -41,6 +43,8 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
     "privacy_officer": frozenset({"queue.read", "case.read", "law.read", "overview.read", "audit.read"}),
     "auditor": frozenset({"queue.read", "case.read", "overview.read", "audit.read"}),
     "administrator": frozenset({"overview.read", "audit.read", "accounts.manage"}),
+    # A program's: it names an order's case and sees nothing of it.
+    "order_service": frozenset({"case.contest"}),
 }
 
 

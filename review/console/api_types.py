@@ -42,7 +42,11 @@ class TrailQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A case's row in the queue; times are milliseconds since the epoch, amounts minor units."""
+    """A case's row in the queue; times are milliseconds since the epoch, amounts minor units.
+
+    `first_look`: who approved an amount that takes two people; somebody else has the second look. `resolved`: what
+    holds since the case was decided, by a verdict or, without one, because it was due.
+    """
 
     decision_id: str
     order_id: str
@@ -62,6 +66,9 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int | None
     due_at_ms: int | None
     escalated: bool
+    first_look: str | None
+    resolved: Outcome | None
+    contested: bool
     verdict: str | None
 
 
@@ -79,6 +86,19 @@ class ActBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     reason: Annotated[str, Meta(max_length=1000)] = ""
     hours: Literal[1, 4, 24] = 1
+
+
+class ContestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the customer says against the block; kept sealed."""
+
+    reason: Words
+
+
+class Contested(msgspec.Struct, frozen=True):
+    """`due_at_ms`: until when somebody decides anew; None where the policy sets no time."""
+
+    decision_id: str
+    due_at_ms: int | None
 
 
 class NoteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,6 +11,7 @@ import click
 import uvicorn
 
 from events.types import LabelEvent
+from models.decisions import Decision
 from review.chores import Chores
 from review.cli import (
     database_option,
@@ -18,6 +19,7 @@ from review.cli import (
     keyring_option,
     labels_options,
     opened_database,
+    publish_decisions,
     publish_labels,
     stated,
 )
@@ -54,7 +56,8 @@ def console_command(
 ) -> None:
     """Serve the analysts' console. Without a certificate on this machine's own addresses alone.
 
-    Labels leave a minute after the verdict, to the brokers or the file; with neither they wait in the database.
+    Labels leave a minute after the verdict, to the brokers or the file; with neither they wait in the database. The
+    decisions that supersede the machine's for the order service go to the brokers alone.
 
     \b
     Examples:
@@ -97,8 +100,19 @@ def chores(house: House, brokers: str | None, labels_file: Path | None) -> Itera
     def publish(labels: Sequence[LabelEvent]) -> None:
         publish_labels(labels, brokers, labels_file)
 
+    def supersede(decisions: Sequence[Decision]) -> None:
+        assert brokers is not None
+        publish_decisions(decisions, brokers)
+
     stopped = threading.Event()
-    doing = Chores(house.desk, house.cases, publish, house.clock, labels_go=bool(brokers or labels_file))
+    doing = Chores(
+        house.desk,
+        house.cases,
+        publish,
+        house.clock,
+        labels_go=bool(brokers or labels_file),
+        supersede=supersede if brokers else None,
+    )
     thread = threading.Thread(target=doing.run, args=(stopped, ROUND_S), name="chores", daemon=True)
     thread.start()
     try:

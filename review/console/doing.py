@@ -43,6 +43,12 @@ def perform(
     return house.desk.act(case, action, actor, now_ms, until_ms=until_ms, reason=sealed)
 
 
+def contest(house: House, actor: str, case_id: str, reason: str) -> Case:
+    """A block that was decided comes back to people. Raises TransitionRefused where there is none, Unfit."""
+    case = house.cases.get(case_id)
+    return house.desk.act(case, "contest", actor, house.clock(), reason=house.sealed(case, "note", fit(reason)))
+
+
 def write_down(house: House, actor: str, case_id: str, body: str) -> Case:
     """A note beside the case. Raises Unfit for words that are none."""
     case = house.cases.get(case_id)

@@ -10,6 +10,8 @@ from review.console.api_types import (
     ActBody,
     CasePage,
     CaseSummary,
+    ContestBody,
+    Contested,
     Entry,
     Found,
     NoteBody,
@@ -25,7 +27,7 @@ from review.views import CaseView, opened
 
 def list_cases(asked: Asked) -> CasePage:
     wanted = queue.Filter(**msgspec.structs.asdict(asked.query))
-    found = queue.page(asked.house.engine, wanted, asked.actor)
+    found = queue.page(asked.house.engine, wanted, asked.actor, now_ms=asked.house.clock())
     return CasePage(tuple(summary_of(case) for case in found.cases), found.after)
 
 
@@ -37,6 +39,11 @@ def act(asked: Asked) -> CaseSummary:
     body: ActBody = asked.body
     house, case_id = asked.house, asked.path["case_id"]
     return summary_of(doing.perform(house, asked.actor, case_id, body.action, body.version, body.reason, body.hours))
+
+
+def contest(asked: Asked) -> Contested:
+    case = doing.contest(asked.house, asked.actor, asked.path["case_id"], asked.body.reason)
+    return Contested(case.decision_id, case.due_at_ms)
 
 
 def note(asked: Asked) -> CaseSummary:
@@ -78,6 +85,7 @@ ENDPOINTS = (
     Endpoint("POST", "/cases/next", "take_next_case", take_next, "case.work", CaseSummary | None),
     Endpoint("GET", "/cases/{case_id}", "show_case", show_case, "case.read", CaseView),
     Endpoint("POST", "/cases/{case_id}/actions", "act_on_case", act, "case.work", CaseSummary, body=ActBody),
+    Endpoint("POST", "/cases/{case_id}/contest", "contest_block", contest, "case.contest", Contested, body=ContestBody),
     Endpoint("POST", "/cases/{case_id}/notes", "add_note", note, "case.work", CaseSummary, body=NoteBody),
     Endpoint("POST", "/cases/{case_id}/reveal", "reveal_value", reveal, "case.reveal", Revealed, body=RevealBody),
     Endpoint("POST", "/search", "search_cases", search, "queue.read", Found, body=SearchBody),

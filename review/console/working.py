@@ -29,14 +29,14 @@ def queue_page(house: House, request: Request, person: Person, _: Form) -> Respo
         wanted = queue.filtered(dict(request.query_params))
     except msgspec.ValidationError:
         return refused(house, request, person, 400, marked("There is no such filter."))
-    found = queue.page(house.engine, wanted, person.name)
+    found = queue.page(house.engine, wanted, person.name, now_ms=house.clock())
     return house.page(
         request,
         "queue.html",
         person,
         cases=found.cases,
         wanted=wanted,
-        counts=queue.counts(house.engine, person.name),
+        counts=queue.counts(house.engine, person.name, now_ms=house.clock()),
         link=lambda **changes: link(wanted, **changes),
         after=found.after,
     )
@@ -73,6 +73,7 @@ def _case(house: House, request: Request, person: Person, case: Case, revealed: 
         mine=case.status == "claimed" and case.holder == person.name,
         undoable=_undoable(house, request.query_params.get("done"), person),
         beside=beside.of(house, case, person, words),
+        looked=_looked(house, request.query_params.get("done"), person),
     )
 
 
@@ -138,6 +139,12 @@ def _undoable(house: House, done: str | None, person: Person) -> Case | None:
     return case if house.clock() < case.decided_at_ms + UNDO_MS else None
 
 
+def _looked(house: House, done: str | None, person: Person) -> Case | None:
+    """The case that the person has just approved and that a second one must look at."""
+    case = house.cases.find(done) if done and len(done) <= 96 else None
+    return case if case and case.status != "decided" and case.first_look == person.name else None
+
+
 def _notes(house: House, case: Case) -> list[tuple[int, str, str, str]]:
     """When, who, what kind, the words; a subject that was erased has none left."""
     try:
@@ -146,7 +153,7 @@ def _notes(house: House, case: Case) -> list[tuple[int, str, str, str]]:
                 note.at_ms,
                 note.actor,
                 note.kind,
-                masking.plain(house.opened(case, "note", note.body), doing.LONGEST + 20),
+                masking.plain(house.opened(case, note.sealed_as, note.body), doing.LONGEST + 20),
             )
             for note in house.desk.notes(case)
         ]

@@ -60,6 +60,19 @@ def test_a_program_lists_claims_and_decides_a_case(client: TestClient, house: Ho
     assert client.post(f"{BASE}/cases/next", headers=bearer).json() is None
 
 
+def test_the_order_service_has_a_block_reviewed_and_may_nothing_else(client: TestClient, house: House) -> None:
+    store, path = token(house, "order_service"), f"{BASE}/cases/{CASE}/contest"
+    said = {"reason": "the customer called"}
+    assert client.post(path, json=said, headers=store).status_code == 409
+    act(client, token(house), action="confirm_fraud", version=1, reason=REASON)
+    answer = client.post(path, json=said, headers=store)
+    assert answer.json() == {"decision_id": CASE, "due_at_ms": NOW_MS + 72 * 3_600_000}
+    case = house.cases.get(CASE)
+    assert (case.status, case.contested, case.resolved) == ("reopened", True, None)
+    assert [note.kind for note in house.desk.notes(case)] == ["contest"]
+    assert client.get(f"{BASE}/cases/{CASE}", headers=store).status_code == 403
+
+
 def test_refusals_are_problem_documents(client: TestClient, house: House) -> None:
     bearer = token(house)
     stale = act(client, bearer, action="dismiss", version=9, reason=REASON)

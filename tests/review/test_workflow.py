@@ -92,6 +92,12 @@ def test_an_escalated_case_stays_marked_and_a_contested_one_comes_back() -> None
     assert contested == Work(state="reopened", escalated=True)
 
 
+def test_a_case_that_comes_back_is_looked_at_twice_anew() -> None:
+    looked = msgspec.structs.replace(HELD, holder="salem", first_look="noura")
+    decided = after(looked, "dismiss", "salem", NOW_MS)
+    assert after(decided, "contest", "orders", NOW_MS).first_look is None
+
+
 @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.sampled_from(["noura", "salem"]), st.integers(0, 900_000))))
 def test_whatever_people_try_a_case_has_one_holder_or_none(steps: list[tuple[Action, str, int]]) -> None:
     work, now_ms = Work(due_at_ms=NOW_MS + 3_600_000), NOW_MS

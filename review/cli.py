@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, get_args
 
 import click
 import msgspec
@@ -23,7 +23,7 @@ from events.publisher import Publisher
 from events.topics import DECISIONS
 from events.types import LabelEvent
 from history.database import make_engine
-from models.decisions import Decision, encode
+from models.decisions import Decision, Outcome, encode
 from review.cases import Verdict
 from review.database import upgrade
 from review.desk import Desk
@@ -184,6 +184,33 @@ def decide(
     decided = Desk(engine, leaves_ms=0).decide(case, verdict, reason=sealed, actor=actor, now_ms=now_ms)
     _publish_pending(store, brokers, labels_file)
     click.echo(f"order {decided.order_id}: {decided.verdict or 'approved once; such an amount takes a second person'}")
+
+
+@cases.command()
+@click.argument("case_id", metavar="ORDER_ID")
+@click.option("--outcome", type=click.Choice(get_args(Outcome)), required=True, help="What it should have been.")
+@click.option("--reason", required=True, help="Why, for whoever looks at the case later; kept sealed.")
+@click.option("--actor", required=True, help="Who corrects.")
+@database_option
+@keyring_option
+@stated
+def correct(case_id: str, outcome: Outcome, reason: str, actor: str, database: str, keyring: Path) -> None:
+    """Correct the outcome that a case was opened with: every partner that was told of it hears, by its contract.
+
+    The case's state and verdict stay; a reason is kept as a note, and the audit trail says who did it. An order that
+    proved genuine or fraudulent is decided instead.
+
+    \b
+    Example:
+      amana cases correct ord-1001 --outcome review --reason "the rule was withdrawn" --actor noura
+    """
+    _check_words(reason, actor)
+    engine = opened_database(database)
+    case = CaseStore(engine).get(case_id)
+    sealed = envelopes_of(engine, keyring).seal(case.subject, case.order_id, "note", reason.encode())
+    now_ms = time.time_ns() // 1_000_000
+    corrected = Desk(engine).correct(case, outcome, reason=sealed, actor=actor, now_ms=now_ms)
+    click.echo(f"order {corrected.order_id}: {case.outcome} is corrected to {corrected.outcome}")
 
 
 def _check_words(reason: str, actor: str) -> None:

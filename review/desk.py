@@ -89,6 +89,21 @@ class Desk:
             held = self._acted(connection, case, "claim", actor, now_ms) if unheld else case
             return self._acted(connection, held, verdict, actor, now_ms, reason=reason)
 
+    def correct(self, case: Case, outcome: Outcome, *, reason: bytes, actor: str, now_ms: int) -> Case:
+        """Another outcome than the case was opened with: its state stays, and all who were told of it hear.
+
+        `reason` is sealed and becomes a note. Raises TransitionRefused for the outcome that it has, StaleCase as `act`.
+        """
+        if outcome == case.outcome:
+            raise TransitionRefused(f"the case has the outcome {outcome}; expected another")
+        corrected = msgspec.structs.replace(case, outcome=outcome, version=case.version + 1)
+        with self._engine.begin() as connection:
+            change(connection, case, corrected)
+            triggers.put(connection, "corrected", [case.decision_id])
+            _write(connection, case, "correct", actor, now_ms, reason)
+            note(connection, actor, "correct", now_ms, case.decision_id, fields(case, corrected))
+        return corrected
+
     def next(self, actor: str, now_ms: int) -> Case | None:
         """Claim the open case whose review is worth most, or None: two people never get the same one."""
         query = (

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from events.types import LabelEvent
-from models.decisions import Decision, Outcome, Reason, decode
+from models.decisions import Decision, Reason, decode
 from review import tables, triggers
 from review.cases import Case
 from review.errors import StaleCase, UnknownCase
@@ -79,14 +79,6 @@ class CaseStore:
         with self._engine.connect() as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else case_of(row)
-
-    def correct(self, case: Case, outcome: Outcome) -> Case:
-        """Another outcome than the case was opened with, with its trigger. Raises StaleCase as `change` does."""
-        corrected = msgspec.structs.replace(case, outcome=outcome, version=case.version + 1)
-        with self._engine.begin() as connection:
-            change(connection, case, corrected)
-            triggers.put(connection, "corrected", [case.decision_id])
-        return corrected
 
     def pending_labels(self, now_ms: int) -> tuple[LabelEvent, ...]:
         """Labels whose time to leave has come, in the order of the verdicts; encoded again they have the same bytes."""

@@ -1,4 +1,4 @@
-"""The contracts of a folder that may be acted on: signed by as many people as they need, and in force.
+"""The contracts of a folder that may be acted on: well-formed, and signed by as many people as they need.
 
 The folder holds the newest version of each contract, `past/NAME-VERSION.yaml` those before it. A version is held
 against the one before, which must itself be signed, back to the first: what has nothing before it is new, and needs two
@@ -14,24 +14,35 @@ from sharing.errors import ContractError
 from sharing.fields import FIELDS
 from sharing.operators import Echo
 from sharing.signers import Signers
+from sharing.standing import why
 from sharing.widening import signatures_needed
 
 
 def load_all(folder: Path, signers: Signers, today: date, demo: bool = False) -> list[Contract]:
-    """The contracts in force on a day, by partner. `demo` allows pushing to this machine.
+    """The contracts that hold on a day, by partner, each as `begun` finds it. `demo` allows pushing to this machine.
 
-    Raises ContractError for a contract that is ill-formed, unsigned, expired, not yet valid, or open to doubt about
-    whose ids it gives back.
+    One that has ended or not begun is among them: nothing new is told under it (`Contract.in_force`), and what it told
+    can be taken back. Raises ContractError for a contract that is ill-formed, unsigned, or open to doubt about whose
+    ids it gives back.
     """
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
         raise ContractError(f"{folder}: expected contracts, NAME.yaml")
-    found = [load_one(path, signers, today) for path in paths]
+    found = [_signed(begun(path, today), signers) for path in paths]
     for path, contract in zip(paths, found, strict=True):
         if contract.to_this_machine and not demo:
             raise ContractError(f"{path}: pushes to this machine; only a demonstration may")
-    _check_issuers(zip(paths, found, strict=True))
+    _check_issuers(zip(paths, found, strict=True), today)
     return found
+
+
+def begun(path: Path, today: date) -> list[tuple[Path, Contract]]:
+    """A contract's versions up to the one that holds on a day: the newest that has begun, or the first where none has.
+
+    An older one is not gone back to when it ends. Raises ContractError.
+    """
+    chain = versions(path)
+    return [pair for pair in chain if pair[1].valid_from <= today] or chain[:1]
 
 
 def versions(path: Path) -> list[tuple[Path, Contract]]:
@@ -68,19 +79,18 @@ def check_signed(chain: Sequence[tuple[Path, Contract]], signers: Signers) -> No
 
 
 def load_one(path: Path, signers: Signers, today: date) -> Contract:
-    """The version of a contract's file that is in force: the newest that has begun, signed as it must be.
-
-    An older one is not gone back to when it ends. Raises ContractError.
-    """
-    chain = versions(path)
-    begun = [(place, each) for place, (_, each) in enumerate(chain) if each.valid_from <= today]
-    if not begun:
-        raise ContractError(f"{path}: begins on {chain[0][1].valid_from}; today is {today}")
-    place, contract = begun[-1]
+    """The version of a contract's file that is in force, signed as it must be. Raises ContractError for none."""
+    chain = begun(path, today)
+    place, contract = chain[-1]
     if not contract.in_force(today):
-        raise ContractError(f"{chain[place][0]}: ended on {contract.valid_until}; today is {today}")
-    check_signed(chain[: place + 1], signers)
-    return contract
+        named = path if today < contract.valid_from else place
+        raise ContractError(f"{named}: {why(contract, today)}; today is {today}")
+    return _signed(chain, signers)
+
+
+def _signed(chain: Sequence[tuple[Path, Contract]], signers: Signers) -> Contract:
+    check_signed(chain, signers)
+    return chain[-1][1]
 
 
 def _past(path: Path, version: int) -> Path:
@@ -95,12 +105,24 @@ def _check_newest(path: Path, version: int) -> None:
         raise ContractError(f"{path}: version {version}, but past has version {newest}; expected the newest here")
 
 
-def _check_issuers(contracts: Iterable[tuple[Path, Contract]]) -> None:
-    """An event does not say who issued a payment's or a parcel's id: two partners of a kind might get each other's."""
-    given: dict[str, str] = {}
+def _check_issuers(contracts: Iterable[tuple[Path, Contract]], today: date) -> None:
+    """An event does not say who issued a payment's or a parcel's id: two partners of a kind might get each other's.
+
+    One whose contract has ended is told no ids any more, and one that begins when another's ends takes its place.
+    """
+    given: dict[str, list[Contract]] = {}
     for path, contract in contracts:
+        if contract.valid_until < today:
+            continue
         for term in contract.fields:
             if isinstance(term, Echo) and FIELDS[term.name].issued_by is None:
-                first = given.setdefault(term.name, contract.partner)
-                if first != contract.partner:
-                    raise ContractError(f"{path}: {term.name} is given back to {first} already; it has one issuer")
+                for other in given.setdefault(term.name, []):
+                    if other.partner != contract.partner and _overlap(other, contract):
+                        raise ContractError(
+                            f"{path}: {term.name} is given back to {other.partner} already; it has one issuer"
+                        )
+                given[term.name].append(contract)
+
+
+def _overlap(one: Contract, other: Contract) -> bool:
+    return one.valid_from <= other.valid_until and other.valid_from <= one.valid_until

@@ -21,6 +21,7 @@ from sharing.errors import SharingError
 from sharing.grouping import Grouping
 from sharing.ledger.store import Ledger
 from sharing.projector import Answer, Message, Projector, Told, Trigger
+from sharing.standing import day_of
 from sharing.waiting import Left, told
 
 AT_ONCE = 50
@@ -82,10 +83,10 @@ class Projecting(NamedTuple):
         """
         recorded: list[tuple[str, str]] = []
         for projection in self.grouping.projections:
-            if not early and not batches.is_hour(self.clock(), projection.contract.release):
+            contract, now_ms = projection.contract, self.clock()
+            if not contract.in_force(day_of(now_ms)) or not (early or batches.is_hour(now_ms, contract.release)):
                 continue
             with begun(self.engine) as connection:
-                now_ms = self.clock()
                 messages = self.grouping.released(connection, projection, now_ms, patient=not early)
                 recorded += self._record(connection, messages, now_ms)
         return Step(0, recorded)

@@ -2,17 +2,16 @@
 
     flagged    contracts that fire on the outcome tell it
     confirmed  contracts that fire on a verdict tell it, or have it wait for a batch; what was told is put right
-    corrected  what was told is put right, or withdrawn where its contract would not tell it any more
+    corrected  what was told is put right, or withdrawn where its contract would not tell it any more, or has ended
     cleared    what was told is withdrawn
     erased     what was told is to be deleted; no reason is given
     requested  one request's contract tells the one case that it names
 
 The same trigger gives the same ids (`jti`): of the decision and the contract for what is told first, of the message
-that it supersedes for what follows. Told already is not told again.
+that it supersedes for what follows. Told already is not told again. A contract that is not in force tells nothing new.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 import msgspec
@@ -22,6 +21,7 @@ from sharing.disclosable import Disclosable, Request
 from sharing.errors import SharingError
 from sharing.ledger import leaves
 from sharing.projection import Projection, Withdrawal
+from sharing.standing import day_of
 from vault.chain import framed, named
 
 TriggerKind = Literal["flagged", "confirmed", "cleared", "corrected", "erased", "requested"]
@@ -143,7 +143,7 @@ class Projector:
         return _gathered(made)
 
     def projection(self, contract: bytes) -> Projection | None:
-        """The compiled contract of that hash, if it is still in force."""
+        """The compiled contract of that hash, if it is one that we go by still; it may have ended."""
         return self._by_hash.get(contract)
 
     def disclosed(
@@ -179,7 +179,7 @@ class Projector:
         self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], now_ms: int
     ) -> Iterator[Made | None]:
         have = {each.contract for each in told}
-        day = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        day = day_of(now_ms)
         for projection in self._projections:
             contract = projection.contract
             if contract_hash(contract) in have or not contract.in_force(day):
@@ -211,9 +211,14 @@ class Projector:
                     yield made
 
     def _righted(self, kind: TriggerKind, told: Told, disclosable: Disclosable, now_ms: int) -> Message | None:
-        """What puts a message right, or None where it stands as it was."""
+        """What puts a message right, or None where it stands as it was.
+
+        A contract that is not in force tells no values any more: what is not true any more is withdrawn.
+        """
         case_id, sub_id = disclosable.decision_id, self.sub_id(told.partner, disclosable.decision_id)
         projection = self._by_hash.get(told.contract)
+        if projection is not None and not projection.contract.in_force(day_of(now_ms)):
+            projection = None
         if kind == "corrected" and (projection is None or not still_told(projection.contract, disclosable)):
             return self.taken_back("withdrawal", told, case_id, sub_id, now_ms)
         if projection is None or projection.contract.trigger == "requested":
@@ -237,7 +242,7 @@ class Projector:
             yield "no request that is approved and has not expired"
             return
         answered = msgspec.structs.replace(disclosable, request=granted.request, at_ms=now_ms)
-        day = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        day = day_of(now_ms)
         for projection in self._projections:
             contract = projection.contract
             if contract.trigger == "requested" and contract.partner == granted.partner and contract.in_force(day):

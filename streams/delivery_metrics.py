@@ -1,6 +1,6 @@
 """What delivery measures, in a worker's own registry. Labels are partners and reasons from closed sets."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client import Counter, Gauge
 
@@ -9,9 +9,10 @@ from streams.metrics import Metrics
 
 
 class DeliveryMetrics:
-    """A deliverer's `Heard`."""
+    """A deliverer's `Heard`. `look` is done at every sweep."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, look: Callable[[], None] = lambda: None) -> None:
+        self._look = look
         registry = metrics.registry
         self.sent = Counter("amana_delivered", "Messages that a partner's carrier has", ["partner"], registry=registry)
         self.failures = Counter(
@@ -50,6 +51,7 @@ class DeliveryMetrics:
         self.answers.labels(partner, told).inc()
 
     def swept(self, desk: Desk) -> None:
+        self._look()
         waiting, states = desk.counts()
         for partner, counts in waiting.items():
             for part, count in zip(("to_send", "to_be_answered", "dead"), counts, strict=True):

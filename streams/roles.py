@@ -124,7 +124,7 @@ DELIVERER = Role(
         on(sharing.pauses, "SELECT"),
         on(sharing.seen, "SELECT INSERT DELETE"),
         on(sharing.access, "SELECT INSERT UPDATE DELETE"),
-        on(sharing.refused_answers, "SELECT INSERT"),
+        on(sharing.refused_answers, "SELECT INSERT DELETE"),
         on(sharing.streams, "SELECT INSERT UPDATE DELETE"),
         on(sharing.notices, "INSERT"),
         part(sharing.notices, "SELECT", "place"),

@@ -58,8 +58,13 @@ class Counter:
             return registrations.partner_of(connection, oauth.token_hash(bearer), self._now_ms())
 
     def create(self, partner: str, asked: Asked) -> dict[str, Any]:
-        """Raises Refused: 409 where the partner has a stream."""
+        """Raises Refused: 409 where the partner has a stream, 403 where no contract with it is in force.
+
+        A stream that is there stays when the contract ends: what takes back what was told goes over it.
+        """
         terms = self._terms(partner)
+        if not terms.in_force:
+            raise Refused(403, "no contract with this partner is in force")
         stream = Stream(_random_id(self._random), partner, streams.chosen(asked, terms))
         with self._engine.begin() as connection:
             if not registrations.add(connection, stream):

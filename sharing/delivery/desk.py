@@ -1,6 +1,6 @@
 """The deliverer's transactions: each method is one, short, and safe beside other deliverers on the same database."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -49,6 +49,8 @@ class Settled(NamedTuple):
 
 
 class Desk:
+    """`silent` gives the hashes of the contracts that are not in force at a time: nothing new leaves under them."""
+
     def __init__(
         self,
         engine: sa.Engine,
@@ -57,6 +59,7 @@ class Desk:
         schedule: Schedule,
         now_ms: Callable[[], int],
         random: Callable[[], float],
+        silent: Callable[[int], Collection[bytes]] = lambda _: (),
     ) -> None:
         self._engine = engine
         self._ledger = ledger
@@ -64,6 +67,7 @@ class Desk:
         self._schedule = schedule
         self._now_ms = now_ms
         self._random = random
+        self._silent = silent
 
     def due(self) -> frozenset[str]:
         with self._engine.connect() as connection:
@@ -82,6 +86,7 @@ class Desk:
             limits=self._limits,
             schedule=self._schedule,
             now_ms=now_ms,
+            silent=self._silent(now_ms),
         )
 
     def hand_out(self, partner: str, at_most: int) -> Claimed:

@@ -6,7 +6,7 @@ leaves rows that are due again when their lease is over; the partner gets the sa
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -69,13 +69,18 @@ def claim(
     limits: Limits,
     schedule: Schedule,
     now_ms: int,
+    silent: Collection[bytes] = (),
 ) -> Claimed:
-    """Lease what is due to a partner: urgent ones first, whatever the limits; others as limits and the pause allow."""
+    """Lease what is due to a partner: urgent ones first, whatever the limits; others as limits and the pause allow.
+
+    `silent`: the hashes of contracts that are not in force; what they told waits, unless it is urgent.
+    """
     own_limits, used = allowances.locked(connection, partner, limits)
     rows = _select(connection, partner, now_ms, at_most, outbox.c.urgent)
     if len(rows) < at_most and not allowances.paused(connection, partner):
         free = room(own_limits, used, now_ms)
         wanted = [~outbox.c.urgent] if free.first else [~outbox.c.urgent, outbox.c.attempts > 0]
+        wanted += _but(silent)
         found = _select(connection, partner, now_ms, min(at_most - len(rows), free.attempts), *wanted)
         ordinary = _within(found, free.first)
         first = sum(row.attempts == 0 for row in ordinary)
@@ -104,6 +109,11 @@ def _select(connection: sa.Connection, partner: str, now_ms: int, limit: int, *w
     query = sa.select(outbox).where(outbox.c.partner == partner, *_due(now_ms), *wanted)
     query = query.order_by(outbox.c.place).limit(limit).with_for_update(skip_locked=True)
     return list(connection.execute(query))
+
+
+def _but(silent: Collection[bytes]) -> list[sa.ColumnElement[bool]]:
+    of_message = sa.select(disclosures.c.jti).where(disclosures.c.jti == outbox.c.jti)
+    return [~of_message.where(disclosures.c.contract.in_(sorted(silent))).exists()] if silent else []
 
 
 def _due(now_ms: int) -> tuple[Any, ...]:

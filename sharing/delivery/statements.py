@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from sharing.delivery.allowances import insert_new
 from sharing.tables import refused_answers, seen
 
+REFUSED_KEPT_MS = 30 * 24 * 3_600_000
+
 
 class Place(NamedTuple):
     """Where an acknowledgement stands in a partner's topic."""
@@ -26,7 +28,9 @@ def is_new(connection: sa.Connection, partner: str, jti: str, via: str, until_ms
 
 
 def forget(connection: sa.Connection, now_ms: int) -> None:
+    """Ids that have had their time, and notes of what was not believed that are older than REFUSED_KEPT_MS."""
     connection.execute(sa.delete(seen).where(seen.c.until_ms < now_ms))
+    connection.execute(sa.delete(refused_answers).where(refused_answers.c.at_ms < now_ms - REFUSED_KEPT_MS))
 
 
 def refuse(connection: sa.Connection, partner: str, place: Place, reason: str, now_ms: int) -> None:

@@ -79,12 +79,16 @@ class Stream(msgspec.Struct, frozen=True):
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What the transmitter says of a partner's stream: our name, its events, its pinned push URL, where it polls."""
+    """What the transmitter says of a partner's stream: our name, its events, its pinned push URL, where it polls.
+
+    Where no contract is in force any more, only what was told is taken back.
+    """
 
     issuer: str
     events: tuple[str, ...]
     push_url: str | None
     poll_root: str
+    in_force: bool = True
 
 
 def chosen(asked: Asked, terms: Terms, before: Kept | None = None) -> Kept:

@@ -6,7 +6,7 @@ import random
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Engine
 
 from events import topics
 from sharing import reports
-from sharing.contracts import Contract, load
 from sharing.delivery.answers import Answers
 from sharing.delivery.deliverer import Deliverer, Way
 from sharing.delivery.desk import Desk
@@ -23,11 +22,13 @@ from sharing.delivery.push import Push, PushSettings
 from sharing.delivery.schedule import Schedule
 from sharing.delivery.ways import Ways
 from sharing.errors import ContractError
-from sharing.in_force import check_signed, versions
+from sharing.in_force import begun, check_signed
 from sharing.ledger.checkpoints import Signer
 from sharing.ledger.store import Ledger
 from sharing.signers import DEMO, Signers
+from sharing.standing import Agreed, day_of
 from sharing.tokens.keys import PartnerKeys, load_partner
+from streams.agreements import Watched
 from streams.bootstrap import group, known_topics, now_ms, started
 from streams.bootstrap.database import engine
 from streams.bootstrap.running import first_to_end, until_stopped
@@ -48,16 +49,16 @@ def run_deliverer(settings: DeliverySettings) -> None:
 
 
 async def _work(settings: DeliverySettings) -> None:
-    agreed = contracts(settings)
-    names = sorted({contract.partner for contract in agreed})
+    agreed = contracts(settings, today := day_of(now_ms()))
+    names = agreed.partners
     shared = [make(name) for name in names for make in (topics.share_topic, topics.share_ack_topic)]
     await asyncio.to_thread(known_topics, settings.brokers, shared)
     async with AsyncExitStack() as stack:
         metrics = Metrics()
-        counted = DeliveryMetrics(metrics)
+        counted = DeliveryMetrics(metrics, Watched(agreed, now_ms, metrics).look)
         sql = engine(Settings(database=settings.database))
         stack.callback(sql.dispose)
-        made = desk(settings, sql)
+        made = desk(settings, sql, agreed=agreed)
         sender = Sender(settings.brokers, f"amana-deliverer-{settings.instance}")
         await started(stack, sender)
         answers = Answers(made, settings.issuer, partial(keys_of, settings), now_ms, report)
@@ -65,7 +66,7 @@ async def _work(settings: DeliverySettings) -> None:
         await started(stack, reader)
         checkpoint = made.checkpoint if settings.keyring else None
         by_kafka = Way(ByKafka(sender, made.roots, checkpoint).send)
-        urls = push_urls(settings, datetime.now(UTC).date())
+        urls = push_urls(settings, today)
         pushing = PushSettings(loopback=settings.loopback)
         by_push = Way(
             Push(urls, _trusting(settings.push_ca), pushing, checkpoint).send, pushing.at_most(settings.lease_s)
@@ -85,13 +86,14 @@ def push_urls(settings: DeliverySettings, today: date) -> dict[str, str]:
     """
     urls: dict[str, str] = {}
     for path in _paths(settings):
-        begun = [pair for pair in versions(path) if pair[1].valid_from <= today]
-        if not begun or (url := begun[-1][1].push_url) is None:
+        chain = begun(path, today)
+        contract = chain[-1][1]
+        if contract.valid_from > today or (url := contract.push_url) is None:
             continue
-        if begun[-1][1].to_this_machine and not settings.loopback:
+        if contract.to_this_machine and not settings.loopback:
             raise ContractError(f"{path}: pushes to this machine; only a demonstration may (--demo)")
-        check_signed(begun, _signers(settings))
-        urls[begun[-1][1].partner] = url
+        check_signed(chain, _signers(settings))
+        urls[contract.partner] = url
     return urls
 
 
@@ -109,18 +111,23 @@ def _trusting(ca: Path | None) -> ssl.SSLContext:
     return context
 
 
-def contracts(settings: DeliverySettings) -> list[Contract]:
-    return [load(path) for path in _paths(settings)]
+def contracts(settings: DeliverySettings, today: date) -> Agreed:
+    """Whatever holds that day, ended or not; whether it is signed matters for a URL alone, and to the projector."""
+    return Agreed(begun(path, today)[-1][1] for path in _paths(settings))
 
 
 def _paths(settings: DeliverySettings) -> list[Path]:
     return sorted(settings.contracts.glob("*.yaml"))
 
 
-def desk(settings: DeliverySettings, sql: Engine, now: Callable[[], int] = now_ms) -> Desk:
+def desk(
+    settings: DeliverySettings, sql: Engine, now: Callable[[], int] = now_ms, agreed: Agreed | None = None
+) -> Desk:
+    """Without `agreed` contracts everything leaves: for demonstrations and tests."""
     signer = Signer(Keyring.load(settings.keyring).keys("ledger")) if settings.keyring is not None else None
     limits, schedule = Limits(settings.per_minute, settings.per_day), Schedule(lease_ms=round(settings.lease_s * 1000))
-    return Desk(sql, Ledger(signer), limits, schedule, now, random.random)
+    silent = agreed.silent if agreed is not None else Agreed(()).silent
+    return Desk(sql, Ledger(signer), limits, schedule, now, random.random, silent)
 
 
 def report(connection: Connection, partner: str, jti: str, verdict: str) -> None:

@@ -3,18 +3,21 @@
 import os
 import ssl
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import structlog
 import uvicorn
 
-from events.errors import AmanaError
-from sharing.contracts import Contract
 from sharing.delivery.counter import Counter
 from sharing.delivery.http import Endpoints, HttpSettings
 from sharing.delivery.streams import Terms
+from sharing.errors import KeysError
+from sharing.standing import Agreed, day_of
+from streams.agreements import Watched
 from streams.bootstrap import now_ms
 from streams.bootstrap.database import engine
 from streams.bootstrap.deliverer import contracts, desk, keys_of, push_urls
@@ -64,26 +67,35 @@ def server(settings: DeliverySettings) -> uvicorn.Config:
 
 
 def application(settings: DeliverySettings, now: Callable[[], int] = now_ms) -> Endpoints:
+    published = Published(settings.jwks)
     sql = engine(Settings(database=settings.database))
-    made = desk(settings, sql, now)
+    agreed = contracts(settings, day_of(now()))
+    watched = Watched(agreed, now)
+    made, of = desk(settings, sql, now, agreed), terms(settings, agreed, day_of(now()))
+
+    def terms_of(partner: str) -> Terms | None:
+        watched.look()
+        found = of.get(partner)
+        return found and msgspec.structs.replace(found, in_force=agreed.tells(partner, now()))
+
     counter = Counter(
         sql,
         made,
         settings.issuer,
         partial(keys_of, settings),
-        terms(settings, contracts(settings), datetime.fromtimestamp(now() / 1000, UTC).date()).get,
+        terms_of,
         now,
         os.urandom,
         lambda partner, rows: log.error("outbox.unledgered", partner=partner, messages=rows),
     )
     checkpoint = made.checkpoint if settings.keyring is not None else None
-    return Endpoints(counter, settings.issuer, partial(_published, settings.jwks), checkpoint, HttpSettings())
+    return Endpoints(counter, settings.issuer, published, checkpoint, HttpSettings())
 
 
-def terms(settings: DeliverySettings, agreed: list[Contract], today: date) -> dict[str, Terms]:
+def terms(settings: DeliverySettings, agreed: Agreed, today: date) -> dict[str, Terms]:
     """What each partner's contracts say of its stream."""
     events: dict[str, list[str]] = {}
-    for contract in agreed:
+    for contract in agreed.contracts:
         events.setdefault(contract.partner, []).append(contract.event_uri)
     urls, poll_root = push_urls(settings, today), f"{settings.issuer}/ssf/poll"
     return {
@@ -92,11 +104,46 @@ def terms(settings: DeliverySettings, agreed: list[Contract], today: date) -> di
     }
 
 
-def _published(path: Path | None) -> bytes:
-    """Our key set as `amana partner jwks` wrote it: read anew, for it changes while this runs."""
-    if path is None:
-        return b'{"keys":[]}'
+class Published:
+    """Our key set as `amana partner jwks` wrote it: read anew, for it changes while this runs.
+
+    Raises KeysError where it cannot be read at the start; later the last good one is served, and a warning says so.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._good = b'{"keys":[]}' if path is None else _read(path)
+
+    def __call__(self) -> bytes:
+        if self._path is not None:
+            try:
+                self._good = _read(self._path)
+            except KeysError as error:
+                log.warning("jwks.unreadable", why=str(error))
+        return self._good
+
+
+class _Key(msgspec.Struct):
+    """What is looked at of a key that is served; `d` would be its private half."""
+
+    kty: str
+    kid: str
+    x: str
+    d: msgspec.UnsetType = msgspec.UNSET
+
+
+class _KeySet(msgspec.Struct):
+    keys: Annotated[tuple[_Key, ...], msgspec.Meta(min_length=1)]
+
+
+def _read(path: Path) -> bytes:
+    """The file, if it is a set of public keys, one at least: nothing else is ever served. Raises KeysError."""
+    expected = "expected our published key set, as `amana partner jwks` writes it"
     try:
-        return path.read_bytes()
+        body = path.read_bytes()
+        msgspec.json.decode(body, type=_KeySet)
     except OSError as error:
-        raise AmanaError(f"{path}: {error.strerror}; expected our published keys") from None
+        raise KeysError(f"{path}: {error.strerror}; {expected}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise KeysError(f"{path}: not a set of public keys; {expected}") from None
+    return body

@@ -5,7 +5,6 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
@@ -23,9 +22,11 @@ from sharing.projecting import Projecting, begun
 from sharing.projection import Projection, compile_contract
 from sharing.projector import Projector
 from sharing.signers import DEMO, Signers
+from sharing.standing import Agreed, day_of
 from sharing.tokens import Sealer
 from sharing.tokens.keys import load_partners
 from sharing.tokens.keyset import Following, signing_keys
+from streams.agreements import Watched
 from streams.bootstrap import now_ms
 from streams.bootstrap.database import engine
 from streams.bootstrap.running import first_to_end, until_stopped
@@ -49,12 +50,14 @@ async def _work(settings: ProjectorSettings) -> None:
         metrics = Metrics()
         sql = engine(Settings(database=settings.database))
         stack.callback(sql.dispose)
-        projector = projecting(settings, sql)
+        agreed = Agreed(contracts(settings, now_ms()))
+        watched = Watched(agreed, now_ms, metrics)
+        projector = projecting(settings, sql, agreed=agreed.contracts)
         if settings.retry:
             with sql.begin() as connection:
                 projector.triggers.retry(connection)
         seal = sealer(settings, Keyring.load(settings.keyring), now_ms())
-        loop = Loop(projector, ProjectorMetrics(metrics), housekeeping(settings, sql, seal))
+        loop = Loop(projector, ProjectorMetrics(metrics), housekeeping(settings, sql, seal, watched.look))
         if settings.metrics_port is not None:
             site = await serve(metrics, lambda: loop.ready, settings.metrics_host, settings.metrics_port)
             stack.push_async_callback(site.cleanup)
@@ -94,10 +97,9 @@ def sealer(settings: ProjectorSettings, keyring: Keyring, at_ms: int) -> Sealer:
 
 
 def contracts(settings: ProjectorSettings, at_ms: int) -> list[Contract]:
-    """Those in force, signed by people of the settings' file. Raises ContractError for the first that is not."""
+    """Those that hold, ended or not, signed by people of the settings' file. Raises ContractError for others."""
     signers = Signers.load(settings.signers) if settings.signers else Signers.load(DEMO, settings.demo)
-    today = datetime.fromtimestamp(at_ms / 1000, UTC).date()
-    return in_force.load_all(settings.contracts, signers, today, settings.demo)
+    return in_force.load_all(settings.contracts, signers, day_of(at_ms), settings.demo)
 
 
 def told_on_blocks() -> list[Contract]:
@@ -105,11 +107,17 @@ def told_on_blocks() -> list[Contract]:
     return [each for path in sorted(FOLDER.glob("*.yaml")) if (each := load(path)).trigger == "blocked"]
 
 
-def housekeeping(settings: ProjectorSettings, sql: Engine, seal: Sealer) -> Callable[[], None]:
-    """Between steps: notices about streams are sealed, partners' reports become labels, and labels are published."""
+def housekeeping(
+    settings: ProjectorSettings, sql: Engine, seal: Sealer, look: Callable[[], None]
+) -> Callable[[], None]:
+    """Between steps: notices about streams are sealed, partners' reports become labels, and labels are published.
+
+    `look` looks whether contracts have ended meanwhile.
+    """
     store = CaseStore(sql)
 
     def work() -> None:
+        look()
         with begun(sql) as connection:
             notices.release(connection, seal, Ledger(), Schedule(), os.urandom, now_ms())
         take_reports(sql)

@@ -282,7 +282,17 @@ def test_a_second_verdict_is_refused_with_one_line(run, tmp_path: Path) -> None:
     assert result.stderr == "Error: a case that is decided does not take confirm_fraud; it takes contest, undo\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["list"], ["show"], ["decide"]])
+def test_a_corrected_outcome_is_said_once_and_its_reason_kept_sealed(run, database: str) -> None:  # type: ignore[no-untyped-def]
+    arguments = ("correct", "ord-1", "--outcome", "review", "--reason", "the rule was wrong", "--actor", "noura")
+    result = run(*arguments)
+    assert (result.exit_code, result.output) == (0, "order ord-1: block is corrected to review\n")
+    assert json.loads(run("show", "ord-1", "--json").output)["outcome"] == "review"
+    again = run(*arguments)
+    assert (again.exit_code, again.stderr) == (1, "Error: the case has the outcome review; expected another\n")
+    assert b"the rule was wrong" not in Path(database.removeprefix("sqlite:///")).read_bytes()
+
+
+@pytest.mark.parametrize("arguments", [[], ["list"], ["show"], ["decide"], ["correct"]])
 def test_help_has_examples_on_lines_of_their_own(run, arguments: list[str]) -> None:  # type: ignore[no-untyped-def]
     assert any(line.strip().startswith("amana cases ") for line in run(*arguments, "--help").output.splitlines())
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from review import tables, triggers
 from review.cases import Case
 from review.desk import Desk
-from review.errors import StaleCase
+from review.errors import StaleCase, TransitionRefused
 from review.opener import Vault, open_case
 from review.store import CaseStore
 from review.triggers import TriggerTable
@@ -43,13 +43,25 @@ def test_a_verdict_leaves_its_trigger(
     ]
 
 
-def test_a_corrected_outcome_leaves_its_trigger_and_a_stale_one_none(
-    store: CaseStore, case: Case, engine: sa.Engine
+def test_a_corrected_outcome_leaves_its_trigger_a_note_and_an_audit_entry_and_a_stale_one_nothing(
+    store: CaseStore, desk: Desk, case: Case, engine: sa.Engine
 ) -> None:
-    assert store.correct(case, "review").outcome == store.get("ord-1").outcome == "review"
+    corrected = desk.correct(case, "review", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    assert corrected.outcome == store.get("ord-1").outcome == "review"
     with pytest.raises(StaleCase):
-        store.correct(case, "approve")
+        desk.correct(case, "approve", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    with pytest.raises(TransitionRefused, match="the case has the outcome review; expected another"):
+        desk.correct(corrected, "review", reason=b"sealed", actor="noura", now_ms=NOW_MS)
     assert left(engine) == [("topic:0:17", "flagged"), ("topic:0:17", "corrected")]
+    assert [(each.kind, each.actor, each.body) for each in desk.notes(case)] == [("correct", "noura", b"sealed")]
+    with engine.connect() as connection:
+        (entry,) = connection.execute(sa.select(tables.audit)).mappings()
+    assert (entry["action"], entry["actor"], entry["case_id"], entry["fields"]) == (
+        "correct",
+        "noura",
+        "topic:0:17",
+        '["outcome"]',
+    )
 
 
 def test_erasing_a_subject_leaves_a_trigger_for_each_of_its_cases_once(

@@ -128,3 +128,14 @@ def test_the_group_is_found_on_the_ledger_by_its_members_no_more_than_by_anythin
     assert lookup["case_id"] == ""
     assert row["contract"] == bytes.fromhex(CONTRACTS[BATCH].hash())
     assert row["made_at_ms"] == NOW_MS
+
+
+def test_a_batch_contract_that_ended_releases_nobody_new_and_still_takes_out_who_is_cleared(desk: Desk) -> None:
+    cases = confirm(desk, range(21))
+    desk.projecting.release()
+    confirm(desk, range(30, 55))
+    desk.clock[0] += 104 * 7 * 86_400_000
+    assert desk.projecting.release().recorded == []
+    desk.run("cleared", cases[0])
+    (left,) = groups(desk)
+    assert left["count"] == 20

@@ -1,6 +1,6 @@
 import base64
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sharing import approval
 from sharing.contracts import FOLDER, load
 from sharing.errors import ContractError
-from sharing.in_force import load_all, previous, versions
+from sharing.in_force import load_all, load_one, previous, versions
 from sharing.signers import DEMO, DEMO_PEOPLE, Signers, create_key, demo_key, read_key, sign
+from sharing.standing import Agreed
 from tests.sharing.contracts import NAMES
 
 TODAY = date(2026, 11, 26)
@@ -64,13 +65,38 @@ def test_the_open_keys_are_those_of_the_demonstrations_file() -> None:
 @pytest.mark.parametrize(
     ("today", "expected"),
     [
-        (date(2025, 12, 31), r"carrier\.yaml: begins on 2026-01-01; today is 2025-12-31"),
-        (date(2028, 1, 1), r"carrier\.yaml: ended on 2027-12-31; today is 2028-01-01"),
+        (date(2025, 12, 31), "carrier.yaml: begins on 2026-01-01"),
+        (date(2028, 1, 1), "carrier.yaml: ended on 2027-12-31"),
     ],
 )
-def test_a_contract_out_of_its_time_is_refused(folder: Path, today: date, expected: str) -> None:
-    with pytest.raises(ContractError, match=expected):
-        load_all(folder, PEOPLE, today)
+def test_a_contract_out_of_its_time_is_named_and_keeps_no_process_from_starting(
+    folder: Path, today: date, expected: str
+) -> None:
+    with pytest.raises(ContractError, match=f"{expected}; today is {today}"):
+        load_one(folder / "carrier.yaml", PEOPLE, today)
+    ((contract, why),) = Agreed(load_all(folder, PEOPLE, today)).problems(_noon_ms(today))
+    assert (contract.partner, why) == ("carrier", expected.partition(": ")[2])
+
+
+def _noon_ms(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp()) * 1000
+
+
+def test_a_contract_that_ended_unsigned_is_refused_all_the_same(folder: Path) -> None:
+    _rewrite(folder / "carrier.yaml", signed_by=("noura",))
+    with pytest.raises(ContractError, match="is new, so 2 people must have signed it; 1 did"):
+        load_all(folder, PEOPLE, date(2028, 1, 1))
+
+
+def test_a_contract_is_silent_from_the_day_after_its_last_without_being_read_again(folder: Path) -> None:
+    agreed = Agreed(load_all(folder, PEOPLE, TODAY))
+    end_ms = int(datetime(2028, 1, 1, tzinfo=UTC).timestamp()) * 1000
+    hashed = bytes.fromhex(agreed.contracts[0].hash())
+    assert [(agreed.silent(at), agreed.tells("carrier", at)) for at in (end_ms - 1, end_ms)] == [
+        (frozenset(), True),
+        (frozenset({hashed}), False),
+    ]
+    assert not agreed.tells("acquirer", end_ms - 1)
 
 
 @pytest.mark.parametrize("signed_by", [(), ("noura",)])
@@ -154,8 +180,9 @@ def test_a_version_that_has_not_begun_leaves_the_one_before_in_force_and_one_tha
     _second(folder, *changes, signed_by=("maha",))
     assert load_all(folder, PEOPLE, TODAY)[0].version == 1
     assert load_all(folder, PEOPLE, date(2026, 12, 1))[0].version == 2
+    assert load_all(folder, PEOPLE, date(2027, 1, 1))[0].version == 2
     with pytest.raises(ContractError, match="ended on 2026-12-31; today is 2027-01-01"):
-        load_all(folder, PEOPLE, date(2027, 1, 1))
+        load_one(folder / "carrier.yaml", PEOPLE, date(2027, 1, 1))
 
 
 def test_an_older_version_that_is_put_back_is_refused(folder: Path) -> None:
@@ -188,6 +215,16 @@ def test_an_id_has_one_issuer(folder: Path) -> None:
     _rewrite(folder / "courier.yaml", ("partner: carrier", "partner: courier"), signed_by=("noura", "maha"))
     with pytest.raises(ContractError, match=r"courier\.yaml: tracking_ref is given back to carrier already"):
         load_all(folder, PEOPLE, TODAY)
+    assert len(load_all(folder, PEOPLE, date(2028, 1, 1))) == 2  # both have ended: neither is given an id
+
+
+def test_an_id_may_have_another_issuer_when_the_contract_of_the_first_has_ended(folder: Path) -> None:
+    shutil.copy(folder / "carrier.yaml", folder / "courier.yaml")
+    ends = ("valid_until: 2027-12-31", "valid_until: 2026-11-30")
+    begins = ("valid_from: 2026-01-01", "valid_from: 2026-12-01")
+    _rewrite(folder / "carrier.yaml", ends, signed_by=("noura", "maha"))
+    _rewrite(folder / "courier.yaml", ("partner: carrier", "partner: courier"), begins, signed_by=("noura", "maha"))
+    assert [each.partner for each in load_all(folder, PEOPLE, TODAY)] == ["carrier", "courier"]
 
 
 def test_a_folder_without_contracts_is_refused(tmp_path: Path) -> None:

@@ -225,6 +225,14 @@ def test_a_contract_that_is_not_in_force_tells_nothing_new_and_still_takes_back(
     assert len(desk.run("cleared", CASE).recorded) == 2
 
 
+def test_a_contract_that_ended_withdraws_what_is_not_true_any_more_and_tells_no_new_value(desk: Desk) -> None:
+    desk.run("flagged", CASE)
+    desk.clock[0] += 2 * 366 * 86_400_000
+    desk.cases.changes[CASE] = {"verdict": "confirmed"}
+    assert desk.run("confirmed", CASE).recorded == []
+    assert desk.run("corrected", CASE).recorded == [("acquirer", "withdrawal"), ("carrier", "withdrawal")]
+
+
 @pytest.mark.parametrize(
     ("trigger", "kind", "changes", "told"),
     [

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx2
+import msgspec
 import sqlalchemy as sa
 from joserfc import jws
 
@@ -34,6 +35,7 @@ class Office:
     def __init__(self, engine: sa.Engine, settings: HttpSettings | None = None) -> None:
         self.desktop = Desktop(engine)
         self.now_ms = NOW_MS
+        self.ended = False
         self.alarms: list[tuple[str, int]] = []
         clock: Callable[[], int] = lambda: self.now_ms  # noqa: E731
         counter = Counter(
@@ -41,7 +43,7 @@ class Office:
             self.desktop.desk(clock),
             ISSUER,
             _KEYS.get,
-            _TERMS.get,
+            lambda partner: msgspec.structs.replace(_TERMS[partner], in_force=not self.ended),
             clock,
             secrets.token_bytes,
             lambda partner, rows: self.alarms.append((partner, rows)),

@@ -1,6 +1,6 @@
 """Messages as the projector makes them: a leaf, a disclosure and a row of the outbox in one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from sharing.tables import disclosures, outbox
 
 SCHEDULE = Schedule()
 LIMITS = Limits()
+CONTRACT = b"c" * 32
 NOW_MS = 1_790_000_000_000
 
 
@@ -42,9 +43,7 @@ class Desktop:
         sealed: bytes | None = None,
     ) -> str:
         sealed = sealed or f"sealed-{number}".encode()
-        leaf = Disclosed(
-            at_ms=now_ms, partner=partner, contract=b"c" * 32, sealed=hash_of(sealed), commitment=b"m" * 32
-        )
+        leaf = Disclosed(at_ms=now_ms, partner=partner, contract=CONTRACT, sealed=hash_of(sealed), commitment=b"m" * 32)
         with self.engine.begin() as connection:
             place = self.ledger.append(connection, [leaf])[0] if ledgered else 0
             made(connection, self._message(number, partner, kind, supersedes, place, sealed), SCHEDULE, now_ms)
@@ -56,7 +55,7 @@ class Desktop:
         return Made(
             jti=jti(number),
             partner=partner,
-            contract=b"c" * 32,
+            contract=CONTRACT,
             case_id=f"case-{number}",
             kind=kind,
             supersedes=None if supersedes is None else jti(supersedes),
@@ -70,8 +69,13 @@ class Desktop:
             found = [self.ledger.leaf(connection, place) for place in range(self.ledger.size(connection))]
         return [leaf for leaf in found if isinstance(leaf, Answered)]
 
-    def desk(self, now_ms: Callable[[], int] = lambda: NOW_MS, ledger: Ledger | None = None) -> Desk:
-        return Desk(self.engine, ledger or self.ledger, LIMITS, SCHEDULE, now_ms, lambda: 1.0)
+    def desk(
+        self,
+        now_ms: Callable[[], int] = lambda: NOW_MS,
+        ledger: Ledger | None = None,
+        silent: Callable[[int], Collection[bytes]] = lambda _: (),
+    ) -> Desk:
+        return Desk(self.engine, ledger or self.ledger, LIMITS, SCHEDULE, now_ms, lambda: 1.0, silent)
 
     def claim(
         self, partner: str = "acquirer", at_most: int = 10, now_ms: int = NOW_MS, limits: Limits = LIMITS

@@ -113,3 +113,13 @@ def test_what_came_of_a_partners_own_message_is_reported_and_of_nobody_elses(inb
     verdicts = {jti(1): "confirmed", jti(2): "false_alarm"}
     assert inbox.take(ACQUIRER.acknowledges(own=OWN, now_ms=NOW_MS, reports=verdicts)) == "taken"
     assert inbox.reports == [("acquirer", jti(1), "confirmed")]
+
+
+def test_a_note_of_what_was_not_believed_is_kept_for_thirty_days(inbox: Inbox) -> None:
+    inbox.take(None, 7)
+    now_ms = NOW_MS + 30 * 86_400_000
+    inbox.desktop.desk(lambda: now_ms).sweep()
+    assert inbox.refused() == [(3, 7, "malformed")]
+    now_ms += 1
+    inbox.desktop.desk(lambda: now_ms).sweep()
+    assert inbox.refused() == []

@@ -9,7 +9,7 @@ from sharing.delivery import allowances, outbox
 from sharing.delivery.disclosures import delivered
 from sharing.delivery.limits import Limits
 from sharing.errors import DeliveryError
-from tests.sharing.delivery.fakes import LIMITS, NOW_MS, SCHEDULE, Desktop, jti
+from tests.sharing.delivery.fakes import CONTRACT, LIMITS, NOW_MS, SCHEDULE, Desktop, jti
 
 HOUR_MS = 3_600_000
 
@@ -96,6 +96,17 @@ def test_a_paused_partner_gets_urgent_messages_alone(desktop: Desktop) -> None:
         assert allowances.resume(connection, "acquirer")
         assert not allowances.resume(connection, "acquirer")
     assert desktop.claimed() == [jti(2)]
+
+
+def test_what_a_contract_that_ended_told_waits_and_what_takes_it_back_leaves(desktop: Desktop) -> None:
+    desktop.tell(1)
+    desktop.tell(2)
+    desktop.tell(3, kind="withdrawal", supersedes=1)
+    ended = [CONTRACT]
+    desk = desktop.desk(silent=lambda now_ms: ended if now_ms == NOW_MS else ())
+    assert [parcel.jti for parcel in desk.claim("acquirer", 10).parcels] == [jti(3)]
+    ended[:] = [b"another".ljust(32)]
+    assert [parcel.jti for parcel in desk.claim("acquirer", 10).parcels] == [jti(2)]
 
 
 def test_a_failed_message_waits_longer_each_time_and_is_dead_after_three_days(desktop: Desktop) -> None:

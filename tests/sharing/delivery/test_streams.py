@@ -188,3 +188,13 @@ def test_a_stream_is_not_verified_more_often_than_it_says(office: Office) -> Non
     assert (again.status_code, again.headers["retry-after"]) == (429, "60")
     office.now_ms += 1
     assert office.ask("POST", "/ssf/verify", json=stream).status_code == 204
+
+
+def test_when_the_contract_has_ended_a_stream_stays_and_none_is_made(office: Office) -> None:
+    told = office.stream()
+    office.ended = True
+    assert office.ask("GET", "/ssf/stream", params={"stream_id": told["stream_id"]}).json() == told
+    changed = {"stream_id": told["stream_id"], "description": "withdrawals alone"}
+    assert office.ask("PATCH", "/ssf/stream", json=changed).status_code == 200
+    refused = office.ask("POST", "/ssf/stream", partner=AGENCY, json={})
+    assert (refused.status_code, "no contract with this partner is in force" in refused.text) == (403, True)

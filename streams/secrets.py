@@ -47,7 +47,8 @@ def make(folder: Path, partners: Sequence[str], now: datetime, token: Token = se
     files["redis"][USERS_FILE] = acl_file(opening).encode()
     files["postgres"][POSTGRES_PASSWORD] = files[OWNER][POSTGRES_PASSWORD]  # with which it is initialised
     members = [
-        Member(name, (SERVERS[name], *LOOPBACK) if name in SERVERS else (), name == ADMIN, held) for name, held in files.items()
+        Member(name, (SERVERS[name], *LOOPBACK) if name in SERVERS else (), name == ADMIN, held)
+        for name, held in files.items()
     ]
     create(folder, members, now, LASTING)
     return sorted(files)

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from cryptography import x509
 
-import events.security
 from events.options import BrokersType
+from events.security import VARIABLES
 from sharing.contracts import FOLDER, load
 from streams.cli import main
 from streams.secrets import make
@@ -50,7 +50,7 @@ def test_the_file_is_what_the_compose_specification_allows() -> None:
 def test_no_secret_is_in_the_file() -> None:
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
-            if variable.endswith("_FILE"):
+            if variable.endswith(("_FILE", "_API_PRIVATE_KEY")):
                 assert value.startswith("/secrets/"), f"{name}: {variable} is no file of its secrets"
             elif re.search("PASSWORD|SECRET|TOKEN|KEY$", variable):
                 assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", value), f"{name}: {variable} is not taken from outside"
@@ -84,7 +84,7 @@ def read_by(service: str) -> set[str]:
             options = found(service, arguments)[0].params
             names |= {str(option.envvar) for option in options if option.envvar}
             if any(isinstance(option.type, BrokersType) for option in options):
-                names |= set(re.findall(r"AMANA_KAFKA_\w+", Path(events.security.__file__).read_text()))
+                names |= set(VARIABLES)
     return names
 
 
@@ -156,7 +156,7 @@ def test_partners_private_keys_are_read_by_nobody_of_ours() -> None:
     assert [name for name in SERVICES if mounted(name, "own")] == ["partners"]
     public = {name: mounted(name, "partners") for name in SERVICES if mounted(name, "partners")}
     assert public.pop("partners") == ["/partners"]
-    assert public == dict.fromkeys(("projector", "deliverer", "partner-api"), ["/partners:ro"])
+    assert public == {name: ["/partners:ro"] for name in ("projector", "deliverer", "partner-api")}
 
 
 def test_our_published_keys_are_written_by_one() -> None:

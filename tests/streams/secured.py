@@ -1,4 +1,4 @@
-"""Secured servers for tests of whole processes: Kafka, Redis and PostgreSQL as deploy/ has them, each under its name."""
+"""Secured servers for tests of whole processes: Kafka, Redis and PostgreSQL under names of their own."""
 
 import os
 import subprocess

@@ -7,6 +7,7 @@ console, withdrawn, and the receipt is there for a privacy officer.
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -15,8 +16,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
+from joserfc import jws
+from joserfc.jwk import KeySet
 
 from review.desk import Desk
 from review.opener import open_case
@@ -26,14 +30,14 @@ from sharing.tables import disclosures
 from sharing.tokens.making import write_pair
 from streams.bootstrap.database import engine
 from streams.settings import Settings
-from tests.harness import wait_until
+from tests.harness import free_port, wait_until
 from tests.review.examples import NOW_MS, decision
 from tests.review.examples import vault as vault_of
 from tests.sharing.orders import ORDER
+from tests.streams.delivering import KIND
 from tests.streams.secured import ROOT, House, secured
 from vault.keyring import Keyring
 
-ISSUER = "https://amana.example"
 PARTNERS = sorted({load(path).partner for path in FOLDER.glob("*.yaml")})
 
 pytestmark = pytest.mark.timeout(900)
@@ -47,6 +51,10 @@ class Told:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         Keyring.create(self.folder / "keyring.json", os.urandom)
         self.keyring = Keyring.load(self.folder / "keyring.json")
+        self.keyring.part(self.folder / "projector.json", ["envelope", "disclosure", "partner", "token"])
+        self.keyring.part(self.folder / "deliverer.json", ["ledger"])
+        self.port = free_port()
+        self.issuer = f"https://127.0.0.1:{self.port}"
         (self.folder / "partners").mkdir()
         for name in PARTNERS:
             _, public = write_pair(self.folder / "own", name, os.urandom)
@@ -61,8 +69,14 @@ class Told:
         return made
 
     def environment(self, role: str) -> dict[str, str]:
-        own = {"AMANA_PARTNERS": str(self.folder / "partners"), "AMANA_JWKS": str(self.folder / "jwks.json")}
-        return self.house.environment(role) | own | {"PYTHONPATH": str(ROOT)}
+        own = self.folder / f"{role}.json"  # the keys of its purposes
+        return self.house.environment(role) | {
+            "AMANA_PARTNERS": str(self.folder / "partners"),
+            "AMANA_JWKS": str(self.folder / "jwks.json"),
+            "AMANA_ISSUER": self.issuer,
+            "AMANA_KEYRING": str(own if own.exists() else self.folder / "keyring.json"),
+            "PYTHONPATH": str(ROOT),
+        }
 
     def amana(self, role: str, *arguments: str) -> str:
         """A command that ends."""
@@ -91,10 +105,40 @@ class Told:
         (self.folder / "consumer.json").write_text(json.dumps(settings))
         self.start(
             "acquirer", "deliverer", str(ROOT / "examples" / "partner" / "consumer.py"), "--partner", "acquirer",
-            "--issuer", ISSUER, "--keys", str(self.folder / "own" / "acquirer.private.json"),
+            "--issuer", self.issuer, "--keys", str(self.folder / "own" / "acquirer.private.json"),
             "--jwks", str(self.folder / "jwks.json"), "--brokers", self.house.kafka.brokers,
             "--config", str(self.folder / "consumer.json"), "--checkpoints", str(self.folder),
         )  # fmt: skip
+
+    def start_api(self) -> None:
+        """The partners' endpoints, with the certificate of their folder of secrets."""
+        own = str(self.house.kafka.secrets / "deliverer" / "own.pem")
+        tls = ("--certificate", own, "--private-key", own)
+        self.start(
+            "partner-api", "deliverer", "-m", "streams.cli", "partner-api", "--port", str(self.port), *tls
+        )  # fmt: skip
+
+    @property
+    def ca(self) -> Path:
+        return self.house.kafka.secrets / "partner.carrier" / "ca.pem"
+
+    def polled(self, poll_url: str) -> list[Any]:
+        """What the poll client that partners copy prints for the carrier: the events of its messages."""
+        options = {
+            "partner": "carrier",
+            "issuer": self.issuer,
+            "keys": self.folder / "own" / "carrier.private.json",
+            "jwks": self.folder / "jwks.json",
+            "token-url": f"{self.issuer}/oauth/token",
+            "poll-url": poll_url,
+            "checkpoints": self.folder,
+        }
+        line = [sys.executable, str(ROOT / "examples" / "partner" / "poll.py"), "--once"]
+        line += [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        environment = os.environ | {"SSL_CERT_FILE": str(self.ca)}
+        done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False, env=environment)
+        assert done.returncode == 0, done.stderr
+        return [event for each in done.stdout.splitlines() for event in json.loads(each)["events"].values()]
 
     def printed(self) -> list[dict[str, Any]]:
         lines = (self.folder / "acquirer.out").read_text().splitlines()
@@ -127,11 +171,18 @@ def test_each_part_of_telling_does_its_work_under_its_own_name(told: Told) -> No
     told.start("projector", "projector", "-m", "streams.cli", "projector", "--demo")
     told.start("deliverer", "deliverer", "-m", "streams.cli", "deliverer")
     told.start_consumer()
+    told.start_api()
+    poll_url = set_up(told)
+    told.wait(lambda: told.states("carrier") == ["pending"], "the verification to be sealed")
+    assert told.polled(poll_url) == [{"state": "hello"}]
     told.cases.take_in(open_case(decision(), ORDER, told.vault, NOW_MS))
     told.wait(told.printed, "the acquirer's program to print the case")
     (first,) = told.printed()
     assert (first["psp_reference"], first["outcome"]) == ("psp-1", "block")
     told.wait(lambda: told.states("acquirer") == ["acknowledged"], "the acknowledgement")
+    (carrier,) = told.polled(poll_url)
+    assert (carrier["tracking_ref"], carrier["instruction"]) == ("trk-1", "hold")
+    assert told.states("carrier") == ["acknowledged", "acknowledged"]
     clear(told, "ord-1")
     told.wait(lambda: len(told.printed()) == 2, "the acquirer's program to print the withdrawal")
     withdrawal = told.printed()[1]
@@ -140,6 +191,38 @@ def test_each_part_of_telling_does_its_work_under_its_own_name(told: Told) -> No
     told.amana("privacy", "ledger", "receipt", "--jti", first["jti"], "--out", "receipt.tlog-proof")
     told.amana("auditor", "ledger", "verify")
     told.amana("dispatcher", "delivery", "status")
+
+
+def set_up(told: Told) -> str:
+    """The carrier's stream, as it asks for it over https, and a verification of it; gives the address to poll."""
+    context = ssl.create_default_context(cafile=told.ca)
+    private = json.loads((told.folder / "own" / "carrier.private.json").read_text())
+    with httpx2.Client(base_url=told.issuer, trust_env=False, verify=context) as client:
+        told.wait(lambda: answers(client), "the endpoints to answer")
+        form = {"grant_type": "client_credentials", "client_assertion_type": KIND}
+        assertion = asserted(private, "carrier", f"{told.issuer}/oauth/token")
+        bearer = client.post("/oauth/token", data=form | {"client_assertion": assertion}).raise_for_status().json()
+        headers = {"Authorization": f"Bearer {bearer['access_token']}"}
+        stream = client.post("/ssf/stream", json={}, headers=headers).raise_for_status().json()
+        asked = {"stream_id": stream["stream_id"], "state": "hello"}
+        client.post("/ssf/verify", json=asked, headers=headers).raise_for_status()
+    return str(stream["delivery"]["endpoint_url"])
+
+
+def answers(client: httpx2.Client) -> bool:
+    try:
+        return client.get("/jwks.json").status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+def asserted(private: dict[str, Any], partner: str, audience: str) -> str:
+    """A client's assertion (RFC 7523) by the key that it signs with."""
+    key = next(each for each in KeySet.import_key_set(private) if each.curve_name == "Ed25519")
+    now = int(time.time())
+    said = {"iss": partner, "sub": partner, "aud": audience, "iat": now, "exp": now + 60, "jti": str(time.time_ns())}
+    header = {"alg": "Ed25519", "typ": "JWT", "kid": key.kid}
+    return str(jws.serialize_compact(header, json.dumps(said), key, algorithms=["Ed25519"]))
 
 
 def clear(told: Told, order_id: str) -> None:

@@ -40,7 +40,7 @@ from vault.keyring import Keyring
 
 PARTNERS = sorted({load(path).partner for path in FOLDER.glob("*.yaml")})
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 class Told:

@@ -127,9 +127,14 @@ class SubjectKeyTable:
 
 
 def change(connection: sa.Connection, case: Case, changed: Case) -> None:
-    """A case becomes another version of itself. Raises StaleCase where it is not as it was read any more."""
+    """A case becomes another version of itself. Raises StaleCase where it is not as it was read any more.
+
+    Only what has changed is written: who works on cases need not be allowed to write what they were opened with.
+    """
+    before = row_of(case)
+    values = {name: value for name, value in row_of(changed).items() if value != before[name]}
     as_read = (tables.cases.c.decision_id == case.decision_id, tables.cases.c.version == case.version)
-    if connection.execute(sa.update(tables.cases).where(*as_read).values(row_of(changed))).rowcount != 1:
+    if connection.execute(sa.update(tables.cases).where(*as_read).values(values)).rowcount != 1:
         raise StaleCase(f"order {case.order_id}: the case was changed since version {case.version} was read")
 
 

@@ -3,7 +3,7 @@
 A role is a process, or a person's task. The tables belong to whoever runs `amana migrate`, who needs no grants.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -15,9 +15,6 @@ from streams.errors import BadRoles
 
 # Where each room's migrations have come to: every process looks whether the tables are as it needs them.
 VERSIONS = ("alembic_version_history", "alembic_version_review", "alembic_version_sharing")
-# An audit is written and read, and never changed by those of whom it tells.
-APPENDED_ONLY = ("review_audit",)
-_OWNERS_ALONE = ("review_subject_keys",)
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -48,14 +45,6 @@ def part(table: sa.Table, privilege: str, columns: str) -> Grant:
     return Grant(table.name, (privilege,), tuple(columns.split()))
 
 
-def _working(tables: Iterable[sa.Table]) -> tuple[Grant, ...]:
-    """What a room's own people need of its tables, also of tables that come later."""
-    found = [table for table in tables if table.name not in _OWNERS_ALONE]
-    return tuple(
-        on(table, "SELECT INSERT" if table.name in APPENDED_ONLY else "SELECT INSERT UPDATE DELETE") for table in found
-    )
-
-
 # Leaves are added and never changed: the size of the tree is all of the ledger that anybody may update.
 _APPENDS = (
     on(sharing.head, "SELECT"),
@@ -63,6 +52,9 @@ _APPENDS = (
     on(sharing.leaves, "SELECT INSERT"),
     on(sharing.nodes, "SELECT INSERT"),
 )
+
+# How far a case's review has come.
+_REVIEWED = "status version verdict decided_at_ms decided_by reason holder until_ms escalated"
 
 HISTORY = Role(
     "history",
@@ -98,7 +90,7 @@ PROJECTOR = Role(
         on(sharing.disclosures, "SELECT INSERT"),
         part(sharing.disclosures, "UPDATE", "case_id state changed_at_ms"),
         # It takes back what is superseded before it was sent.
-        part(sharing.outbox, "SELECT", "jti"),
+        part(sharing.outbox, "SELECT", "place jti"),
         on(sharing.outbox, "INSERT DELETE"),
         on(sharing.waiting, "SELECT INSERT UPDATE DELETE"),
         on(sharing.groups, "SELECT INSERT"),
@@ -151,14 +143,38 @@ DISPATCHER = Role(
 )
 CONSOLE = Role(
     "console",
-    "analysts: the queue of cases and their verdicts",
+    "`amana console` and `cases`: the queue, and analysts' verdicts",
     (
-        *_working(review.metadata.sorted_tables),
-        on(review.subject_keys, "SELECT"),
-        *(on(table, "SELECT") for table in history.metadata.sorted_tables),
-        on(sharing.disclosures, "SELECT"),
-        # What receipts are made of: no leaf says whose it is, and what opens one (lookup) stays shut.
-        *(on(table, "SELECT") for table in (sharing.head, sharing.leaves, sharing.nodes, sharing.checkpoints)),
+        # What a case was opened with, the console cannot change: only how far its review has come.
+        on(review.cases, "SELECT"),
+        part(review.cases, "UPDATE", _REVIEWED),
+        # Who writes about a subject that was erased gives it a new key; none that is there can be changed.
+        on(review.subject_keys, "SELECT INSERT"),
+        on(review.notes, "SELECT INSERT"),
+        on(review.outbox, "SELECT INSERT DELETE"),
+        part(review.triggers, "SELECT", "place decision_id not_before_ms"),
+        on(review.triggers, "INSERT DELETE"),
+        on(review.audit, "SELECT INSERT"),
+        # It lets people in, and can make nobody, nor give anybody a role or another password.
+        on(review.accounts, "SELECT"),
+        part(review.accounts, "UPDATE", "failures locked_until_ms language"),
+        on(review.sessions, "SELECT INSERT DELETE"),
+        part(review.sessions, "UPDATE", "used_ms ends_ms"),
+        on(review.tokens, "SELECT"),
+    ),
+)
+ACCOUNTS = Role(
+    "accounts",
+    "`amana accounts`: people's accounts and programs' tokens; no case",
+    (
+        on(review.accounts, "SELECT INSERT"),
+        part(review.accounts, "UPDATE", "password failures locked_until_ms disabled"),
+        part(review.sessions, "SELECT", "username"),
+        on(review.sessions, "DELETE"),
+        part(review.tokens, "SELECT", "username name"),
+        on(review.tokens, "INSERT DELETE"),
+        part(review.audit, "SELECT", "place"),
+        on(review.audit, "INSERT"),
     ),
 )
 PRIVACY = Role(
@@ -191,6 +207,7 @@ ROLES: tuple[Role, ...] = (
     DELIVERER,
     DISPATCHER,
     CONSOLE,
+    ACCOUNTS,
     PRIVACY,
     AUDITOR,
 )

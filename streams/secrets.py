@@ -18,7 +18,14 @@ REDIS_PASSWORD = "redis.password"  # noqa: S105
 USERS_FILE = "users.acl"
 PASSFILE = "pgpass"  # the same, as libpq reads it
 OWNER = "amana"  # of PostgreSQL's tables
-SERVERS = ("kafka", "redis", "postgres", "deliverer")  # the names that docker-compose.yml gives them
+# By folder, the names that docker-compose.yml gives the servers. The partners' endpoints are the deliverer's.
+SERVERS = {
+    "kafka": "kafka",
+    "redis": "redis",
+    "postgres": "postgres",
+    "deliverer": "partner-api",
+    "console": "console",
+}
 LASTING = timedelta(days=30)
 
 Token = Callable[[], str]
@@ -40,7 +47,8 @@ def make(folder: Path, partners: Sequence[str], now: datetime, token: Token = se
     files["redis"][USERS_FILE] = acl_file(opening).encode()
     files["postgres"][POSTGRES_PASSWORD] = files[OWNER][POSTGRES_PASSWORD]  # with which it is initialised
     members = [
-        Member(name, (name, *LOOPBACK) if name in SERVERS else (), name == ADMIN, held) for name, held in files.items()
+        Member(name, (SERVERS[name], *LOOPBACK) if name in SERVERS else (), name == ADMIN, held)
+        for name, held in files.items()
     ]
     create(folder, members, now, LASTING)
     return sorted(files)

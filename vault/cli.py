@@ -44,6 +44,7 @@ def keys() -> None:
       amana keys init var/keyring.json
       amana keys show --keyring var/keyring.json
       amana keys rotate envelope --keyring var/keyring.json
+      amana keys part var/ledger.json --purpose ledger --keyring var/keyring.json
     """
 
 
@@ -75,6 +76,24 @@ def rotate(purpose: Purpose, keyring: Path) -> None:
       amana keys rotate envelope --keyring var/keyring.json
     """
     _show(Keyring.rotate(keyring, purpose, os.urandom))
+
+
+@keys.command()
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--purpose", "purposes", type=click.Choice(PURPOSES), multiple=True, required=True, help="Of which keys.")
+@keyring_option
+@_stated
+def part(path: Path, purposes: tuple[Purpose, ...], keyring: Path) -> None:
+    """Write a file for one stage at PATH, mode 600, with the keys of some purposes alone.
+
+    Run it again after a rotation: the stage's file is replaced by one with the new version.
+
+    \b
+    Examples:
+      amana keys part var/ledger.json --purpose ledger --keyring var/keyring.json
+      amana keys part var/console.json --purpose envelope --purpose blind_index --keyring var/keyring.json
+    """
+    _show(Keyring.load(keyring).part(path, purposes))
 
 
 @keys.command()

@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NoReturn, get_args
@@ -81,6 +81,18 @@ class Keyring:
             keys[purpose] = (*keys.get(purpose, ()), random(KEY_BYTES))
             _write(path, keys, folder)
         return cls(keys, path)
+
+    def part(self, path: Path, purposes: Sequence[Purpose]) -> "Keyring":
+        """Write a file with all versions of these purposes alone, over an earlier one: what one stage gets.
+
+        Raises KeyringError for a purpose that is not held, and for our own file.
+        """
+        keys: Keys = {purpose: self.keys(purpose) for purpose in purposes}
+        if path.exists() and path.samefile(self.path):
+            raise KeyringError(f"{path}: is the whole keyring; expected another file for a part of it")
+        with _locked_folder(path) as folder:
+            _write(path, keys, folder)
+        return Keyring(keys, path)
 
     def versions(self) -> dict[Purpose, int]:
         """The newest version of each purpose that is held."""

@@ -36,7 +36,8 @@ class AccessStore:
         """Set fields of an account; whoever loses a role, a password or the account is signed out everywhere."""
         with self._engine.begin() as connection:
             account = msgspec.structs.replace(account_named(connection, username), **changes)
-            connection.execute(sa.update(tables.accounts).where(_named(username)).values(_row(account)))
+            values = {name: value for name, value in _row(account).items() if name in changes}
+            connection.execute(sa.update(tables.accounts).where(_named(username)).values(values))
             if {"roles", "password", "disabled"} & set(changes):
                 connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.username == username))
             note(connection, actor, "account.changed", now_ms, fields=sorted(changes))

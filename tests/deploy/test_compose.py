@@ -3,6 +3,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import distribution
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ import click
 import jsonschema
 import pytest
 import yaml
+from cryptography import x509
 
+from events.options import BrokersType
+from events.security import VARIABLES
+from sharing.contracts import FOLDER, load
 from streams.cli import main
 from streams.secrets import make
 
@@ -18,13 +23,17 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
-STAGES = {"intake", "screen", "fallback", "history", "opener", "projector"}
+STAGES = {"intake", "screen", "fallback", "history", "opener", "projector", "deliverer"}
+SERVING = {"partner-api", "console"}
+PARTNERS = sorted({load(path).partner for path in FOLDER.glob("*.yaml")})
+# Whose secrets and names a service has, where they are not its own.
+OTHERS = {"store": "publisher", "partner-api": "deliverer", "migrate": "amana"}
 
 
 def amana_commands() -> Iterator[tuple[str, list[str]]]:
     """Service and arguments of every `amana ...` that the file runs, also inside a shell's line."""
     for name, service in SERVICES.items():
-        command = service.get("command", [])
+        command = [*service.get("entrypoint", []), *service.get("command", [])]
         if command[:1] == ["amana"]:
             yield name, command[1:]
         elif command[:2] == ["sh", "-c"]:
@@ -41,29 +50,60 @@ def test_the_file_is_what_the_compose_specification_allows() -> None:
 def test_no_secret_is_in_the_file() -> None:
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
-            if variable.endswith("_FILE"):
+            if variable.endswith(("_FILE", "_API_PRIVATE_KEY")):
                 assert value.startswith("/secrets/"), f"{name}: {variable} is no file of its secrets"
             elif re.search("PASSWORD|SECRET|TOKEN|KEY$", variable):
                 assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", value), f"{name}: {variable} is not taken from outside"
     assert not re.search(r"://[^/\s:@]+:[^/\s@]+@", TEXT), "an address holds a password"
 
 
-@pytest.mark.parametrize(("service", "arguments"), list(amana_commands()), ids=str)
-def test_every_command_it_runs_is_one_that_amana_takes(service: str, arguments: list[str]) -> None:
+def found(service: str, arguments: list[str]) -> tuple[click.Command, click.Context, list[str]]:
+    """The command of such a line, and what is left of the line for it."""
     command: click.Command = main
     context = click.Context(main, info_name="amana")
     while isinstance(command, click.Group) and arguments:
-        _, found, arguments = command.resolve_command(context, list(arguments))
-        assert found is not None, service
-        command = found
+        _, sub, arguments = command.resolve_command(context, list(arguments))
+        assert sub is not None, service
+        command = sub
         context = click.Context(command, parent=context, info_name=command.name)
     assert not isinstance(command, click.Group), f"{service}: a sub-command is missing"
-    command.make_parser(context).parse_args(list(arguments))  # raises for what it does not know
+    return command, context, list(arguments)
+
+
+@pytest.mark.parametrize(("service", "arguments"), list(amana_commands()), ids=str)
+def test_every_command_it_runs_is_one_that_amana_takes(service: str, arguments: list[str]) -> None:
+    command, context, left = found(service, arguments)
+    command.make_parser(context).parse_args(left)  # raises for what it does not know
+
+
+def read_by(service: str) -> set[str]:
+    """The variables of the environment that a service's commands read."""
+    names: set[str] = set()
+    for name, arguments in amana_commands():
+        if name == service:
+            options = found(service, arguments)[0].params
+            names |= {str(option.envvar) for option in options if option.envvar}
+            if any(isinstance(option.type, BrokersType) for option in options):
+                names |= set(VARIABLES)
+    return names
+
+
+@pytest.mark.parametrize("service", [name for name, _ in amana_commands()])
+def test_every_variable_that_a_service_sets_is_one_that_its_command_reads(service: str) -> None:
+    assert set(SERVICES[service].get("environment", {})) <= read_by(service)
+
+
+def test_all_partners_with_a_contract_have_keys_topics_and_passwords() -> None:
+    told = [line for line in amana_commands() if "--partner" in line[1]]
+    assert [name for name, _ in told] == ["certs", "topics", "topics"]
+    for name, line in told:
+        assert [after for each, after in pairwise(line) if each == "--partner"] == PARTNERS, name
+    assert f"for name in {' '.join(PARTNERS)};" in SERVICES["partners"]["command"][2]
 
 
 def test_every_stage_and_every_server_tells_its_health() -> None:
     assert set(SERVICES) >= STAGES
-    for name in STAGES | {"kafka", "redis", "postgres"}:
+    for name in STAGES | SERVING | {"kafka", "redis", "postgres"}:
         assert SERVICES[name]["healthcheck"]["test"][0] == "CMD", name
 
 
@@ -88,42 +128,93 @@ def mounted(name: str, volume: str) -> list[Any]:
     return found
 
 
-def test_only_intake_the_opener_and_the_projector_can_read_the_keys() -> None:
+def parts_of_keys() -> dict[str, set[str]]:
+    """By folder the purposes that `keys` puts into it."""
+    lines = [line for name, line in amana_commands() if name == "keys" and line[:2] == ["keys", "part"]]
+    return {
+        line[2].split("/")[2]: {after for each, after in pairwise(line) if each == "--purpose"}
+        for line in lines
+        if line[2].endswith("/keyring.json")
+    }
+
+
+def test_each_reads_the_keys_that_it_needs_and_no_others() -> None:
     with_keys = {name: mounted(name, "keys") for name in SERVICES if mounted(name, "keys")}
-    assert with_keys == {"keys": ["/keys"], "intake": ["/keys:ro"], "opener": ["/keys:ro"], "projector": ["/keys:ro"]}
+    assert with_keys.pop("keys") == ["/keys"]
+    same = {name: [name] for name in ("intake", "opener", "projector", "deliverer", "console")}
+    assert with_keys == same | {"jwks": ["projector"], "partner-api": ["deliverer"]}
+    assert parts_of_keys() == {
+        "intake": {"pseudonym"},
+        "opener": {"envelope", "blind_index"},
+        "projector": {"envelope", "disclosure", "partner", "token"},
+        "deliverer": {"ledger"},
+        "console": {"envelope", "blind_index"},
+    }
+
+
+def test_partners_private_keys_are_read_by_nobody_of_ours() -> None:
+    assert [name for name in SERVICES if mounted(name, "own")] == ["partners"]
+    public = {name: mounted(name, "partners") for name in SERVICES if mounted(name, "partners")}
+    assert public.pop("partners") == ["/partners"]
+    assert public == {name: ["/partners:ro"] for name in ("projector", "deliverer", "partner-api")}
+
+
+def test_our_published_keys_are_written_by_one() -> None:
+    published = {name: mounted(name, "published") for name in SERVICES if mounted(name, "published")}
+    assert published == {
+        "jwks": ["/published"],
+        "projector": ["/published:ro"],
+        "partner-api": ["/published:ro"],
+    }
 
 
 def test_each_has_its_own_secrets_and_those_who_set_passwords_have_all() -> None:
     parts = {name: mounted(name, "secrets") for name in SERVICES}
     assert parts.pop("certs") == ["/secrets"]
-    assert parts.pop("keys") == []
-    assert parts.pop("store") == ["all/publisher"]
-    assert {name for name, part in parts.items() if part == ["all"]} == {"topics", "migrate"}
+    assert all(parts.pop(name) == [] for name in ("keys", "partners", "jwks"))
     assert all(parts.pop(name) == ["all"] for name in ("topics", "migrate"))
-    assert parts == {name: [f"all/{name}"] for name in STAGES | {"kafka", "redis", "postgres"}}
+    names = STAGES | SERVING | {"kafka", "redis", "postgres", "accounts", "store"}
+    assert parts == {name: [f"all/{OTHERS.get(name, name)}"] for name in names}
 
 
-def test_every_part_of_the_secrets_is_one_that_is_made(tmp_path: Path) -> None:
-    made = make(tmp_path / "secrets", ["acquirer"], datetime.now(UTC))
-    for name in set(SERVICES) - {"certs", "topics", "migrate"}:
-        for part in mounted(name, "secrets"):
-            assert part.removeprefix("all/") in made, name
-    for name in STAGES | {"store", "topics", "migrate"}:
-        root = tmp_path / "secrets" / ("" if name in ("topics", "migrate") else mounted(name, "secrets")[0][4:])
-        for value in SERVICES[name]["environment"].values():
-            for path in re.findall(r"(?:/secrets|/all)/([a-z./]+)", str(value)):
+def test_every_secret_that_is_mounted_or_named_is_one_that_is_made(tmp_path: Path) -> None:
+    made = make(tmp_path / "secrets", PARTNERS, datetime.now(UTC))
+    for name, service in SERVICES.items():
+        parts = [] if name == "certs" else mounted(name, "secrets")
+        assert {part.removeprefix("all/") for part in parts} <= {*made, "all"}, name
+        root = tmp_path / "secrets" / "".join(parts).removeprefix("all").lstrip("/")
+        for value in (*service.get("environment", {}).values(), *map(str, service.get("command", []))):
+            for path in re.findall(r"(?:/secrets|/all)/([a-z./]+\.[a-z]+|[a-z/]*pgpass)", str(value)):
                 assert (root / path).is_file(), f"{name}: {path}"
 
 
+def test_who_serves_https_is_known_by_the_name_that_its_certificate_says(tmp_path: Path) -> None:
+    make(tmp_path / "secrets", PARTNERS, datetime.now(UTC))
+    for name in SERVING | {"kafka", "redis", "postgres"}:
+        own = (tmp_path / "secrets" / OTHERS.get(name, name) / "own.pem").read_bytes()
+        certificate = x509.load_pem_x509_certificate(own)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert {name, "localhost"} <= set(names.get_values_for_type(x509.DNSName))
+    for name in ("projector", "deliverer", "partner-api"):
+        assert SERVICES[name]["environment"]["AMANA_ISSUER"] == "https://partner-api:8443"
+
+
 def test_nobody_is_told_to_connect_in_plain() -> None:
-    for name in STAGES | {"store"}:
+    for name in STAGES | {"store", "console"}:
         environment = SERVICES[name]["environment"]
         assert environment["AMANA_KAFKA_PROTOCOL"] == "SASL_SSL"
-        assert environment["AMANA_KAFKA_USER"] == ("publisher" if name == "store" else name)
+        assert environment["AMANA_KAFKA_USER"] == OTHERS.get(name, name)
     addresses = re.findall(r"(?:AMANA_DATABASE|AMANA_REDIS): (\S+)", TEXT)
-    assert len(addresses) == 5
+    assert len(addresses) == 9
     for address in addresses:
         assert address.startswith("rediss://") or "?sslmode=verify-full&sslrootcert=" in address
+
+
+def test_each_logs_in_to_postgres_as_itself() -> None:
+    for name, service in SERVICES.items():
+        address = service.get("environment", {}).get("AMANA_DATABASE")
+        if address is not None:
+            assert address.startswith(f"postgresql+psycopg://{OTHERS.get(name, name)}@postgres/amana?"), name
 
 
 def test_redis_keeps_every_write_and_evicts_nothing() -> None:
@@ -134,4 +225,9 @@ def test_redis_keeps_every_write_and_evicts_nothing() -> None:
 
 def test_nothing_is_published_beyond_this_machine() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert ports == ["127.0.0.1:29092:29092", "127.0.0.1:9300:9300"]
+    assert ports == [
+        "127.0.0.1:29092:29092",
+        "127.0.0.1:9300:9300",
+        "127.0.0.1:8443:8443",
+        "127.0.0.1:8600:8600",
+    ]

@@ -45,6 +45,14 @@ def test_a_second_init_fails_with_one_line(path: Path) -> None:
     assert result.stderr == f"Error: {path}: already exists; a keyring is never overwritten\n"
 
 
+def test_a_stage_gets_the_purposes_that_it_needs_and_no_key_is_printed(path: Path) -> None:
+    CliRunner().invoke(keys, ["init", str(path)])
+    part = path.with_name("ledger.json")
+    result = CliRunner().invoke(keys, ["part", str(part), "--purpose", "ledger", "--keyring", str(path)])
+    assert (result.exit_code, result.output) == (0, f"{part}\n  ledger       version 1\n")
+    assert CliRunner().invoke(keys, ["part", str(part), "--keyring", str(path)]).exit_code == 2
+
+
 def test_the_path_may_come_from_the_environment(path: Path) -> None:
     CliRunner().invoke(keys, ["init", str(path)])
     assert CliRunner().invoke(keys, ["show"], env={"AMANA_KEYRING": str(path)}).exit_code == 0
@@ -54,7 +62,7 @@ def test_an_unknown_purpose_is_a_usage_error(path: Path) -> None:
     assert CliRunner().invoke(keys, ["rotate", "signing", "--keyring", str(path)]).exit_code == 2
 
 
-@pytest.mark.parametrize("arguments", [[], ["init"], ["rotate"], ["show"]])
+@pytest.mark.parametrize("arguments", [[], ["init"], ["rotate"], ["part"], ["show"]])
 def test_help_has_examples_on_lines_of_their_own(arguments: list[str]) -> None:
     shown = CliRunner().invoke(keys, [*arguments, "--help"]).output.splitlines()
     assert any(line.strip().startswith("amana keys ") for line in shown)

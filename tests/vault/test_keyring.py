@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -89,6 +90,26 @@ def test_rotations_at_the_same_time_lose_none(path: Path) -> None:
     held = Keyring.load(path).keys("envelope")
     assert held[0] == SECRET
     assert {key[0] for key in held[1:]} == set(range(1, 9))
+
+
+def test_a_part_holds_all_versions_of_its_purposes_alone_and_takes_the_place_of_an_earlier_one(path: Path) -> None:
+    whole, part = Keyring.create(path, os.urandom), path.with_name("ledger.json")
+    whole.part(part, ["ledger"])
+    rotated = Keyring.rotate(path, "ledger", os.urandom)
+    rotated.part(part, ["ledger", "token"])
+    assert Keyring.load(part).versions() == {"token": 1, "ledger": 2}
+    assert Keyring.load(part).keys("ledger") == rotated.keys("ledger")
+    assert part.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_part_is_not_written_over_the_whole_nor_of_what_is_not_held(path: Path) -> None:
+    whole = Keyring.create(path, os.urandom)
+    with pytest.raises(KeyringError, match=r"keyring.json: is the whole keyring; expected another file"):
+        whole.part(path, ["ledger"])
+    part = whole.part(path.with_name("ledger.json"), ["ledger"])
+    with pytest.raises(KeyringError, match=r"ledger.json: holds no key for token"):
+        part.part(path.with_name("token.json"), ["token"])
+    assert not path.with_name("token.json").exists()
 
 
 def test_a_file_may_hold_only_the_purposes_that_its_stage_uses(path: Path) -> None:

@@ -42,7 +42,7 @@ from vault.keyring import Keyring
 
 def run_deliverer(settings: DeliverySettings) -> None:
     """Until a signal stops it; ends the process, as a worker does, when something is wrong."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request, and where it went
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells of every request, and where it went
     with suppress(asyncio.CancelledError):
         asyncio.run(until_stopped(_work(settings)))
 

@@ -1,7 +1,7 @@
 import os
 from collections.abc import Iterator
 
-import httpx2 as httpx
+import httpx2
 import pytest
 import schemathesis
 import sqlalchemy as sa
@@ -45,7 +45,7 @@ def token(house: House, role: Role = "analyst", scopes: tuple[Permission, ...] =
     return {"authorization": f"Bearer {house.tokens.issue(role, 'test', scopes, 1, 'cli:root', NOW_MS)}"}
 
 
-def act(client: TestClient, bearer: dict[str, str], **body: object) -> httpx.Response:
+def act(client: TestClient, bearer: dict[str, str], **body: object) -> httpx2.Response:
     return client.post(f"{BASE}/cases/{CASE}/actions", json=body, headers=bearer)
 
 

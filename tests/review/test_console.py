@@ -2,7 +2,7 @@ import os
 import re
 from collections.abc import Iterator
 
-import httpx2 as httpx
+import httpx2
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -48,18 +48,18 @@ def order(order_id: str) -> OrderPlaced:
     return msgspec.structs.replace(ORDER, order_id=order_id)
 
 
-def csrf(page: httpx.Response) -> str:
+def csrf(page: httpx2.Response) -> str:
     found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
     assert found is not None
     return found[1]
 
 
-def sign_in(client: TestClient, name: str = "analyst", word: str = WORD) -> httpx.Response:
+def sign_in(client: TestClient, name: str = "analyst", word: str = WORD) -> httpx2.Response:
     mark = csrf(client.get("/sign-in"))
     return client.post("/sign-in", data={"csrf": mark, "username": name, "password": word, "next": "/queue"})
 
 
-def post(client: TestClient, path: str, **fields: str) -> httpx.Response:
+def post(client: TestClient, path: str, **fields: str) -> httpx2.Response:
     return client.post(path, data={"csrf": csrf(client.get("/queue")), **fields})
 
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -76,7 +76,7 @@ class Poll(Received):
 
     def work(self, premises: Premises) -> None:
         partner, acks = premises.partners[POLLED], []
-        with httpx.Client(base_url=premises.issuer, trust_env=False, timeout=10) as client:
+        with httpx2.Client(base_url=premises.issuer, trust_env=False, timeout=10) as client:
             while not self.stop.is_set():
                 try:
                     bearer = {"Authorization": f"Bearer {token(client, premises, partner)}"}
@@ -89,11 +89,11 @@ class Poll(Received):
                         sets = answer.json()["sets"]
                         self.got += [(told, sealed.encode()) for told, sealed in sets.items()]
                         acks = list(sets)
-                except httpx.HTTPError:
+                except httpx2.HTTPError:
                     self.stop.wait(0.2)
 
 
-def token(client: httpx.Client, premises: Premises, partner: Any) -> str:
+def token(client: httpx2.Client, premises: Premises, partner: Any) -> str:
     form = {"grant_type": "client_credentials", "client_assertion_type": KIND}
     form["client_assertion"] = partner.asserts(f"{premises.issuer}/oauth/token")
     return str(client.post("/oauth/token", data=form).raise_for_status().json()["access_token"])

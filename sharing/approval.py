@@ -31,8 +31,21 @@ def approve(path: Path, signer: str, key: Ed25519PrivateKey, signers: Signers) -
     written = _with(text, signed.signatures)
     if parse(written, str(path)) != signed:
         raise ContractError(f"{path}: expected `signatures` to be the last part of the file")
-    path.write_text(written, encoding="utf-8")
+    _replace(path, written)
     return signed
+
+
+def _replace(path: Path, text: str) -> None:
+    """The file whole or as it was. Raises ContractError."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.chmod(path.stat().st_mode & 0o777)
+        temporary.replace(path)
+    except OSError as error:
+        raise ContractError(f"{path}: {error.strerror}; expected a folder that can be written to") from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _stands(contract: Contract, signature: Signature, signers: Signers) -> bool:

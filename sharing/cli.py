@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -24,6 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_NO_TEXT = {"yes", "true", "false", "off", "null"}  # what YAML takes for something else
 _MARKS = {"more": ("+", "red"), "less": ("-", "green"), "same": ("=", "dim")}
 signers_option = click.option(
     "--signers",
@@ -189,6 +191,10 @@ def key(path: Path, name: str, role: str) -> None:
     Example:
       amana contracts key noura.pem --name noura --role "privacy officer" >> signers.yaml
     """
+    if not re.fullmatch(r"[a-z][a-z0-9._-]{0,63}", name):
+        raise click.BadParameter("expected lower-case letters, digits and . _ -, at most 64", param_hint="--name")
+    if not 3 <= len(role) <= 64 or not re.fullmatch(r"[^\W_][\w ,'-]*", role) or role.lower() in _NO_TEXT:
+        raise click.BadParameter("expected 3 to 64 letters, digits, spaces and , ' -", param_hint="--role")
     public = base64.b64encode(signers.create_key(path)).decode()
     click.echo(f"  - name: {name}\n    role: {role}\n    key: {public}")
 

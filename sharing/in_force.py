@@ -5,7 +5,8 @@ against the one before, which must itself be signed, back to the first: what has
 people.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def load_all(folder: Path, signers: Signers, today: date, demo: bool = False) ->
     for path, contract in zip(paths, found, strict=True):
         if contract.to_this_machine and not demo:
             raise ContractError(f"{path}: pushes to this machine; only a demonstration may")
+    _check_apart(folder, zip(paths, found, strict=True))
     _check_issuers(zip(paths, found, strict=True), today)
     return found
 
@@ -103,6 +105,24 @@ def _check_newest(path: Path, version: int) -> None:
     newest = max((int(number) for number in numbers if number.isdecimal()), default=0)
     if newest >= version:
         raise ContractError(f"{path}: version {version}, but past has version {newest}; expected the newest here")
+
+
+def _check_apart(folder: Path, contracts: Iterable[tuple[Path, Contract]]) -> None:
+    """One file a partner and purpose. An old version put back under another name is signed, too, and would tell on."""
+    replaced = set(_hashes(sorted(folder.glob("past/*.yaml"))))
+    known: dict[tuple[str, str], Path] = {}
+    for path, contract in contracts:
+        first = known.setdefault((contract.partner, contract.purpose), path)
+        if first != path:
+            raise ContractError(f"{path}: {first.name} tells {contract.partner} for {contract.purpose} already")
+        if not replaced.isdisjoint(_hashes([path])):
+            raise ContractError(f"{path}: was replaced, it stands in past; expected the newest version here")
+
+
+def _hashes(paths: Iterable[Path]) -> Iterator[str]:
+    for path in paths:
+        with suppress(ContractError):  # of the past also what is no contract by today's terms
+            yield load(path).hash()
 
 
 def _check_issuers(contracts: Iterable[tuple[Path, Contract]], today: date) -> None:

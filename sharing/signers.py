@@ -94,7 +94,12 @@ def create_key(path: Path) -> bytes:
     body = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(body)
+            try:
+                file.write(body)
+                file.flush()
+            except OSError:
+                path.unlink()  # a piece of a key would stand in the way of the next try
+                raise
     except OSError as error:
         raise ContractError(f"{path}: {error.strerror}; expected a new file in a folder that there is") from None
     return key.public_key().public_bytes_raw()

@@ -173,7 +173,7 @@ def table_of(what: Shown) -> Table:
 def _told(got: Mapping[str, Any] | None) -> Text:
     if got is None:
         return Text("nothing: of this order there is nothing that its contract lets it know", style="dim")
-    return Text("\n".join(f"{name}: {_plain(value)}" for name, value in got.items()))
+    return Text("\n".join(f"{name}: {_plain(value) or 'none'}" for name, value in got.items()))
 
 
 def _cut(value: str, limit: int = 60) -> str:

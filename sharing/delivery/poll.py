@@ -14,6 +14,10 @@ MAX_ANSWERS = 1000
 MAX_BODY_BYTES = 256 * 1024
 
 
+# PostgreSQL keeps no NUL: an id with one is nobody's, and would fail in the database instead of here.
+_Id = Annotated[str, Meta(pattern=r"^[^\x00]*$(?!\n)", max_length=256)]
+
+
 class SetError(msgspec.Struct, frozen=True):
     """Why a message was not taken. The description may hold anything: it is neither logged nor kept."""
 
@@ -25,8 +29,8 @@ class Poll(msgspec.Struct, frozen=True, rename="camel"):
 
     max_events: Annotated[int, Meta(ge=0)] | None = None
     return_immediately: bool = False
-    ack: tuple[str, ...] = ()
-    set_errs: dict[str, SetError] = {}
+    ack: tuple[_Id, ...] = ()
+    set_errs: dict[_Id, SetError] = {}
 
 
 class Polled(msgspec.Struct, frozen=True, rename="camel"):

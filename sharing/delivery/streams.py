@@ -17,7 +17,8 @@ UPDATED = "https://schemas.openid.net/secevent/ssf/event-type/stream-updated"
 VERIFY_EVERY_S = 60
 Status = Literal["enabled", "paused", "disabled"]
 
-Words = Annotated[str, Meta(max_length=200)]
+# Without NUL, which PostgreSQL does not keep.
+Words = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$(?!\n)")]
 
 
 class Refused(SharingError):

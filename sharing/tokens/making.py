@@ -44,7 +44,8 @@ def write_pair(folder: Path, partner: str, random: Random) -> tuple[Path, Path]:
         _write(private, made, 0o600)
         _write(public, public_half(made), 0o644)
     except OSError as error:
-        raise KeysError(f"{error.filename}: {error.strerror}; expected a folder that can be written to") from None
+        place = error.filename or folder  # a full disk names no file
+        raise KeysError(f"{place}: {error.strerror}; expected a folder that can be written to") from None
     return private, public
 
 
@@ -66,5 +67,11 @@ def _jwk(key: OKPKey, use: str, alg: str) -> dict[str, Any]:
 
 
 def _write(path: Path, jwks: dict[str, Any], mode: int) -> None:
+    """A new file, whole or not at all: a piece of one would stand in the way of the next try."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-        file.write(json.dumps(jwks, indent=2) + "\n")
+        try:
+            file.write(json.dumps(jwks, indent=2) + "\n")
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise

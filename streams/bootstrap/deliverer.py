@@ -27,7 +27,7 @@ from sharing.ledger.checkpoints import Signer
 from sharing.ledger.store import Ledger
 from sharing.signers import DEMO, Signers
 from sharing.standing import Agreed, day_of
-from sharing.tokens.keys import PartnerKeys, load_partner
+from sharing.tokens.keys import NAME, PartnerKeys, load_partner
 from streams.agreements import Watched
 from streams.bootstrap import group, known_topics, now_ms, started
 from streams.bootstrap.database import engine
@@ -136,6 +136,11 @@ def report(connection: Connection, partner: str, jti: str, verdict: str) -> None
 
 
 def keys_of(settings: DeliverySettings, partner: str) -> PartnerKeys | None:
-    """A partner's keys as its file has them now; None without the file. Raises KeysError for an ill-formed one."""
+    """A partner's keys as its file has them now; None without the file. Raises KeysError for an ill-formed one.
+
+    `partner` may be what an assertion claims, before anything is verified: no path, so that it leads to no other file.
+    """
+    if not NAME.fullmatch(partner):
+        return None
     path = settings.partners / f"{partner}.json"
     return load_partner(path) if path.is_file() else None

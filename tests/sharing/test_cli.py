@@ -11,6 +11,7 @@ from sharing.cli import contracts_command
 from sharing.contracts import FOLDER, parse
 from sharing.example import example_body
 from tests.sharing.contracts import EVERYTHING, NAMES, shipped
+from tests.sharing.full_disk import no_more_than
 
 
 def run(*args: object) -> Result:
@@ -104,6 +105,27 @@ def test_a_signature_that_cannot_be_made_is_refused_in_a_line(
     assert result.exit_code == code
     assert expected in result.stderr
     assert carrier.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [("Ann", "privacy officer"), ("ann\n", "privacy officer"), ("ann", "officer: of x"), ("ann", "x\n    demo: true"),
+     ("ann", "null"), ("ann", "it")],
+)  # fmt: skip
+def test_a_name_or_role_that_the_file_of_signers_cannot_hold_gets_no_key(tmp_path: Path, name: str, role: str) -> None:
+    assert run("key", tmp_path / "ann.pem", "--name", name, "--role", role).exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_leaves_the_contract_as_it_was_and_no_piece_of_a_key(carrier: Path, tmp_path: Path) -> None:
+    before = carrier.read_text(encoding="utf-8")
+    with no_more_than(10):
+        approved = run("approve", carrier, "--signer", "noura", "--demo")
+        made = run("key", tmp_path / "ann.pem", "--name", "ann", "--role", "privacy officer")
+    assert (approved.exit_code, made.exit_code) == (1, 1)
+    assert f"{carrier}: File too large; expected a folder" in approved.stderr
+    assert carrier.read_text(encoding="utf-8") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["carrier.yaml", "past"]
 
 
 def test_explain_strikes_out_what_stays_behind() -> None:

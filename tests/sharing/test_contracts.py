@@ -110,7 +110,7 @@ WRONG = [
     ),
     ("trigger: blocked", "trigger: requested", ":9: what is told on request says which request; expected field reque"),
     ("valid_until: 2027-12-31", "valid_until: 2025-12-31", ":25: ends before it begins"),
-    ("valid_until: 2027-12-31", "valid_until: 2027-13-31", "not YAML that a contract may hold"),
+    ("valid_until: 2027-12-31", "valid_until: 2027-13-31", ": not a timestamp that there is"),
     ("valid_until: 2027-12-31", "valid_until: soon", ":25: $.valid_until: Invalid RFC3339 encoded date"),
     ("retention_days: 180", "retention_days: 0", ":22: $.retention_days: Expected `int` >= 1"),
     ("policy_version: 2026-01", "policy_version: latest version", ":26: $.policy_version: Expected `str` matching"),
@@ -194,6 +194,12 @@ BOMBS = {
     "a key that is a list": "? [a, b]\n: 1",
     "an anchor of itself": "&a {b: *a}",
     "binary": "version: !!binary aGVsbG8=",
+    "a merge": "<<: {partner: acquirer}",
+    "a timestamp that is none": "valid_from: !!timestamp soon",
+    "a truth that is none": "version: !!bool perhaps",
+    "a number of nothing": 'version: !!int ""',
+    "a fraction of nothing": 'version: !!float ""',
+    "a fraction beyond all": f"version: 1{':5' * 2000}.5",
 }
 
 
@@ -227,6 +233,27 @@ def test_a_contract_changed_anywhere_is_refused_or_is_a_whole_contract(one: int,
         return
     told = json.loads(compile_contract(contract, b"k" * 32).project(disclosable()))
     assert set(told) <= {"jti", *(term.name for term in contract.fields)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("retention_days: 180", "retention_days: 0170", r"acquirer\.yaml:\d+: expected a plain decimal number"),
+        ("version: 1\n", "version: 0x1\n", r"acquirer\.yaml:4: expected a plain decimal number"),
+        ("valid_from: 2026-01-01", "valid_from: 2026-02-30", r"acquirer\.yaml:\d+: not a timestamp that there is"),
+        ("kind:", "# for now\u2028push_url: https://other.example\nkind:", r"acquirer\.yaml:3: holds U\+2028"),
+        ("kind:", "# pushed to \u202eelpmaxe\nkind:", r"acquirer\.yaml:3: holds U\+202E"),
+    ],
+)
+def test_what_two_readers_could_read_differently_is_refused(old: str, new: str, expected: str) -> None:
+    assert old in ACQUIRER
+    with pytest.raises(ContractError, match=expected):
+        parse(ACQUIRER.replace(old, new, 1), "acquirer.yaml")
+
+
+def test_of_a_file_without_end_only_a_piece_is_read() -> None:
+    with pytest.raises(ContractError, match=r"/dev/zero: longer than 65536 characters"):
+        load(Path("/dev/zero"))
 
 
 def test_a_bomb_of_aliases_is_refused_before_it_is_read_out() -> None:

@@ -190,9 +190,9 @@ def test_an_older_version_that_is_put_back_is_refused(folder: Path) -> None:
     shutil.copy(folder / "past" / "carrier-1.yaml", path)
     with pytest.raises(ContractError, match=r"carrier\.yaml: version 1, but past has version 1; expected the newest"):
         load_all(folder, PEOPLE, TODAY)
-    shutil.copy(folder / "past" / "carrier-1.yaml", folder / "past" / "carrier-extra.yaml")  # of another contract
-    (folder / "past" / "carrier-1.yaml").unlink()
-    assert load_all(folder, PEOPLE, TODAY)[0].version == 1
+    (folder / "past" / "carrier-1.yaml").rename(folder / "past" / "carrier-extra.yaml")  # as of another contract
+    with pytest.raises(ContractError, match=r"carrier\.yaml: was replaced, it stands in past"):
+        load_all(folder, PEOPLE, TODAY)
 
 
 def test_a_past_file_of_another_version_is_refused(folder: Path) -> None:
@@ -313,3 +313,23 @@ def test_a_private_key_is_in_no_repr(folder: Path) -> None:
     key = Ed25519PrivateKey.from_private_bytes(b"secretsecretsecretsecretsecretss")
     signed = msgspec.structs.replace(load(folder / "carrier.yaml"), signatures=())
     assert "secret" not in repr(sign(signed, "noura", key))
+
+
+def test_a_replaced_version_put_back_under_another_name_is_refused(folder: Path) -> None:
+    _second(folder, ("retention_days: 30", "retention_days: 20"), signed_by=("maha",))
+    shutil.copy(folder / "past" / "carrier-1.yaml", folder / "wider.yaml")
+    with pytest.raises(ContractError, match=r"wider\.yaml: carrier\.yaml tells carrier for dpv:FraudPrevention"):
+        load_all(folder, PEOPLE, TODAY)
+    (folder / "carrier.yaml").unlink()
+    with pytest.raises(ContractError, match=r"wider\.yaml: was replaced, it stands in past"):
+        load_all(folder, PEOPLE, TODAY)
+
+
+def test_a_partner_is_told_for_two_purposes_by_two_files(folder: Path) -> None:
+    shutil.copy(folder / "carrier.yaml", folder / "disputes.yaml")
+    changes = (("dpv:FraudPreventionAndDetection", "dpv:DisputeManagement"), ("version: 1", "version: 2"))
+    _rewrite(folder / "disputes.yaml", *changes, signed_by=("noura", "maha"))
+    assert [each.purpose for each in load_all(folder, PEOPLE, TODAY)] == [
+        "dpv:FraudPreventionAndDetection",
+        "dpv:DisputeManagement",
+    ]

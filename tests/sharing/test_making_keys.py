@@ -1,5 +1,6 @@
 """A partner's new key pair: what is in it, where it goes, and that nothing is overwritten."""
 
+import secrets
 import stat
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sharing.errors import KeysError
 from sharing.tokens import Opener, Sealer
 from sharing.tokens.keys import load_partner, thumbprint
 from sharing.tokens.making import load_private, private_set, public_half, write_pair
+from tests.sharing.full_disk import no_more_than
 from tests.sharing.sealed import EVENT, ISSUER, JTI, JWKS, NOW_MS, OURS
 
 
@@ -68,3 +70,9 @@ def test_a_private_file_that_is_none_is_named(tmp_path: Path, body: str, expecte
     for opened in ({"keys": [{"crv": "X25519"}]}, {"keys": [1]}, {}):
         with pytest.raises(KeysError, match="the private set: not a JWK set with an X25519 key"):
             Opener(opened, JWKS, issuer=ISSUER, audience="acquirer")
+
+
+def test_a_disk_that_is_full_leaves_no_piece_of_a_key_in_the_way(tmp_path: Path) -> None:
+    with no_more_than(10), pytest.raises(KeysError, match=r"^/.*: File too large; expected a folder"):
+        write_pair(tmp_path / "keys", "acquirer", secrets.token_bytes)
+    assert list((tmp_path / "keys").iterdir()) == []

@@ -83,6 +83,7 @@ def test_a_partner_has_one_stream(office: Office) -> None:
         ({"delivery": {"method": POLL, "authorization_header": "Bearer x"}}, 400),
         ({"events_requested": ["https://other.example/event"]}, 400),
         ({"description": "x" * 201}, 400),
+        ({"description": "no\0where"}, 400),
         ({"delivery": "poll"}, 400),
     ],
 )

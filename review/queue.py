@@ -20,6 +20,7 @@ from review.workflow import State
 View = Literal["open", "mine", "snoozed", "waiting", "escalated", "decided"]
 Place = Annotated[str, Meta(pattern=r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$(?!\n)")]
 PAGE = 50
+COUNTED = 1000
 
 _CASES = tables.cases.c
 _OPEN: tuple[State, ...] = ("open", "reopened")
@@ -62,9 +63,18 @@ def counts(engine: sa.Engine, person: str) -> dict[View, int]:
         return {view: _count(connection, Filter(view=view), person) for view in views}
 
 
+def newer(engine: sa.Engine, since_ms: int) -> int:
+    """How many open cases came after a moment, as far as `counts` counts."""
+    some = sa.select(sa.literal(1)).where(_CASES.status.in_(_OPEN), _CASES.opened_at_ms > since_ms).limit(COUNTED)
+    with engine.connect() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
+
+
 def _count(connection: sa.Connection, wanted: Filter, person: str) -> int:
-    some = sa.select(sa.literal(1)).select_from(tables.cases).where(*_conditions(wanted, person)).limit(1000).subquery()
-    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+    some = (
+        sa.select(sa.literal(1)).select_from(tables.cases).where(*_conditions(wanted, person)).limit(COUNTED).subquery()
+    )
+    return connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
 
 
 def _conditions(wanted: Filter, person: str) -> list[sa.ColumnElement[bool]]:

@@ -64,7 +64,7 @@ def welcomed(house: House, folder: Path, random: Random) -> dict[str, str]:
         account = Account(username=name, roles=(role,), password=hashed(passwords[name]))
         house.access.add(account, ACTOR, house.clock())
     file = os.open(folder / PASSWORDS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(file, "w", encoding="ascii") as written:
+    with os.fdopen(file, "w", encoding="ascii") as written:
         written.writelines(f"{name} {password}\n" for name, password in passwords.items())
     return passwords
 

@@ -22,7 +22,7 @@ READ = """async (address) => {
 
 
 def palette(browser: Browser, png: bytes) -> bytes:
-    """The browser reads the picture; its commonest colours stay as they are, every other becomes the nearest of them."""
+    """The browser reads the picture; its commonest colours stay as they are, others become the nearest of them."""
     page = browser.new_page()
     width, height, text = page.evaluate(READ, f"data:image/png;base64,{base64.b64encode(png).decode()}")
     page.close()

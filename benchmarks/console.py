@@ -111,7 +111,7 @@ def take_in(url: str, pattern: bytes, told: Any) -> None:
 
 
 def mark_of(page: httpx2.Response) -> str:
-    return re.findall(r'name="csrf" value="([0-9a-f]{64})"', page.text)[0]
+    return str(re.findall(r'name="csrf" value="([0-9a-f]{64})"', page.text)[0])
 
 
 def analyst(url: str, name: str, rounds: int, times: Times, sizes: list[int]) -> None:

@@ -74,7 +74,7 @@ def _count(connection: sa.Connection, wanted: Filter, person: str) -> int:
     some = (
         sa.select(sa.literal(1)).select_from(tables.cases).where(*_conditions(wanted, person)).limit(COUNTED).subquery()
     )
-    return connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
+    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
 
 
 def _conditions(wanted: Filter, person: str) -> list[sa.ColumnElement[bool]]:

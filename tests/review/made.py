@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 
@@ -35,7 +36,15 @@ REASONS = (
     Reason("visit.automation"),
     Reason("email.frauds"),
 )
-METHODS = ("card", "card", "card", "wallet", "cash_on_delivery", "bank_transfer", "voucher")
+METHODS: tuple[Literal["card", "wallet", "bank_transfer", "cash_on_delivery", "voucher"], ...] = (
+    "card",
+    "card",
+    "card",
+    "wallet",
+    "cash_on_delivery",
+    "bank_transfer",
+    "voucher",
+)
 GOODS = (
     ("هاتف ذكي", "phones"),
     ("Gold bracelet 18K", "jewellery"),

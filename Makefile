@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 	--no-header --no-annotate --quiet
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install servers demo test test-slow lint format bench mutation schemas docs lock clean
+.PHONY: help install servers demo test test-slow lint format bench mutation schemas docs screenshots lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -53,6 +53,9 @@ schemas: .venv/dev ## Write the events' JSON Schemas
 docs: .venv/dev ## Write docs/cli.md from the commands' own help, docs/partners/ from the contracts
 	$(BIN)/python docs/cli_reference.py
 	$(BIN)/python -m sharing.docs
+
+screenshots: .venv/dev ## Take pictures of the console's pages with Debian's Chromium, into var/screenshots
+	$(BIN)/python -m tests.review.screenshots $(ARGS)
 
 lock: .venv/dev ## Lock the dependencies of pyproject.toml in requirements/
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt

@@ -33,6 +33,7 @@ NAMES = {
     "canaries": "salted orders under every contract, every way out watched, and leaks planted",
     "linkage": "two partners' feeds laid side by side by a trained matcher",
     "disclosures": "disclosures a second, from a case to the ledger; receipts; what a kill leaves behind",
+    "console": "pages of the analysts' console over a million cases, 20 analysts at once",
     "mutation": "small changes to operators, compiler and guard that the tests notice",
 }
 QUICK = Path("var/benchmarks")
@@ -84,6 +85,7 @@ def main(
     canaries   salted orders under every contract, every way out watched, and leaks planted
     linkage    two partners' feeds laid side by side by a trained matcher
     disclosures  disclosures a second, from a case to the ledger; receipts; what a kill leaves behind
+    console    pages of the analysts' console over a million cases, 20 analysts at once
     mutation   small changes to operators, compiler and guard that the tests notice
 
     \b

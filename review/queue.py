@@ -20,6 +20,7 @@ from review.workflow import State
 View = Literal["open", "mine", "snoozed", "waiting", "escalated", "overdue", "decided"]
 Place = Annotated[str, Meta(pattern=r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$(?!\n)")]
 PAGE = 50
+COUNTED = 1000
 
 _CASES = tables.cases.c
 _OPEN: tuple[State, ...] = ("open", "reopened")
@@ -63,9 +64,16 @@ def counts(engine: sa.Engine, person: str, *, now_ms: int = 0) -> dict[View, int
         return {view: _count(connection, Filter(view=view), person, now_ms) for view in views}
 
 
+def newer(engine: sa.Engine, since_ms: int) -> int:
+    """How many open cases came after a moment, as far as `counts` counts."""
+    some = sa.select(sa.literal(1)).where(_CASES.status.in_(_OPEN), _CASES.opened_at_ms > since_ms).limit(COUNTED)
+    with engine.connect() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
+
+
 def _count(connection: sa.Connection, wanted: Filter, person: str, now_ms: int) -> int:
     some = sa.select(sa.literal(1)).select_from(tables.cases).where(*_conditions(wanted, person, now_ms))
-    first = some.limit(1000).subquery()
+    first = some.limit(COUNTED).subquery()
     return connection.execute(sa.select(sa.func.count()).select_from(first)).scalar_one()
 
 

@@ -42,6 +42,8 @@ cases = Table(
     Index("review_cases_queue", "status", "priority", "decision_id"),
     Index("review_cases_timed", "status", "until_ms"),
     Index("review_cases_due", "status", "due_at_ms"),
+    Index("review_cases_opened", "status", "opened_at_ms"),
+    Index("review_cases_decided", "decided_at_ms"),
     Index("review_cases_by_order", "order_id"),
     Index("review_cases_by_subject", "subject"),
     Index("review_cases_by_email", "email_index"),
@@ -103,6 +105,15 @@ tokens = Table(
     Column("scopes", Text, nullable=False),
     Column("expires_ms", BigInteger, nullable=False),
     Index("review_tokens_by_username", "username", "name"),
+)
+
+# Filters of the queue that people keep by name; a link's query, nothing in it names a person.
+filters = Table(
+    "review_filters",
+    metadata,
+    Column("username", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("query", String(512), nullable=False),
 )
 
 # What people write beside a case, sealed under its subject's key.

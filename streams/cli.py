@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -343,18 +344,22 @@ def run_command(paths: tuple[Path, ...], folder: Path, models: Path, rules: Path
     help="Three quarters to learn from, then one live.",
 )
 @click.option("--orders-per-day", type=click.FloatRange(50), default=400, show_default=True, help="Frauds included.")
-def demo_command(folder: Path, seed: int, days: int, orders_per_day: float) -> None:
+@click.option("--serve/--no-serve", default=None, help="End with the console on loopback.  [default: on a terminal]")
+def demo_command(folder: Path, seed: int, days: int, orders_per_day: float, *, serve: bool | None) -> None:
     """Show the whole path on a made-up store: train on its first weeks, screen its later ones live.
+
+    On a terminal it ends by serving the analysts' console; the last five lines say where and as whom to sign in.
 
     \b
     Examples:
       amana demo
+      amana demo --no-serve
       amana demo --days 56 --orders-per-day 1000 --seed 3 --out var/larger
     """
     from rich.console import Console
 
     from simulator.settings import Settings as StoreSettings
-    from streams import demo, demo_sharing, logs
+    from streams import demo, demo_console, demo_sharing, logs
 
     signal.signal(signal.SIGTERM, stop_in_order)
     logs.configure("WARNING")
@@ -364,6 +369,8 @@ def demo_command(folder: Path, seed: int, days: int, orders_per_day: float) -> N
         Console().print(table)
     if shown is not None:
         Console().print(demo_sharing.table_of(shown))
+    if sys.stdin.isatty() and sys.stdout.isatty() if serve is None else serve:
+        demo_console.serve(folder, demo.milliseconds(store, days))
 
 
 @main.command()

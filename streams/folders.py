@@ -27,6 +27,8 @@ MADE = (
     "partners",
     "partners-own",
     "summary.json",
+    "passwords.txt",
+    "labels.jsonl",
     DEMO,
 )
 

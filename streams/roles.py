@@ -54,7 +54,10 @@ _APPENDS = (
 )
 
 # How far a case's review has come.
-_REVIEWED = "status version verdict decided_at_ms decided_by reason holder until_ms escalated"
+_REVIEWED = (
+    "status version verdict decided_at_ms decided_by reason holder until_ms due_at_ms escalated first_look resolved contested"
+    " outcome"
+)
 
 HISTORY = Role(
     "history",
@@ -161,6 +164,12 @@ CONSOLE = Role(
         on(review.sessions, "SELECT INSERT DELETE"),
         part(review.sessions, "UPDATE", "used_ms ends_ms"),
         on(review.tokens, "SELECT"),
+        on(review.filters, "SELECT INSERT UPDATE DELETE"),
+        # What stands beside a case: its entities' history, and what partners got. No leaf says whose it is, and what
+        # opens one (lookup) stays shut.
+        *(on(table, "SELECT") for table in (history.decisions, history.labels, history.links)),
+        *(on(table, "SELECT") for table in (sharing.disclosures, sharing.head, sharing.leaves)),
+        *(on(table, "SELECT") for table in (sharing.nodes, sharing.checkpoints)),
     ),
 )
 ACCOUNTS = Role(

@@ -3,6 +3,7 @@
 Catalogues are read as they were written (.po): nothing is compiled beforehand. English texts are their own keys.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -74,8 +75,11 @@ class Words:
         return numbers.format_percent(value, format="#,##0.0 %", locale=self.locale)
 
     def money(self, amount_minor: int, currency: str) -> str:
+        """A code stands apart from its number (CLDR's currencySpacing, which Babel does not do)."""
         amount = Decimal(amount_minor).scaleb(-money.EXPONENTS.get(currency, 2))
-        return numbers.format_currency(amount, currency, locale=self.locale)
+        return re.sub(
+            r"(?<=[A-Z])(?=[0-9])", "\N{NO-BREAK SPACE}", numbers.format_currency(amount, currency, locale=self.locale)
+        )
 
     def moment(self, at_ms: int) -> str:
         return dates.format_datetime(_utc(at_ms), "d MMM y HH:mm", locale=self.locale) + " UTC"

@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from review import finding, masking, queue
+from review import filters, finding, masking, queue
 from review.cases import Case
 from review.console import beside, doing
 from review.console.house import House
@@ -39,6 +39,7 @@ def queue_page(house: House, request: Request, person: Person, _: Form) -> Respo
         counts=queue.counts(house.engine, person.name, now_ms=house.clock()),
         link=lambda **changes: link(wanted, **changes),
         after=found.after,
+        kept=filters.kept(house.engine, person.name),
     )
 
 

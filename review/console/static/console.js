@@ -36,16 +36,3 @@ document.addEventListener("keydown", (event) => {
   }
   event.preventDefault();
 });
-
-// What is left of a claim, counted down; the page says the moment anyway.
-const lease = document.querySelector("[data-until]");
-if (lease) {
-  const said = lease.textContent;
-  const count = () => {
-    const left = Math.max(0, Number(lease.dataset.until) - Date.now());
-    lease.textContent = `${said} (${Math.floor(left / 60000)}:${String(Math.floor(left / 1000) % 60).padStart(2, "0")})`;
-    lease.classList.toggle("soon", left < 120000);
-  };
-  count();
-  setInterval(count, 1000);
-}

@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -25,7 +26,7 @@ demo: .venv/runtime ## A store's day, screened on this machine with Python alone
 	$(BIN)/amana demo
 
 test: .venv/dev servers ## Run the tests (minutes); one room: make test ARGS=tests/vault
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: .venv/dev servers ## Run the long fault tests
 	$(BIN)/python -m pytest -m slow $(ARGS)

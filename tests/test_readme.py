@@ -9,17 +9,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from kafka import KafkaConsumer
 
-from events import topics
 from features.definitions import DEFINITIONS
 from models import artifact
 from models.training import train
-from sharing.contracts import FOLDER, load
 from tests.harness import Kafka, Redis
 
 ROOT = Path(__file__).parents[1]
@@ -75,17 +71,6 @@ def blocking_model(folder: Path) -> None:
     artifact.save(folder, train(table, names, definitions=DEFINITIONS.hash, seed=0))
 
 
-def told(brokers: str, partner: str) -> bytes:
-    """The first message on a partner's topic."""
-    consumer: Any = KafkaConsumer(
-        topics.share_topic(partner), bootstrap_servers=brokers, auto_offset_reset="earliest", consumer_timeout_ms=60_000
-    )
-    try:
-        return next(record.value for record in consumer)
-    finally:
-        consumer.close()
-
-
 @pytest.mark.timeout(300)
 def test_the_order_services_examples_publish_an_order_and_read_its_decision(tmp_path: Path) -> None:
     publish, read_back = EXAMPLES
@@ -102,22 +87,15 @@ def test_the_order_services_examples_publish_an_order_and_read_its_decision(tmp_
         }
         for command in (
             ["keys", "init", environment["AMANA_KEYRING"]],
-            ["topics", "create", "--partitions", "2", "--partner", "acquirer"],
+            ["topics", "create", "--partitions", "2"],
         ):
             subprocess.run([*AMANA, *command], env=environment, cwd=ROOT, check=True)
-        for stage in ("intake", "screen", "opener"):
+        for stage in ("intake", "screen"):
             stages.enter_context(running(stage, environment))
         run_example(publish, kafka)
         order_id, outcome, reasons = run_example(read_back, kafka)
-        message = told(kafka.brokers, "acquirer")
     assert (order_id, outcome) == ("o-1001", "block")
     assert isinstance(reasons, list)
-    contract = load(FOLDER / "acquirer.yaml")
-    fields = msgspec.json.decode(message)
-    assert fields["outcome"] == "block"
-    assert set(fields) <= {"jti", *(term.name for term in contract.fields)}
-    for withheld in (b"o-1001", b"c-7", b"Noor", b"example.com", b"203.0.113", b"tok_8f2a", b"4242", b"12900"):
-        assert withheld not in message
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text()))))

@@ -23,6 +23,8 @@ from streams.cli import main
 from streams.runs import run_files
 from tests.streams.logs_of_facts import MINUTE_MS, RANGE, START_MS, order, write_facts
 
+NOW_MS = 1_798_675_200_000  # 31 December 2026: after all events, while the shipped contracts are in force
+
 
 class Ran(NamedTuple):
     facts: Path
@@ -34,7 +36,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     base = tmp_path_factory.mktemp("backfill")
     events = islice(simulate(StoreSettings(days=21, orders_per_day=40, customers=100)), 2500)
     (base / "events.jsonl").write_bytes(b"".join(each.body + b"\n" for each in events))
-    run_files([base / "events.jsonl"], base / "out", base / "models", 2**61, Console(file=io.StringIO()))
+    run_files([base / "events.jsonl"], base / "out", base / "models", NOW_MS, Console(file=io.StringIO()))
     lines = (base / "out" / "decisions.jsonl").read_bytes().splitlines()
     return Ran(base / "out" / "facts.jsonl", {each.decision_id: each for each in map(decode_decision, lines)})
 

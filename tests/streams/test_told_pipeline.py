@@ -160,9 +160,9 @@ def test_a_request_of_the_law_is_answered_by_the_command_line(house: House) -> N
         "noura: [privacy_officer]\nsaud: [privacy_officer]\nhuda: [privacy_officer]\n"
     )
     roles = ("--roles", "roles.yaml")
-    house.store.take_in(
-        open_case(decision(18, order_id="ord-2"), msgspec.structs.replace(ORDER, order_id="ord-2"), house.vault, NOW_MS)
-    )
+    reviewed = decision(18, order_id="ord-2", outcome="review")  # of which the acquirer is not told
+    order = msgspec.structs.replace(ORDER, order_id="ord-2")
+    house.store.take_in(open_case(reviewed, order, house.vault, NOW_MS))
     basis = ("--field", "name", "--field", "ip", "--basis", "Order 42 of the court, article 6")
     house.amana("requests", "open", "LE-1", "--case", "ord-2", *basis, "--actor", "noura", *roles)
     for actor in ("saud", "huda"):

@@ -46,6 +46,13 @@ class Grouping:
         found = batches.released(waiting_now, ladder, now_ms, self._shuffle, k=least, patience_ms=patience)
         return [self._message(connection, projection, group, now_ms) for group in found]
 
+    def is_hour(self, left: Left, now_ms: int) -> bool:
+        """Whether a group's partner hears now of who left it: when its batches leave, so that nothing else of that
+        person's, told to another at once, can be joined with it by its time.
+        """
+        contract = self._projector.contract_of(left.head)
+        return batches.is_hour(now_ms, contract.release if contract else None)
+
     def follow_up(self, left: Left, now_ms: int) -> Message:
         """What is told when a case leaves a group: how many are left, or that the group is withdrawn.
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from sharing import batches, tables, waiting
+from sharing import batches, rotations, tables, waiting
 from sharing.asking import granted
 from sharing.delivery import disclosures
 from sharing.delivery.lifecycle import SUPERSEDED
@@ -22,7 +22,7 @@ from sharing.grouping import Grouping
 from sharing.ledger.store import Ledger
 from sharing.projector import Answer, Message, Projector, Told, Trigger
 from sharing.standing import day_of
-from sharing.waiting import Left, told
+from sharing.waiting import told
 
 AT_ONCE = 50
 
@@ -77,7 +77,7 @@ class Projecting(NamedTuple):
             return Step(len(taken), recorded, [why for answer in answers for why in answer.failures])
 
     def release(self, *, early: bool = False) -> Step:
-        """Release the batches whose hour it is, a transaction for each contract.
+        """Release the batches whose hour it is, and put their groups right, a transaction for each contract.
 
         `early`, for demonstrations: at any hour, and without patience; never in smaller groups.
         """
@@ -89,7 +89,49 @@ class Projecting(NamedTuple):
             with begun(self.engine) as connection:
                 messages = self.grouping.released(connection, projection, now_ms, patient=not early)
                 recorded += self._record(connection, messages, now_ms)
-        return Step(0, recorded)
+        followed = self._follow(early)
+        return Step(0, [*recorded, *followed.recorded], followed.failures)
+
+    def _follow(self, early: bool) -> Step:
+        """Put groups right that somebody has left; what fails stays for another time."""
+        messages, failures, settled = [], [], []
+        with begun(self.engine) as connection:
+            now_ms = self.clock()
+            for group in waiting.left(connection):
+                if not early and not self.grouping.is_hour(group, now_ms):
+                    continue
+                try:
+                    if group.head.kind != "withdrawal" and group.head.state not in SUPERSEDED:
+                        messages.append(self.grouping.follow_up(group, now_ms))
+                    settled.append(group.group_jti)
+                except SharingError as error:
+                    failures.append(f"{group.head.partner}: {error}")
+            recorded = self._record(connection, messages, now_ms) if messages else []
+            waiting.settled(connection, settled)
+        return Step(0, recorded, failures)
+
+    def announce(self) -> Step:
+        """Tell partners of pseudonym epochs that begin soon, a transaction for each; once, whoever else projects."""
+        recorded: list[tuple[str, str]] = []
+        failures: list[str] = []
+        now_ms = self.clock()
+        today = day_of(now_ms)
+        for projection in self.projector.projections:
+            contract = projection.contract
+            if not contract.epochs or not contract.in_force(today):
+                continue
+            with self.engine.connect() as connection:
+                untold = rotations.untold(connection, contract, today)
+            for epoch in untold:
+                try:
+                    message = self.projector.rotation(projection, epoch.number, now_ms)
+                except SharingError as error:
+                    failures.append(f"{contract.partner}: {error}")
+                    continue
+                with begun(self.engine) as connection:
+                    if rotations.claim(connection, contract.partner, epoch, now_ms):
+                        recorded += self._record(connection, [message], now_ms)
+        return Step(0, recorded, failures)
 
     def first_told(self, case_id: str) -> list[tuple[bytes, str]]:
         """By contract, the first message about a case, or about the group that it is counted in: for who shows it."""
@@ -99,16 +141,13 @@ class Projecting(NamedTuple):
             return [(bytes(contract), jti) for contract, jti in connection.execute(query.order_by(_columns.place))]
 
     def _taken(self, connection: sa.Connection, limit: int, now_ms: int) -> list[Any]:
-        """Up to the first that depends on what comes of one before it: the same case, or a group that both leave."""
+        """Up to the first that depends on what comes of one before it: of the same case."""
         taken: list[Any] = []
         touched: set[str] = set()
         for trigger in self.triggers.take(connection, limit, now_ms):
-            touches = {trigger.case_id}
-            if trigger.kind in ("cleared", "erased"):
-                touches |= set(waiting.groups_of(connection, trigger.case_id))
-            if touches & touched:
+            if trigger.case_id in touched:
                 break
-            touched |= touches
+            touched.add(trigger.case_id)
             taken.append(trigger)
         return taken
 
@@ -118,20 +157,9 @@ class Projecting(NamedTuple):
         disclosable = self.cases.disclosable(trigger.case_id) if opens else None
         have = told_of(connection, trigger.case_id)
         answer = self.projector.answer(trigger, disclosable, have, now_ms, request)
-        if not answer.leaves_groups:
-            return answer
-        return self._left(answer, waiting.leave(connection, trigger.case_id), now_ms)
-
-    def _left(self, answer: Answer, groups: Sequence[Left], now_ms: int) -> Answer:
-        messages, failures = list(answer.messages), list(answer.failures)
-        for group in groups:
-            if group.head.kind == "withdrawal" or group.head.state in SUPERSEDED:
-                continue
-            try:
-                messages.append(self.grouping.follow_up(group, now_ms))
-            except SharingError as error:
-                failures.append(f"{group.head.partner}: {error}")
-        return Answer(messages=tuple(messages), failures=tuple(failures), leaves_groups=True)
+        if answer.leaves_groups:
+            waiting.leave(connection, trigger.case_id)
+        return answer
 
     def _record(self, connection: sa.Connection, messages: Sequence[Message], now_ms: int) -> list[tuple[str, str]]:
         places = self.ledger.append(connection, [message.leaf for message in messages])

@@ -25,7 +25,7 @@ from sharing.standing import day_of
 from vault.chain import framed, named
 
 TriggerKind = Literal["flagged", "confirmed", "cleared", "corrected", "erased", "requested"]
-Kind = Literal["disclosure", "correction", "withdrawal", "deletion"]  # sharing.delivery.lifecycle
+Kind = Literal["disclosure", "correction", "withdrawal", "deletion", "notice"]  # sharing.delivery.lifecycle
 State = Literal["pending", "delivered", "acknowledged", "refused", "overdue", "corrected", "withdrawn", "deleted"]
 Random = Callable[[int], bytes]
 
@@ -142,15 +142,31 @@ class Projector:
             made += self._put_right(trigger.kind, disclosable, told, now_ms)
         return _gathered(made)
 
+    @property
+    def projections(self) -> Sequence[Projection]:
+        return self._projections
+
     def projection(self, contract: bytes) -> Projection | None:
         """The compiled contract of that hash, if it is one that we go by still; it may have ended."""
         return self._by_hash.get(contract)
+
+    def contract_of(self, told: Told) -> Contract | None:
+        """The contract that something was told under; that of the partner where it is an older version."""
+        found = self._by_hash.get(told.contract) or self._by_partner.get(told.partner)
+        return found.contract if found else None
 
     def disclosed(
         self, partner: str, contract: bytes, case_id: str | None, sub_id: str, payload: bytes, now_ms: int
     ) -> Message:
         """A first message. Raises SharingError where it cannot be sealed."""
         return self._sealed("disclosure", partner, contract, case_id, sub_id, payload, now_ms)
+
+    def rotation(self, projection: Projection, number: int, now_ms: int) -> Message:
+        """Tells of an epoch of the partner's pseudonyms. Raises SharingError."""
+        partner = projection.partner
+        sub_id = named(self._key, framed("rotation's sub_id", partner))
+        hashed, payload = contract_hash(projection.contract), projection.rotation(number)
+        return self._sealed("notice", partner, hashed, None, sub_id, payload, now_ms)
 
     def corrected(self, told: Told, case_id: str | None, sub_id: str, payload: bytes, now_ms: int) -> Message:
         """A message with the values as they are now, in the place of one. Raises SharingError."""

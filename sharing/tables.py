@@ -200,13 +200,15 @@ waiting = Table(
 )
 
 # Groups that a batch has released: `jti` is the first message's, `head` the one that stands now. `payload` has the
-# values that all members share.
+# values that all members share. `shrunk`: somebody has left it, which the partner hears at the batch's own hour.
 groups = Table(
     "sharing_groups",
     metadata,
     Column("jti", String(22), primary_key=True),
     Column("head", String(22), nullable=False),
     Column("payload", LargeBinary, nullable=False),
+    Column("shrunk", Boolean, nullable=False),
+    Index("sharing_groups_shrunk", "shrunk"),
 )
 
 # Who is counted in them, so that a case that is cleared or erased can be taken out of the count.
@@ -219,6 +221,16 @@ members = Table(
     Column("person", String(22), nullable=False),
     Index("sharing_members_by_case", "case_id"),
     Index("sharing_members_by_group", "group_jti"),
+)
+
+# Partners' pseudonym epochs that they were told of, each once.
+rotations = Table(
+    "sharing_rotations",
+    metadata,
+    Column("partner", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("since", String(10), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
 )
 
 # What partners say came of a message (confirmed, false alarm), until it is a label.

@@ -46,7 +46,7 @@ def waits(connection: sa.Connection, partner: str, contract: bytes) -> list[Wait
 
 def release(connection: sa.Connection, jti: str, payload: bytes, group: Group) -> None:
     """The group's message is `jti`: its members wait no more, and are known to be counted in it."""
-    connection.execute(sa.insert(tables.groups).values(jti=jti, head=jti, payload=payload))
+    connection.execute(sa.insert(tables.groups).values(jti=jti, head=jti, payload=payload, shrunk=False))
     rows = [
         {"jti": member.jti, "group_jti": jti, "case_id": member.case_id, "person": member.person}
         for member in group.members
@@ -61,16 +61,22 @@ def group_ids(case_id: str) -> sa.Select[tuple[str]]:
     return sa.select(_members.group_jti).where(_members.case_id == case_id).order_by(_members.group_jti)
 
 
-def groups_of(connection: sa.Connection, case_id: str) -> list[str]:
-    return list(connection.scalars(group_ids(case_id)))
-
-
-def leave(connection: sa.Connection, case_id: str) -> list[Left]:
-    """The case waits no more and is counted in no group; the groups that it leaves."""
+def leave(connection: sa.Connection, case_id: str) -> None:
+    """The case waits no more and is counted in no group; the groups that it leaves are marked."""
     connection.execute(sa.delete(tables.waiting).where(_waiting.case_id == case_id))
-    groups = groups_of(connection, case_id)
+    groups = list(connection.scalars(group_ids(case_id)))
     connection.execute(sa.delete(tables.members).where(_members.case_id == case_id))
-    return [_left(connection, jti) for jti in groups]
+    connection.execute(sa.update(tables.groups).where(_groups.jti.in_(groups)).values(shrunk=True))
+
+
+def left(connection: sa.Connection) -> list[Left]:
+    """Marked groups, ours until the transaction ends; one that somebody is leaving just now comes another time."""
+    query = sa.select(_groups.jti).where(_groups.shrunk).order_by(_groups.jti).with_for_update(skip_locked=True)
+    return [_left(connection, jti) for jti in connection.scalars(query).all()]
+
+
+def settled(connection: sa.Connection, groups: Sequence[str]) -> None:
+    connection.execute(sa.update(tables.groups).where(_groups.jti.in_(groups)).values(shrunk=False))
 
 
 def follow(connection: sa.Connection, head: str, successor: str) -> None:

@@ -1,4 +1,4 @@
-"""The projector's loop: triggers as they come, batches at their hour, and what it does in between."""
+"""The projector's loop: triggers as they come, batches at their hour, new epochs before their day."""
 
 import asyncio
 from collections.abc import Callable
@@ -55,6 +55,7 @@ class Loop:
             if now() >= at:
                 at = now() + HOUSEKEEPING_S
                 self._metrics.count(await asyncio.to_thread(self._projecting.release))
+                self._metrics.count(await asyncio.to_thread(self._projecting.announce))
                 await asyncio.to_thread(self._between)
             if not step.taken:
                 await asyncio.sleep(TICK_S)

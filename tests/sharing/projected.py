@@ -1,7 +1,7 @@
 """A projector over an empty database, with made-up cases, made-up keys and every worked contract."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from history.database import migrate
 from review.database import upgrade
 from review.triggers import Kind, TriggerTable, put
-from sharing.contracts import FOLDER, load
+from sharing.contracts import FOLDER, Contract, load
 from sharing.database import LOCK, MIGRATIONS
 from sharing.delivery.schedule import Schedule
 from sharing.disclosable import Disclosable, Fulfilment, Material, Verification
@@ -65,7 +65,13 @@ def disclosable(case_id: str, **changes: Any) -> Disclosable:
 class Desk:
     """The projector and all that it needs; `clock` is a list with the time in it."""
 
-    def __init__(self, engine: sa.Engine, partners: Any = None, random: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        partners: Any = None,
+        random: Callable[[int], bytes] = os.urandom,
+        contracts: Sequence[Contract] = tuple(CONTRACTS.values()),
+    ) -> None:
         upgrade(engine)
         migrate(engine, MIGRATIONS, LOCK)
         self.engine = engine
@@ -73,7 +79,7 @@ class Desk:
         self.clock = [NOW_MS]
         self.ledger = Ledger()
         sealer = Sealer(sealed.ISSUER, sealed.OURS, PARTNERS if partners is None else partners)
-        projections = [compile_contract(contract, KEY, [b"r" * 32]) for contract in CONTRACTS.values()]
+        projections = [compile_contract(contract, KEY, [b"r" * 32]) for contract in contracts]
         projector = Projector(projections, sealer, KEY, random)
         batch = [each for each in projections if each.contract.delivery == "batch"]
         self.projecting = Projecting(

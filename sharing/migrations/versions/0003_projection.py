@@ -28,7 +28,9 @@ def upgrade() -> None:
         sa.Column("jti", sa.String(22), primary_key=True),
         sa.Column("head", sa.String(22), nullable=False),
         sa.Column("payload", sa.LargeBinary, nullable=False),
+        sa.Column("shrunk", sa.Boolean, nullable=False),
     )
+    op.create_index("sharing_groups_shrunk", "sharing_groups", ["shrunk"])
     op.create_table(
         "sharing_members",
         sa.Column("jti", sa.String(22), primary_key=True),
@@ -38,6 +40,13 @@ def upgrade() -> None:
     )
     op.create_index("sharing_members_by_case", "sharing_members", ["case_id"])
     op.create_index("sharing_members_by_group", "sharing_members", ["group_jti"])
+    op.create_table(
+        "sharing_rotations",
+        sa.Column("partner", sa.String(32), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("since", sa.String(10), primary_key=True),
+        sa.Column("at_ms", sa.BigInteger, nullable=False),
+    )
     op.create_table(
         "sharing_reports",
         sa.Column("place", PLACE, primary_key=True, autoincrement=True),
@@ -72,6 +81,7 @@ def downgrade() -> None:
     op.drop_table("sharing_request_steps")
     op.drop_table("sharing_requests")
     op.drop_table("sharing_reports")
+    op.drop_table("sharing_rotations")
     op.drop_table("sharing_members")
     op.drop_table("sharing_groups")
     op.drop_table("sharing_waiting")

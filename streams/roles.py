@@ -55,8 +55,8 @@ _APPENDS = (
 
 # How far a case's review has come.
 _REVIEWED = (
-    "status version verdict decided_at_ms decided_by reason holder until_ms due_at_ms escalated first_look resolved contested"
-    " outcome"
+    "status version verdict decided_at_ms decided_by reason holder until_ms due_at_ms escalated first_look"
+    " resolved contested outcome"
 )
 
 HISTORY = Role(
@@ -165,7 +165,7 @@ CONSOLE = Role(
         on(review.sessions, "SELECT INSERT DELETE"),
         part(review.sessions, "UPDATE", "used_ms ends_ms"),
         on(review.tokens, "SELECT"),
-        on(review.filters, "SELECT INSERT UPDATE DELETE"),
+        on(review.filters, "SELECT INSERT DELETE"),
         # What stands beside a case: its entities' history, and what partners got. No leaf says whose it is, and what
         # opens one (lookup) stays shut.
         *(on(table, "SELECT") for table in (history.decisions, history.labels, history.links)),

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_an_analyst_clears_ten_cases_by_keyboard_alone(site: tuple[str, House], 
         page.keyboard.type("known customer")
         page.keyboard.press("Escape")
         page.keyboard.press(key)
-        page.wait_for_url(lambda address, before=here: address != before)
+        page.wait_for_url(partial(str.__ne__, here))
     decided = house.cases.list("decided", limit=20)
     assert sorted(str(case.verdict) for case in decided) == ["confirm_fraud"] * 5 + ["dismiss"] * 5
     assert len(house.cases.list("open", limit=20)) == 1

@@ -212,12 +212,16 @@ class Broker:
     def __init__(self) -> None:
         self.up = True
         self.events: list[object] = []
+        self.records: list[tuple[str, bytes]] = []
 
     def __call__(self, _: str) -> "Broker":
         return self
 
     def __enter__(self) -> Self:
         return self
+
+    def publish_records(self, topic: str, records: list[tuple[bytes, bytes]]) -> None:
+        self.records += [(topic, key) for key, _ in records]
 
     def __exit__(self, *_: object) -> None:
         pass

@@ -151,7 +151,7 @@ def test_every_action_is_audited_by_the_names_of_what_changed(desk: Desk, case: 
     desk.decide(case, "dismiss", reason=b"sealed", actor="noura", now_ms=NOW_MS)
     assert audited(engine) == [
         ("noura", "claim", ["status", "holder", "until_ms"]),
-        ("noura", "dismiss", ["status", "verdict", "decided_at_ms", "decided_by", "reason", "until_ms"]),
+        ("noura", "dismiss", ["status", "verdict", "decided_at_ms", "decided_by", "reason", "until_ms", "resolved"]),
     ]
 
 

@@ -37,7 +37,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "opener": ({"decisions", "orders", "activity"}, set()),
     "projector": (set(), {"labels"}),
     "deliverer": (ACKNOWLEDGED, SHARED),
-    "console": (set(), {"labels"}),
+    "console": (set(), {"decisions", "labels"}),
     "rules-promoter": ({"rules"}, {"rules"}),
     "models-promoter": ({"models"}, {"models"}),
     "analysis": ({"facts", "decisions", "rules"}, set()),

@@ -35,6 +35,7 @@ from history.database import make_engine
 from models import artifact, training
 from models.decisions import decode as decode_decision
 from review.desk import Desk
+from review.policy import Policy
 from review.store import CaseStore, SubjectKeyTable
 from sharing.tokens import Opener
 from sharing.tokens.making import load_private
@@ -238,7 +239,7 @@ def decided(pipeline: Pipeline) -> set[str]:
 def decide_cases(run: Run) -> None:
     """Verdicts on cases, and subjects erased: what waits for a batch, what is withdrawn, what is deleted."""
     engine = make_engine(run.servers.database)
-    store, desk = CaseStore(engine), Desk(engine, leaves_ms=0)
+    store, desk = CaseStore(engine), Desk(engine, leaves_ms=0, policy=Policy())  # one look is enough
     envelopes = Envelopes(Keyring.load(run.pipeline.keyring), SubjectKeyTable(engine), os.urandom)
     cases = store.list("open", limit=CONFIRMED + CLEARED + ERASED)
     for number, case in enumerate(cases):

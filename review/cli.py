@@ -22,7 +22,7 @@ from events.options import BROKERS
 from events.publisher import Publisher
 from events.topics import DECISIONS
 from events.types import LabelEvent
-from history.database import make_engine
+from history.database import existing
 from models.decisions import Decision, Outcome, encode
 from review.cases import Verdict
 from review.database import upgrade
@@ -256,10 +256,8 @@ def _append(path: Path, labels: Sequence[LabelEvent]) -> None:
 
 
 def opened_database(database: str) -> sa.Engine:
-    engine = make_engine(database)
-    file = engine.url.database
-    if engine.dialect.name == "sqlite" and file not in {None, "", ":memory:"} and not Path(str(file)).is_file():
-        raise click.ClickException(f"{file}: no such database")
+    """A database that is there, its tables brought up to date. Raises DatabaseUnusable."""
+    engine = existing(database)
     upgrade(engine)
     return engine
 

@@ -48,8 +48,8 @@ SPAWN = multiprocessing.get_context("spawn")
 Times = defaultdict[str, list[float]]
 
 # Copies of one case: a fifth open, the others decided within 30 days. Their envelopes are never opened.
-FILL = """INSERT INTO review_cases ({columns}) SELECT {values} FROM review_cases AS one, generate_series(1, :many) AS n
-WHERE one.decision_id = :pattern"""
+FILL = """INSERT INTO review_cases ({columns}) SELECT {values} FROM review_cases AS one,
+generate_series(CAST(1 AS bigint), CAST(:many AS bigint)) AS n WHERE one.decision_id = :pattern"""
 FILLED = {
     "decision_id": "'fill:' || n",
     "order_id": "'fill-' || n",
@@ -58,6 +58,7 @@ FILLED = {
     "verdict": "CASE WHEN n % 5 = 0 THEN NULL WHEN n % 3 = 0 THEN 'confirm_fraud' ELSE 'dismiss' END",
     "decided_at_ms": "CASE WHEN n % 5 = 0 THEN NULL ELSE one.opened_at_ms - n * 2000 END",
     "decided_by": "CASE WHEN n % 5 = 0 THEN NULL ELSE 'analyst' || n % 20 END",
+    "due_at_ms": "CASE WHEN n % 500 = 0 THEN one.opened_at_ms ELSE one.due_at_ms + n END",
     "outcome": "CASE WHEN n % 3 = 0 THEN 'block' ELSE 'review' END",
     "country": "(ARRAY['SA','AE','KW','BH','OM','EG','DE'])[1 + n % 7]",
     "priority": "(n * 7919 % 100003) / 100003.0",

@@ -86,7 +86,8 @@ PROJECTOR = Role(
     (
         on(review.cases, "SELECT"),
         on(review.subject_keys, "SELECT"),
-        on(review.triggers, "SELECT UPDATE DELETE"),
+        on(review.triggers, "SELECT DELETE"),
+        part(review.triggers, "UPDATE", "failed"),
         on(review.outbox, "SELECT INSERT DELETE"),
         *_APPENDS,
         on(sharing.lookup, "SELECT INSERT DELETE"),

@@ -48,15 +48,16 @@ def run_projector(settings: ProjectorSettings) -> None:
 async def _work(settings: ProjectorSettings) -> None:
     async with AsyncExitStack() as stack:
         metrics = Metrics()
+        keyring = Keyring.load(settings.keyring)  # before a database is made: without keys none is of use
+        agreed = Agreed(contracts(settings, now_ms()))
         sql = engine(Settings(database=settings.database))
         stack.callback(sql.dispose)
-        agreed = Agreed(contracts(settings, now_ms()))
         watched = Watched(agreed, now_ms, metrics)
         projector = projecting(settings, sql, agreed=agreed.contracts)
         if settings.retry:
             with sql.begin() as connection:
                 projector.triggers.retry(connection)
-        seal = sealer(settings, Keyring.load(settings.keyring), now_ms())
+        seal = sealer(settings, keyring, now_ms())
         loop = Loop(projector, ProjectorMetrics(metrics), housekeeping(settings, sql, seal, watched.look))
         if settings.metrics_port is not None:
             site = await serve(metrics, lambda: loop.ready, settings.metrics_host, settings.metrics_port)

@@ -19,6 +19,7 @@ from review.labels import label_of
 from review.policy import POLICY, Policy, default_of, due_at_ms, takes_two
 from review.store import case_of, change
 from review.superseding import event_id, superseding
+from review.waiting import MOST_VALUABLE_FIRST, OPEN, UNDECIDED
 from review.workflow import UNDO_MS, UNHELD, Action, State, Work, after
 
 CLOCK = "clock"
@@ -108,8 +109,8 @@ class Desk:
         """Claim the open case whose review is worth most, or None: two people never get the same one."""
         query = (
             sa.select(tables.cases)
-            .where(_CASES.status.in_(("open", "reopened")), sa.func.coalesce(_CASES.first_look, "") != actor)
-            .order_by(_CASES.priority.desc(), _CASES.decision_id)
+            .where(OPEN, sa.func.coalesce(_CASES.first_look, "") != actor)
+            .order_by(*MOST_VALUABLE_FIRST)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
@@ -145,8 +146,8 @@ class Desk:
         moved = sum(
             self._ticked(action, now_ms, _CASES.status == state, _CASES.until_ms <= now_ms) for state, action in TICKS
         )
-        due = (_CASES.status.in_(UNHELD), _CASES.due_at_ms <= now_ms, _CASES.outcome.in_(list(self._policy.default)))
-        return moved + self._ticked("default", now_ms, *due)
+        unheld = (UNDECIDED, _CASES.status.in_(UNHELD), _CASES.outcome.in_(list(self._policy.default)))
+        return moved + self._ticked("default", now_ms, _CASES.due_at_ms <= now_ms, *unheld)
 
     def _ticked(self, action: Action, now_ms: int, *over: sa.ColumnElement[bool]) -> int:
         query = sa.select(tables.cases).where(*over).limit(AT_ONCE).with_for_update(skip_locked=True)

@@ -58,7 +58,7 @@ class Desk:
     def __init__(self, engine: sa.Engine, leaves_ms: int = LEAVES_MS, policy: Policy = POLICY) -> None:
         self._engine = engine
         self._leaves_ms = leaves_ms
-        self._policy = policy
+        self.policy = policy
 
     def act(
         self,
@@ -88,6 +88,12 @@ class Desk:
             unheld = case.status not in {"claimed", "decided"}
             held = self._acted(connection, case, "claim", actor, now_ms) if unheld else case
             return self._acted(connection, held, verdict, actor, now_ms, reason=reason)
+
+    def take_back(self, case: Case, actor: str, now_ms: int) -> Case:
+        """Undo a verdict and leave the case to whoever comes: of many at once, nobody keeps all. Raises as `act`."""
+        with self._engine.begin() as connection:
+            undone = self._acted(connection, case, "undo", actor, now_ms)
+            return self._acted(connection, undone, "release", actor, now_ms)
 
     def correct(self, case: Case, outcome: Outcome, *, reason: bytes, actor: str, now_ms: int) -> Case:
         """Another outcome than the case was opened with: its state stays, and all who were told of it hear.
@@ -145,7 +151,7 @@ class Desk:
         moved = sum(
             self._ticked(action, now_ms, _CASES.status == state, _CASES.until_ms <= now_ms) for state, action in TICKS
         )
-        due = (_CASES.status.in_(UNHELD), _CASES.due_at_ms <= now_ms, _CASES.outcome.in_(list(self._policy.default)))
+        due = (_CASES.status.in_(UNHELD), _CASES.due_at_ms <= now_ms, _CASES.outcome.in_(list(self.policy.default)))
         return moved + self._ticked("default", now_ms, *due)
 
     def _ticked(self, action: Action, now_ms: int, *over: sa.ColumnElement[bool]) -> int:
@@ -166,7 +172,7 @@ class Desk:
         until_ms: int | None = None,
         reason: bytes | None = None,
     ) -> Case:
-        if action == "dismiss" and case.first_look is None and takes_two(self._policy, case):
+        if action == "dismiss" and case.first_look is None and takes_two(self.policy, case):
             action = "second_look"
         if action == "contest" and case.resolved != "block":
             raise TransitionRefused("only a block can be contested")
@@ -196,11 +202,11 @@ class Desk:
                 changed, verdict=verdict, resolved=RESOLVED[verdict], decided_by=actor, reason=reason
             )
         if action == "default":
-            return msgspec.structs.replace(changed, resolved=default_of(self._policy, case), decided_by=actor)
+            return msgspec.structs.replace(changed, resolved=default_of(self.policy, case), decided_by=actor)
         if action == "undo":
             return msgspec.structs.replace(changed, **UNSAID)
         if action == "contest":
-            due = due_at_ms(self._policy, case.outcome, now_ms)
+            due = due_at_ms(self.policy, case.outcome, now_ms)
             return msgspec.structs.replace(changed, **UNSAID, contested=True, due_at_ms=due)
         return changed
 

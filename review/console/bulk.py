@@ -91,7 +91,7 @@ def _each(house: House, versions: Versions, take: Callable[[Case, int], Case | W
         if isinstance(found, Case):
             done.append(found)
         else:
-            left.append(Left(case_id, case and case.order_id, found))
+            left.append(Left(case_id, None if case is None else case.order_id, found))
     return Outcome(tuple(done), tuple(left))
 
 

@@ -20,19 +20,12 @@ from review.console.house import House, furnished
 from review.desk import LEAVES_MS
 from review.opener import Vault, open_case
 from review.workflow import UNDO_MS
+from tests.review.browsing import Clock
 from tests.review.examples import NOW_MS, decision
 from tests.review.test_console import WORD, order, post, sign_in
 
 HIGH_MINOR = 2_000_000
 REASON = "known customers"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_ms = NOW_MS
-
-    def __call__(self) -> int:
-        return self.now_ms
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ VERDICTS: Mapping[Action, Verdict] = {"dismiss": "dismiss", "confirm_fraud": "co
 RESOLVED: Mapping[Verdict, Outcome] = {"dismiss": "approve", "confirm_fraud": "block"}
 UNSAID: Mapping[str, None] = {"verdict": None, "resolved": None, "decided_by": None, "reason": None}
 TICKS: tuple[tuple[State, Action], ...] = (("claimed", "lapse"), ("snoozed", "wake"))
+LETS_GO: frozenset[Action] = frozenset({"release", "escalate", "second_look"})  # an assignee, of the assignment too
 LEAVES_MS = UNDO_MS + 5_000  # the clocks of who undoes and who publishes may differ by so much
 AT_ONCE = 200  # cases that the clock moves in one transaction
 
@@ -110,11 +111,36 @@ class Desk:
             note(connection, actor, "correct", now_ms, case.decision_id, fields(case, corrected))
         return corrected
 
+    def assign(self, case: Case, to: str | None, actor: str, now_ms: int) -> Case:
+        """Make it somebody's work, or nobody's. Whoever else holds it, from them it is taken.
+
+        Raises TransitionRefused for a decided case and for who had the first look, StaleCase as `act`.
+        """
+        if case.status == "decided":
+            raise TransitionRefused("a case that is decided is assigned to nobody")
+        if to is not None and to == case.first_look:
+            raise TransitionRefused(f"{to} had the first look; somebody else has the second one")
+        with self._engine.begin() as connection:
+            theirs = to is not None and case.status == "claimed" and case.holder != to
+            free = self._acted(connection, case, "take", actor, now_ms) if theirs else case
+            assigned = msgspec.structs.replace(free, assignee=to, version=free.version + 1)
+            change(connection, free, assigned)
+            note(connection, actor, "assign", now_ms, case.decision_id, fields(free, assigned))
+        return assigned
+
     def next(self, actor: str, now_ms: int) -> Case | None:
-        """Claim the open case whose review is worth most, or None: two people never get the same one."""
+        """Claim the open case whose review is worth most, or None: two people never get the same one.
+
+        One's own come first; what is somebody else's is left to them, as long as they can sign in.
+        """
+        gone = sa.select(tables.accounts.c.username).where(tables.accounts.c.disabled)
+        nobodys = sa.or_(_CASES.assignee.is_(None), _CASES.assignee.in_(gone))
+        return self._next(actor, now_ms, _CASES.assignee == actor) or self._next(actor, now_ms, nobodys)
+
+    def _next(self, actor: str, now_ms: int, whose: sa.ColumnElement[bool]) -> Case | None:
         query = (
             sa.select(tables.cases)
-            .where(_CASES.status.in_(("open", "reopened")), sa.func.coalesce(_CASES.first_look, "") != actor)
+            .where(_CASES.status.in_(("open", "reopened")), sa.func.coalesce(_CASES.first_look, "") != actor, whose)
             .order_by(_CASES.priority.desc(), _CASES.decision_id)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -178,6 +204,8 @@ class Desk:
             raise TransitionRefused("only a block can be contested")
         changed = _with(case, after(_work(case), action, actor, now_ms, until_ms=until_ms))
         changed = self._resolved(case, changed, action, actor, now_ms, reason)
+        if action == "contest" or (action in LETS_GO and case.assignee == actor):
+            changed = msgspec.structs.replace(changed, assignee=None)
         verdict = VERDICTS.get(action)
         change(connection, case, changed)
         if verdict is None and reason is not None:

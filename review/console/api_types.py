@@ -65,6 +65,7 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     last4: str | None
     opened_at_ms: int
     holder: str | None
+    assignee: str | None
     until_ms: int | None
     due_at_ms: int | None
     escalated: bool
@@ -88,6 +89,20 @@ class ActBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     reason: Annotated[str, Meta(max_length=1000)] = ""
     hours: Literal[1, 4, 24] = 1
+
+
+class AssignBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose work the case shall be; None: nobody's."""
+
+    to: Annotated[str, Meta(min_length=1, max_length=64)] | None
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+class KeepBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether a case that is nobody's, or one's own, shall be one's own work."""
+
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    kept: bool = True
 
 
 class Versioned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from review.console import bulk, doing, overseeing
 from review.console.api import Asked, Endpoint
 from review.console.api_types import (
     ActBody,
+    AssignBody,
     Bulk,
     BulkBody,
     BulkUndoBody,
@@ -17,6 +18,7 @@ from review.console.api_types import (
     Contested,
     Entry,
     Found,
+    KeepBody,
     LeftCase,
     Many,
     NoteBody,
@@ -45,6 +47,16 @@ def act(asked: Asked) -> CaseSummary:
     body: ActBody = asked.body
     house, case_id = asked.house, asked.path["case_id"]
     return summary_of(doing.perform(house, asked.actor, case_id, body.action, body.version, body.reason, body.hours))
+
+
+def assign(asked: Asked) -> CaseSummary:
+    body: AssignBody = asked.body
+    return summary_of(doing.assign(asked.house, asked.actor, asked.path["case_id"], body.to, body.version))
+
+
+def keep(asked: Asked) -> CaseSummary:
+    body: KeepBody = asked.body
+    return summary_of(doing.keep(asked.house, asked.actor, asked.path["case_id"], body.version, body.kept))
 
 
 def decide_many(asked: Asked) -> Bulk:
@@ -112,6 +124,8 @@ ENDPOINTS = (
     Endpoint("POST", "/cases/{case_id}/contest", "contest_block", contest, "case.contest", Contested, body=ContestBody),
     Endpoint("POST", "/cases/{case_id}/notes", "add_note", note, "case.work", CaseSummary, body=NoteBody),
     Endpoint("POST", "/cases/{case_id}/reveal", "reveal_value", reveal, "case.reveal", Revealed, body=RevealBody),
+    Endpoint("POST", "/cases/{case_id}/assign", "assign_case", assign, "case.assign", CaseSummary, body=AssignBody),
+    Endpoint("POST", "/cases/{case_id}/keep", "keep_case", keep, "case.work", CaseSummary, body=KeepBody),
     Endpoint("POST", "/bulk", "decide_many_cases", decide_many, "case.bulk", Bulk, body=BulkBody),
     Endpoint("POST", "/bulk/undo", "undo_many_cases", undo_many, "case.bulk", Bulk, body=BulkUndoBody),
     Endpoint("POST", "/search", "search_cases", search, "queue.read", Found, body=SearchBody),

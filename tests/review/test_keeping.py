@@ -57,7 +57,15 @@ def test_what_came_since_the_page_was_made_is_said_in_the_persons_language(clien
         house.cases.take_in(msgspec.structs.replace(new, order_id=f"new-{number}"))
     answer = client.get(f"/queue/live?since={NOW_MS}").json()
     assert answer["said"] == "2 new cases"
-    assert answer["counts"] == {"open": "4", "mine": "", "snoozed": "", "waiting": "", "escalated": "", "overdue": "1"}
+    assert answer["counts"] == {
+        "open": "4",
+        "mine": "",
+        "assigned": "",
+        "snoozed": "",
+        "waiting": "",
+        "escalated": "",
+        "overdue": "1",
+    }
     house.access.change("analyst", "analyst", NOW_MS, language="ar")
     assert client.get(f"/queue/live?since={NOW_MS}").json()["said"] == "حالتان جديدتان"
     assert client.get("/queue/live?since=soon").json()["said"] == ""

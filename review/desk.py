@@ -27,6 +27,7 @@ VERDICTS: Mapping[Action, Verdict] = {"dismiss": "dismiss", "confirm_fraud": "co
 RESOLVED: Mapping[Verdict, Outcome] = {"dismiss": "approve", "confirm_fraud": "block"}
 UNSAID: Mapping[str, None] = {"verdict": None, "resolved": None, "decided_by": None, "reason": None}
 TICKS: tuple[tuple[State, Action], ...] = (("claimed", "lapse"), ("snoozed", "wake"))
+LETS_GO: frozenset[Action] = frozenset({"release", "escalate", "second_look"})  # an assignee, of the assignment too
 LEAVES_MS = UNDO_MS + 5_000  # the clocks of who undoes and who publishes may differ by so much
 AT_ONCE = 200  # cases that the clock moves in one transaction
 
@@ -59,7 +60,7 @@ class Desk:
     def __init__(self, engine: sa.Engine, leaves_ms: int = LEAVES_MS, policy: Policy = POLICY) -> None:
         self._engine = engine
         self._leaves_ms = leaves_ms
-        self._policy = policy
+        self.policy = policy
 
     def act(
         self,
@@ -90,6 +91,12 @@ class Desk:
             held = self._acted(connection, case, "claim", actor, now_ms) if unheld else case
             return self._acted(connection, held, verdict, actor, now_ms, reason=reason)
 
+    def take_back(self, case: Case, actor: str, now_ms: int) -> Case:
+        """Undo a verdict and leave the case to whoever comes: of many at once, nobody keeps all. Raises as `act`."""
+        with self._engine.begin() as connection:
+            undone = self._acted(connection, case, "undo", actor, now_ms)
+            return self._acted(connection, undone, "release", actor, now_ms)
+
     def correct(self, case: Case, outcome: Outcome, *, reason: bytes, actor: str, now_ms: int) -> Case:
         """Another outcome than the case was opened with: its state stays, and all who were told of it hear.
 
@@ -105,11 +112,36 @@ class Desk:
             note(connection, actor, "correct", now_ms, case.decision_id, fields(case, corrected))
         return corrected
 
+    def assign(self, case: Case, to: str | None, actor: str, now_ms: int) -> Case:
+        """Make it somebody's work, or nobody's. Whoever else holds it, from them it is taken.
+
+        Raises TransitionRefused for a decided case and for who had the first look, StaleCase as `act`.
+        """
+        if case.status == "decided":
+            raise TransitionRefused("a case that is decided is assigned to nobody")
+        if to is not None and to == case.first_look:
+            raise TransitionRefused(f"{to} had the first look; somebody else has the second one")
+        with self._engine.begin() as connection:
+            theirs = to is not None and case.status == "claimed" and case.holder != to
+            free = self._acted(connection, case, "take", actor, now_ms) if theirs else case
+            assigned = msgspec.structs.replace(free, assignee=to, version=free.version + 1)
+            change(connection, free, assigned)
+            note(connection, actor, "assign", now_ms, case.decision_id, fields(free, assigned))
+        return assigned
+
     def next(self, actor: str, now_ms: int) -> Case | None:
-        """Claim the open case whose review is worth most, or None: two people never get the same one."""
+        """Claim the open case whose review is worth most, or None: two people never get the same one.
+
+        One's own come first; what is somebody else's is left to them, as long as they can sign in.
+        """
+        gone = sa.select(tables.accounts.c.username).where(tables.accounts.c.disabled)
+        nobodys = sa.or_(_CASES.assignee.is_(None), _CASES.assignee.in_(gone))
+        return self._next(actor, now_ms, _CASES.assignee == actor) or self._next(actor, now_ms, nobodys)
+
+    def _next(self, actor: str, now_ms: int, whose: sa.ColumnElement[bool]) -> Case | None:
         query = (
             sa.select(tables.cases)
-            .where(OPEN, sa.func.coalesce(_CASES.first_look, "") != actor)
+            .where(OPEN, sa.func.coalesce(_CASES.first_look, "") != actor, whose)
             .order_by(*MOST_VALUABLE_FIRST)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -146,7 +178,7 @@ class Desk:
         moved = sum(
             self._ticked(action, now_ms, _CASES.status == state, _CASES.until_ms <= now_ms) for state, action in TICKS
         )
-        unheld = (UNDECIDED, _CASES.status.in_(UNHELD), _CASES.outcome.in_(list(self._policy.default)))
+        unheld = (UNDECIDED, _CASES.status.in_(UNHELD), _CASES.outcome.in_(list(self.policy.default)))
         return moved + self._ticked("default", now_ms, _CASES.due_at_ms <= now_ms, *unheld)
 
     def _ticked(self, action: Action, now_ms: int, *over: sa.ColumnElement[bool]) -> int:
@@ -167,12 +199,14 @@ class Desk:
         until_ms: int | None = None,
         reason: bytes | None = None,
     ) -> Case:
-        if action == "dismiss" and case.first_look is None and takes_two(self._policy, case):
+        if action == "dismiss" and case.first_look is None and takes_two(self.policy, case):
             action = "second_look"
         if action == "contest" and case.resolved != "block":
             raise TransitionRefused("only a block can be contested")
         changed = _with(case, after(_work(case), action, actor, now_ms, until_ms=until_ms))
         changed = self._resolved(case, changed, action, actor, now_ms, reason)
+        if action == "contest" or (action in LETS_GO and case.assignee == actor):
+            changed = msgspec.structs.replace(changed, assignee=None)
         verdict = VERDICTS.get(action)
         change(connection, case, changed)
         if verdict is None and reason is not None:
@@ -197,11 +231,11 @@ class Desk:
                 changed, verdict=verdict, resolved=RESOLVED[verdict], decided_by=actor, reason=reason
             )
         if action == "default":
-            return msgspec.structs.replace(changed, resolved=default_of(self._policy, case), decided_by=actor)
+            return msgspec.structs.replace(changed, resolved=default_of(self.policy, case), decided_by=actor)
         if action == "undo":
             return msgspec.structs.replace(changed, **UNSAID)
         if action == "contest":
-            due = due_at_ms(self._policy, case.outcome, now_ms)
+            due = due_at_ms(self.policy, case.outcome, now_ms)
             return msgspec.structs.replace(changed, **UNSAID, contested=True, due_at_ms=due)
         return changed
 

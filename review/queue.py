@@ -17,7 +17,7 @@ from review.cases import Case
 from review.store import case_of
 from review.waiting import MOST_VALUABLE_FIRST, OPEN, UNDECIDED
 
-View = Literal["open", "mine", "snoozed", "waiting", "escalated", "overdue", "decided"]
+View = Literal["open", "mine", "assigned", "snoozed", "waiting", "escalated", "overdue", "decided"]
 Place = Annotated[str, Meta(pattern=r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$(?!\n)")]
 PAGE = 50
 COUNTED = 1000
@@ -60,7 +60,7 @@ def page(engine: sa.Engine, wanted: Filter, person: str, limit: int = PAGE, *, n
 
 def counts(engine: sa.Engine, person: str, *, now_ms: int = 0) -> dict[View, int]:
     """How many cases each view has, up to 1,000: counting further would cost more than it says."""
-    views: Sequence[View] = ("open", "mine", "snoozed", "waiting", "escalated", "overdue")
+    views: Sequence[View] = ("open", "mine", "assigned", "snoozed", "waiting", "escalated", "overdue")
     with engine.connect() as connection:
         return {view: _count(connection, Filter(view=view), person, now_ms) for view in views}
 
@@ -96,6 +96,8 @@ def _after(place: str | None) -> Sequence[tuple[sa.ColumnElement[bool], ...]]:
 def _of_view(view: View, person: str, now_ms: int) -> tuple[sa.ColumnElement[bool], ...]:
     if view == "mine":
         return (_CASES.status == "claimed", _CASES.holder == person)
+    if view == "assigned":
+        return (_CASES.status != "decided", _CASES.assignee == person)
     if view == "escalated":
         return (OPEN, _CASES.escalated)
     if view == "overdue":

@@ -14,7 +14,7 @@ from review.errors import TransitionRefused
 
 State = Literal["open", "claimed", "snoozed", "waiting", "decided", "reopened"]
 Action = Literal[
-    "claim", "renew", "release", "lapse", "snooze", "wake", "ask", "answer", "escalate", "second_look",
+    "claim", "renew", "release", "take", "lapse", "snooze", "wake", "ask", "answer", "escalate", "second_look",
     "dismiss", "confirm_fraud", "default", "undo", "contest",
 ]  # fmt: skip
 STATES: tuple[State, ...] = get_args(State)
@@ -30,6 +30,7 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
     **{(state, "claim"): "claimed" for state in UNHELD},
     ("claimed", "renew"): "claimed",
     ("claimed", "release"): "open",
+    ("claimed", "take"): "open",
     ("claimed", "lapse"): "open",
     ("claimed", "snooze"): "snoozed",
     ("snoozed", "wake"): "open",

@@ -56,7 +56,7 @@ _APPENDS = (
 # How far a case's review has come.
 _REVIEWED = (
     "status version verdict decided_at_ms decided_by reason holder until_ms due_at_ms escalated first_look"
-    " resolved contested outcome"
+    " resolved contested outcome assignee"
 )
 
 HISTORY = Role(

@@ -4,16 +4,23 @@ import msgspec
 
 from review import finding, overview, queue
 from review.cases import Case
-from review.console import doing, overseeing
+from review.console import bulk, doing, overseeing
 from review.console.api import Asked, Endpoint
 from review.console.api_types import (
     ActBody,
+    AssignBody,
+    Bulk,
+    BulkBody,
+    BulkUndoBody,
     CasePage,
     CaseSummary,
     ContestBody,
     Contested,
     Entry,
     Found,
+    KeepBody,
+    LeftCase,
+    Many,
     NoteBody,
     QueueQuery,
     RevealBody,
@@ -21,6 +28,7 @@ from review.console.api_types import (
     SearchBody,
     Trail,
     TrailQuery,
+    Versioned,
 )
 from review.views import CaseView, opened
 
@@ -39,6 +47,34 @@ def act(asked: Asked) -> CaseSummary:
     body: ActBody = asked.body
     house, case_id = asked.house, asked.path["case_id"]
     return summary_of(doing.perform(house, asked.actor, case_id, body.action, body.version, body.reason, body.hours))
+
+
+def assign(asked: Asked) -> CaseSummary:
+    body: AssignBody = asked.body
+    return summary_of(doing.assign(asked.house, asked.actor, asked.path["case_id"], body.to, body.version))
+
+
+def keep(asked: Asked) -> CaseSummary:
+    body: KeepBody = asked.body
+    return summary_of(doing.keep(asked.house, asked.actor, asked.path["case_id"], body.version, body.kept))
+
+
+def decide_many(asked: Asked) -> Bulk:
+    body: BulkBody = asked.body
+    return _bulk(bulk.decide_all(asked.house, asked.actor, body.verdict, body.reason, _versions(body.cases)))
+
+
+def undo_many(asked: Asked) -> Bulk:
+    return _bulk(bulk.undo_all(asked.house, asked.actor, _versions(asked.body.cases)))
+
+
+def _versions(cases: Many) -> bulk.Versions:
+    return {case.decision_id: case.version for case in cases}
+
+
+def _bulk(found: bulk.Outcome) -> Bulk:
+    done = tuple(Versioned(case.decision_id, case.version) for case in found.done)
+    return Bulk(done, tuple(LeftCase(each.case_id, each.why) for each in found.left))
 
 
 def contest(asked: Asked) -> Contested:
@@ -88,6 +124,10 @@ ENDPOINTS = (
     Endpoint("POST", "/cases/{case_id}/contest", "contest_block", contest, "case.contest", Contested, body=ContestBody),
     Endpoint("POST", "/cases/{case_id}/notes", "add_note", note, "case.work", CaseSummary, body=NoteBody),
     Endpoint("POST", "/cases/{case_id}/reveal", "reveal_value", reveal, "case.reveal", Revealed, body=RevealBody),
+    Endpoint("POST", "/cases/{case_id}/assign", "assign_case", assign, "case.assign", CaseSummary, body=AssignBody),
+    Endpoint("POST", "/cases/{case_id}/keep", "keep_case", keep, "case.work", CaseSummary, body=KeepBody),
+    Endpoint("POST", "/bulk", "decide_many_cases", decide_many, "case.bulk", Bulk, body=BulkBody),
+    Endpoint("POST", "/bulk/undo", "undo_many_cases", undo_many, "case.bulk", Bulk, body=BulkUndoBody),
     Endpoint("POST", "/search", "search_cases", search, "queue.read", Found, body=SearchBody),
     Endpoint("GET", "/overview", "show_overview", oversee, "overview.read", overview.Overview),
     Endpoint("GET", "/audit", "list_audit", trail, "audit.read", Trail, query=TrailQuery),

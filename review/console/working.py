@@ -74,6 +74,7 @@ def _case(house: House, request: Request, person: Person, case: Case, revealed: 
         mine=case.status == "claimed" and case.holder == person.name,
         undoable=_undoable(house, request.query_params.get("done"), person),
         beside=beside.of(house, case, person, words),
+        workers=doing.workers(house) if person.may("case.assign") else (),
         looked=_looked(house, request.query_params.get("done"), person),
     )
 

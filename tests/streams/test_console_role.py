@@ -148,6 +148,8 @@ def work(browser: Browser, place: Place) -> None:
     assert browser.act(first, "undo") == "claimed"
     assert browser.act(first, "dismiss") == "decided"
     assert browser.act(third, "escalate") == "open"
+    browser.post(f"/cases/{third}/assign", to="noura", version=str(place.house.cases.get(third).version))
+    assert place.house.cases.get(third).assignee == "noura"
     assert browser.act(second, "snooze") == "snoozed"
     oversee(browser, place)
 

@@ -145,6 +145,23 @@ tokens = Table(
     Index("review_tokens_by_username", "username", "name"),
 )
 
+# Whose account is whose at an identity provider (OpenID Connect): by the issuer's own name for them.
+identities = Table(
+    "review_identities",
+    metadata,
+    Column("issuer", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("username", String(64), nullable=False, unique=True),
+)
+
+# Hashes of what a provider's token may be used once by, until the token itself has run out.
+spent = Table(
+    "review_spent",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("until_ms", BigInteger, nullable=False),
+)
+
 # Filters of the queue that people keep by name; a link's query, nothing in it names a person.
 filters = Table(
     "review_filters",

@@ -18,7 +18,7 @@ VERSIONS = ("alembic_version_history", "alembic_version_review", "alembic_versio
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """`columns`: these alone, for SELECT and UPDATE; all where there are none."""
+    """`columns`: these alone, for SELECT, INSERT and UPDATE; all where there are none."""
 
     table: str
     privileges: tuple[str, ...]
@@ -160,9 +160,12 @@ CONSOLE = Role(
         part(review.triggers, "SELECT", "place decision_id not_before_ms"),
         on(review.triggers, "INSERT DELETE"),
         on(review.audit, "SELECT INSERT"),
-        # It lets people in, and can make nobody, nor give anybody a role or another password.
+        # It lets people in, and can give nobody a password. Whom an identity provider names, it gives an account.
         on(review.accounts, "SELECT"),
-        part(review.accounts, "UPDATE", "failures locked_until_ms language"),
+        part(review.accounts, "INSERT", "username roles language failures locked_until_ms disabled"),
+        part(review.accounts, "UPDATE", "failures locked_until_ms language roles"),
+        on(review.identities, "SELECT INSERT"),
+        on(review.spent, "SELECT INSERT DELETE"),
         on(review.sessions, "SELECT INSERT DELETE"),
         part(review.sessions, "UPDATE", "used_ms ends_ms"),
         on(review.tokens, "SELECT"),

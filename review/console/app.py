@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from review.console import beside, bulk, keeping, overseeing, signing_in, sorting, working
+from review.console import beside, bulk, foreign, keeping, overseeing, signing_in, sorting, working
 from review.console.api import BASE, api, problem
 from review.console.api_types import Problem
 from review.console.endpoints import ENDPOINTS
@@ -58,6 +58,7 @@ def console(house: House) -> Starlette:
             Route("/", home),
             Route("/sign-in", sign_in_page, methods=["GET"]),
             Route("/sign-in", partial(signing_in.sign_in, house), methods=["POST"]),
+            *foreign.routes(house),
             Mount("/static", StaticFiles(directory=STATIC)),
             *api(house, ENDPOINTS),
             Route(f"{BASE}/openapi.json", described),

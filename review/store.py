@@ -146,5 +146,5 @@ def row_of(case: Case) -> dict[str, Any]:
     return msgspec.structs.asdict(case) | {"reasons": msgspec.json.encode(case.reasons).decode()}
 
 
-def case_of(row: sa.RowMapping) -> Case:
+def case_of(row: sa.RowMapping | dict[str, Any]) -> Case:
     return Case(**{**row, "reasons": _REASONS.decode(row["reasons"])})

@@ -211,3 +211,39 @@ triggers = Table(
     Column("not_before_ms", BigInteger, nullable=False, default=0),
     Index("review_triggers_by_case", "decision_id", "place"),
 )
+
+# Verdicts chosen to come back, blind, to somebody else: the first one, kept here while its case looks undecided, and
+# the second. `from_ms`: when it may come back, then when it did; `due_at_ms` was the case's own.
+opinions = Table(
+    "review_opinions",
+    metadata,
+    Column("case_id", String(96), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("resolved", String(16), nullable=False),
+    Column("decided_by", String(64), nullable=False),
+    Column("decided_at_ms", BigInteger, nullable=False),
+    Column("reason", LargeBinary),
+    Column("first_look", String(64)),
+    Column("due_at_ms", BigInteger),
+    Column("second", String(16)),
+    Column("second_by", String(64)),
+    Column("second_at_ms", BigInteger),
+    Index("review_opinions_due", "state", "from_ms"),
+    Index("review_opinions_heard", "second_at_ms"),
+)
+
+# What the order service was asked about a case, and what it answered: words of closed lists.
+questions = Table(
+    "review_questions",
+    metadata,
+    Column("question_id", String(64), primary_key=True),
+    Column("case_id", String(96), nullable=False),
+    Column("question", String(32), nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_at_ms", BigInteger, nullable=False),
+    Column("answer", String(16)),
+    Column("answered_at_ms", BigInteger),
+    Index("review_questions_by_case", "case_id", "asked_at_ms"),
+)

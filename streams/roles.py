@@ -170,6 +170,9 @@ CONSOLE = Role(
         part(review.sessions, "UPDATE", "used_ms ends_ms"),
         on(review.tokens, "SELECT"),
         on(review.filters, "SELECT INSERT DELETE"),
+        # A first verdict that came back blind is kept as it was.
+        on(review.opinions, "SELECT INSERT DELETE"),
+        part(review.opinions, "UPDATE", "state from_ms second second_by second_at_ms"),
         # What stands beside a case: its entities' history, and what partners got. No leaf says whose it is, and what
         # opens one (lookup) stays shut.
         *(on(table, "SELECT") for table in (history.decisions, history.labels, history.links)),

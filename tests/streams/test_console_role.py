@@ -23,7 +23,9 @@ from review.access.tokens import Tokens
 from review.chores import Chores
 from review.console.app import console
 from review.console.house import House, furnished
+from review.desk import Desk
 from review.opener import open_case
+from review.policy import Policy
 from review.store import CaseStore, SubjectKeyTable
 from streams.bootstrap.database import engine
 from streams.roles import ACCOUNTS, CONSOLE, grant
@@ -191,6 +193,7 @@ def test_a_days_work_takes_just_the_rights_that_the_console_has(browser: Browser
         long_session(browser, place)
         note_on_an_erased_subject(browser, place)
         rarer_work(browser, place)
+        second_opinions(place)
     assert used <= granted(CONSOLE)
     assert {table for table, _ in granted(CONSOLE) - used} == BESIDE | FOREIGN
 
@@ -216,6 +219,22 @@ def rarer_work(browser: Browser, place: Place) -> None:
     place.clock.now_ms += 200 * HOUR_MS
     Chores(place.house.desk, place.house.cases, lambda _: None, place.clock).round()
     assert place.house.cases.get(case_id).status == "decided"
+
+
+def second_opinions(place: Place) -> None:
+    """A verdict that is undone, then one that comes back and that somebody agrees with."""
+    desk, case_id = Desk(place.console, policy=Policy(seen_again={"dismiss": 1.0})), place.open(23)
+    for undone in (True, False):
+        case = place.house.cases.get(case_id)
+        sealed = place.house.sealed(case, "reason", "looked at it")
+        decided = desk.decide(case, "dismiss", reason=sealed, actor="noura", now_ms=place.clock())
+        if undone:
+            desk.act(decided, "undo", "noura", place.clock())
+    place.clock.now_ms += HOUR_MS
+    desk.tick(place.clock())
+    back = place.house.cases.get(case_id)
+    assert back.status == "open"
+    assert desk.decide(back, "dismiss", reason=sealed, actor="salem", now_ms=place.clock()).decided_by == "noura"
 
 
 def long_session(browser: Browser, place: Place) -> None:

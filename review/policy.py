@@ -1,13 +1,17 @@
 """How a store wants cases worked: which amounts take two people, by when a case is due, and what holds after that."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from models.decisions import Outcome
 from review.cases import Case
 
 HOUR_MS = 3_600_000
+
+Tag = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{1,31}$(?!\n)")]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,12 +19,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Amounts of a currency that it does not name, and orders without an amount, take one. `due_h`: within how many hours
     of its opening a case of an outcome is due; one that is not named never is. `default`: the outcome that holds from
-    then on, where nobody has decided.
+    then on, where nobody has decided. `tags`: the words that a case can be tagged with, and no others.
     """
 
     second_look: Mapping[str, int] = {}
     due_h: Mapping[Outcome, int] = {}
     default: Mapping[Outcome, Outcome] = {}
+    tags: tuple[Tag, ...] = ()
 
 
 # About 5,000 US dollars; a review waits for a person at most a day, a block is looked at within three.
@@ -31,6 +36,10 @@ POLICY = Policy(
     },
     due_h={"review": 24, "block": 72},
     default={"review": "approve", "block": "block"},
+    tags=(
+        "account_takeover", "card_testing", "friendly_fraud", "known_customer", "promotion_abuse", "reseller",
+        "triangulation",
+    ),
 )  # fmt: skip
 
 

@@ -170,6 +170,7 @@ CONSOLE = Role(
         part(review.sessions, "UPDATE", "used_ms ends_ms"),
         on(review.tokens, "SELECT"),
         on(review.filters, "SELECT INSERT DELETE"),
+        on(review.tags, "SELECT INSERT DELETE"),
         # What stands beside a case: its entities' history, and what partners got. No leaf says whose it is, and what
         # opens one (lookup) stays shut.
         *(on(table, "SELECT") for table in (history.decisions, history.labels, history.links)),

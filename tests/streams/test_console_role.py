@@ -191,6 +191,7 @@ def test_a_days_work_takes_just_the_rights_that_the_console_has(browser: Browser
         long_session(browser, place)
         note_on_an_erased_subject(browser, place)
         rarer_work(browser, place)
+        sort_and_decide_many(browser, place)
     assert used <= granted(CONSOLE)
     assert {table for table, _ in granted(CONSOLE) - used} == BESIDE | FOREIGN
 
@@ -216,6 +217,21 @@ def rarer_work(browser: Browser, place: Place) -> None:
     place.clock.now_ms += 200 * HOUR_MS
     Chores(place.house.desk, place.house.cases, lambda _: None, place.clock).round()
     assert place.house.cases.get(case_id).status == "decided"
+
+
+def sort_and_decide_many(browser: Browser, place: Place) -> None:
+    """Whose work a case is, its tags, and a bulk that is taken back."""
+    browser.sign_in("noura")
+    case_id = place.open(23)
+    browser.post(f"/cases/{case_id}/assign", version="1", to="noura")
+    browser.post(f"/cases/{case_id}/tag", put="reseller")
+    assert browser.client.get("/queue?tag=reseller").text.count(f"/cases/{case_id}") == 1
+    browser.post(f"/cases/{case_id}/tag", off="reseller")
+    rows = {f"row.{case_id}": "2", "all": "on"}
+    browser.post("/bulk", verdict="dismiss", reason="known customers", **rows)
+    assert place.house.cases.get(case_id).verdict == "dismiss"
+    browser.post("/bulk/undo", **(rows | {f"row.{case_id}": str(place.house.cases.get(case_id).version)}))
+    assert place.house.cases.get(case_id).status == "open"
 
 
 def long_session(browser: Browser, place: Place) -> None:

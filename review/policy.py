@@ -1,13 +1,17 @@
 """How a store wants cases worked: which amounts take two people, by when a case is due, and what holds after that."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from models.decisions import Outcome
 from review.cases import Case, Verdict
 
 HOUR_MS = 3_600_000
+
+Tag = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{1,31}$(?!\n)")]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,7 +20,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Amounts of a currency that it does not name, and orders without an amount, take one. `due_h`: within how many hours
     of its opening a case of an outcome is due; one that is not named never is. `default`: the outcome that holds from
     then on, where nobody has decided. `seen_again`: of a verdict, the share that comes back blind to somebody else;
-    which cases these are follows from their ids under `seed` alone.
+    which cases these are follows from their ids under `seed` alone. `tags`: the words that a case can be tagged with,
+    and no others.
     """
 
     second_look: Mapping[str, int] = {}
@@ -24,6 +29,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     default: Mapping[Outcome, Outcome] = {}
     seen_again: Mapping[Verdict, float] = {}
     seed: str = ""
+    tags: tuple[Tag, ...] = ()
 
 
 # About 5,000 US dollars; a review waits for a person at most a day, a block is looked at within three. Blocks come back
@@ -37,6 +43,10 @@ POLICY = Policy(
     default={"review": "approve", "block": "block"},
     seen_again={"dismiss": 0.02, "confirm_fraud": 0.02},
     seed="amana",
+    tags=(
+        "account_takeover", "card_testing", "friendly_fraud", "known_customer", "promotion_abuse", "reseller",
+        "triangulation",
+    ),
 )  # fmt: skip
 
 

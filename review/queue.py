@@ -14,6 +14,7 @@ from msgspec import Meta
 from models.decisions import Outcome
 from review import tables
 from review.cases import Case
+from review.policy import Tag
 from review.store import case_of
 from review.waiting import MOST_VALUABLE_FIRST, OPEN, UNDECIDED
 
@@ -32,6 +33,7 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     outcome: Outcome | None = None
     country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)")] | None = None
     method: Annotated[str, Meta(pattern=r"^[a-z_]{1,16}$(?!\n)")] | None = None
+    tag: Tag | None = None
     after: Place | None = None
 
 
@@ -82,6 +84,9 @@ def _conditions(wanted: Filter, person: str, now_ms: int) -> list[sa.ColumnEleme
     conditions = list(_of_view(wanted.view, person, now_ms))
     asked = ((_CASES.outcome, wanted.outcome), (_CASES.country, wanted.country), (_CASES.method, wanted.method))
     conditions += [column == value for column, value in asked if value is not None]
+    if wanted.tag is not None:
+        tagged = sa.select(tables.tags.c.case_id).where(tables.tags.c.tag == wanted.tag)
+        conditions.append(_CASES.decision_id.in_(tagged))
     return conditions
 
 
@@ -97,7 +102,7 @@ def _of_view(view: View, person: str, now_ms: int) -> tuple[sa.ColumnElement[boo
     if view == "mine":
         return (_CASES.status == "claimed", _CASES.holder == person)
     if view == "assigned":
-        return (_CASES.status != "decided", _CASES.assignee == person)
+        return (UNDECIDED, _CASES.assignee == person)
     if view == "escalated":
         return (OPEN, _CASES.escalated)
     if view == "overdue":

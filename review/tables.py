@@ -88,6 +88,15 @@ Index(
     sqlite_where=_UNDECIDED,
 )
 
+# Words from the policy's list; the tag stands first, so that a filter by tag reads just its cases.
+tags = Table(
+    "review_tags",
+    metadata,
+    Column("tag", String(32), primary_key=True),
+    Column("case_id", String(96), primary_key=True),
+    Index("review_tags_of_case", "case_id"),
+)
+
 # The only place of a wrapped subject key: delete the row, and all that was sealed under it is gone.
 subject_keys = Table(
     "review_subject_keys",

@@ -177,6 +177,7 @@ CONSOLE = Role(
         # A first verdict that came back blind is kept as it was.
         on(review.opinions, "SELECT INSERT DELETE"),
         part(review.opinions, "UPDATE", "state from_ms second second_by second_at_ms"),
+        on(review.tags, "SELECT INSERT DELETE"),
         # What stands beside a case: its entities' history, and what partners got. No leaf says whose it is, and what
         # opens one (lookup) stays shut.
         *(on(table, "SELECT") for table in (history.decisions, history.labels, history.links)),

@@ -15,6 +15,7 @@ from review.workflow import State
 Act = Literal["claim", "renew", "release", "snooze", "ask", "escalate", "dismiss", "confirm_fraud", "undo"]
 Seen = Literal["name", "email", "phone", "billing", "shipping", "ip", "user_agent"]
 PLACE = r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$"
+TagName = Annotated[str, Meta(pattern="^[a-z][a-z_]{1,31}$")]
 Words = Annotated[str, Meta(min_length=3, max_length=1000)]
 
 
@@ -34,6 +35,7 @@ class QueueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     outcome: Outcome | None = None
     country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
     method: Annotated[str, Meta(pattern="^[a-z_]{1,16}$")] | None = None
+    tag: TagName | None = None
     after: Annotated[str, Meta(pattern=PLACE)] | None = None
 
 
@@ -73,6 +75,7 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     resolved: Outcome | None
     contested: bool
     verdict: str | None
+    tags: tuple[str, ...]
 
 
 class CasePage(msgspec.Struct, frozen=True):
@@ -103,6 +106,13 @@ class KeepBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     kept: bool = True
+
+
+class TagBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tags to put on a case, of the policy's list, and tags to take off; none may be in both."""
+
+    put: Annotated[tuple[TagName, ...], Meta(max_length=20)] = ()
+    off: Annotated[tuple[TagName, ...], Meta(max_length=20)] = ()
 
 
 class Versioned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

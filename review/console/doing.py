@@ -1,9 +1,9 @@
 """What pages and the API do alike: check what was asked, seal the words, have the desk act."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from events.cards import holds_card_number
-from review import finding
+from review import finding, tags
 from review.access.roles import permissions
 from review.cases import Case
 from review.console.house import House
@@ -56,6 +56,13 @@ def keep(house: House, actor: str, case_id: str, version: int, kept: bool = True
     if case.assignee not in {None, actor} or (kept and case.status == "claimed" and case.holder != actor):
         raise TransitionRefused(marked("This case is somebody else's work; a lead may assign it."))
     return house.desk.assign(case, actor if kept else None, actor, house.clock())
+
+
+def tag(house: House, actor: str, case_id: str, put: Collection[str], off: Collection[str]) -> Case:
+    """Put tags of the policy's on a case, and take others off. Raises Unfit for any other word."""
+    case = house.cases.get(case_id)
+    tags.change(house.engine, house.desk.policy, case.decision_id, actor, house.clock(), put=put, off=off)
+    return case
 
 
 def workers(house: House) -> tuple[str, ...]:

@@ -41,6 +41,8 @@ VALUES = (
     *(marked("agree"), marked("disagree"), marked("answer")),
     *(marked("order"), marked("last four digits"), marked("e-mail"), marked("phone")),
     *(marked("name"), marked("billing"), marked("shipping"), marked("network"), marked("browser")),
+    *(marked("account takeover"), marked("card testing"), marked("friendly fraud"), marked("known customer")),
+    *(marked("promotion abuse"), marked("reseller"), marked("triangulation")),
     *(marked("confirm fraud"), marked("dismiss"), marked("expired"), marked("refused"), marked("erased")),
 )
 

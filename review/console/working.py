@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from review import filters, finding, masking, opinions, queue
+from review import filters, finding, masking, opinions, queue, tags
 from review.cases import Case
 from review.console import beside, doing
 from review.console.house import House
@@ -35,6 +35,8 @@ def queue_page(house: House, request: Request, person: Person, _: Form) -> Respo
         "queue.html",
         person,
         cases=found.cases,
+        tags=tags.of(house.engine, [case.decision_id for case in found.cases]),
+        choices=house.desk.policy.tags,
         wanted=wanted,
         counts=queue.counts(house.engine, person.name, now_ms=house.clock()),
         link=lambda **changes: link(wanted, **changes),
@@ -74,6 +76,8 @@ def _case(house: House, request: Request, person: Person, case: Case, revealed: 
         mine=case.status == "claimed" and case.holder == person.name,
         undoable=_undoable(house, request.query_params.get("done"), person),
         beside=beside.of(house, case, person, words),
+        tags=tags.of(house.engine, [case.decision_id])[case.decision_id],
+        choices=house.desk.policy.tags,
         workers=doing.workers(house) if person.may("case.assign") else (),
         looked=_looked(house, request.query_params.get("done"), person),
         disagreed=_disagreed(house, case),

@@ -194,6 +194,7 @@ def test_a_days_work_takes_just_the_rights_that_the_console_has(browser: Browser
         note_on_an_erased_subject(browser, place)
         rarer_work(browser, place)
         second_opinions(place)
+        sort_and_decide_many(browser, place)
     assert used <= granted(CONSOLE)
     assert {table for table, _ in granted(CONSOLE) - used} == BESIDE | FOREIGN
 
@@ -235,6 +236,21 @@ def second_opinions(place: Place) -> None:
     back = place.house.cases.get(case_id)
     assert back.status == "open"
     assert desk.decide(back, "dismiss", reason=sealed, actor="salem", now_ms=place.clock()).decided_by == "noura"
+
+
+def sort_and_decide_many(browser: Browser, place: Place) -> None:
+    """Whose work a case is, its tags, and a bulk that is taken back."""
+    browser.sign_in("noura")
+    case_id = place.open(24)
+    browser.post(f"/cases/{case_id}/assign", version="1", to="noura")
+    browser.post(f"/cases/{case_id}/tag", put="reseller")
+    assert browser.client.get("/queue?tag=reseller").text.count(f"/cases/{case_id}") == 1
+    browser.post(f"/cases/{case_id}/tag", off="reseller")
+    rows = {f"row.{case_id}": "2", "all": "on"}
+    browser.post("/bulk", verdict="dismiss", reason="known customers", **rows)
+    assert place.house.cases.get(case_id).verdict == "dismiss"
+    browser.post("/bulk/undo", **(rows | {f"row.{case_id}": str(place.house.cases.get(case_id).version)}))
+    assert place.house.cases.get(case_id).status == "open"
 
 
 def long_session(browser: Browser, place: Place) -> None:

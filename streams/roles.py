@@ -94,7 +94,7 @@ PROJECTOR = Role(
         on(sharing.disclosures, "SELECT INSERT"),
         part(sharing.disclosures, "UPDATE", "case_id state changed_at_ms"),
         # It takes back what is superseded before it was sent.
-        part(sharing.outbox, "SELECT", "place jti"),
+        part(sharing.outbox, "SELECT", "place jti partner attempts next_at_ms"),
         on(sharing.outbox, "INSERT DELETE"),
         on(sharing.waiting, "SELECT INSERT UPDATE DELETE"),
         on(sharing.groups, "SELECT INSERT"),

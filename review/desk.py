@@ -4,7 +4,7 @@ What a verdict sets off (a label, a trigger for the partners' messages) waits in
 outbox and of the triggers take nothing before its time, and an undo takes it out again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 import sqlalchemy as sa
@@ -15,17 +15,19 @@ from review import tables, triggers
 from review.access.store import note
 from review.cases import Case, Verdict
 from review.errors import StaleCase, TransitionRefused
+from review.joining import amounts, fields, members
 from review.labels import label_of
 from review.policy import POLICY, Policy, default_of, due_at_ms, takes_two
 from review.store import case_of, change
 from review.superseding import event_id, superseding
 from review.waiting import MOST_VALUABLE_FIRST, OPEN, UNDECIDED
-from review.workflow import UNDO_MS, UNHELD, Action, State, Work, after
+from review.workflow import UNDO_MS, UNHELD, WITH_THE_LEAD, Action, State, Work, after
 
 CLOCK = "clock"
 VERDICTS: Mapping[Action, Verdict] = {"dismiss": "dismiss", "confirm_fraud": "confirm_fraud"}
 RESOLVED: Mapping[Verdict, Outcome] = {"dismiss": "approve", "confirm_fraud": "block"}
 UNSAID: Mapping[str, None] = {"verdict": None, "resolved": None, "decided_by": None, "reason": None}
+LEADS: frozenset[Action] = frozenset({"dismiss", "confirm_fraud", "default", "undo"})  # what joined orders take part in
 TICKS: tuple[tuple[State, Action], ...] = (("claimed", "lapse"), ("snoozed", "wake"))
 LEAVES_MS = UNDO_MS + 5_000  # the clocks of who undoes and who publishes may differ by so much
 AT_ONCE = 200  # cases that the clock moves in one transaction
@@ -167,16 +169,50 @@ class Desk:
         until_ms: int | None = None,
         reason: bytes | None = None,
     ) -> Case:
-        if action == "dismiss" and case.first_look is None and takes_two(self._policy, case):
+        if action in WITH_THE_LEAD:
+            raise TransitionRefused("an order that is joined to another case goes with that one")
+        sums = amounts(connection, case) if action in {"dismiss", "default"} else {}
+        if action == "dismiss" and case.first_look is None and takes_two(self._policy, case, sums):
             action = "second_look"
         if action == "contest" and case.resolved != "block":
             raise TransitionRefused("only a block can be contested")
         changed = _with(case, after(_work(case), action, actor, now_ms, until_ms=until_ms))
-        changed = self._resolved(case, changed, action, actor, now_ms, reason)
-        verdict = VERDICTS.get(action)
-        change(connection, case, changed)
-        if verdict is None and reason is not None:
+        changed = self._resolved(case, changed, action, actor, now_ms, reason, sums=sums)
+        if VERDICTS.get(action) is None and reason is not None:
             _write(connection, case, action, actor, now_ms, reason)
+        self._leave(connection, case, changed, action, actor, now_ms)
+        if action in LEADS:
+            for member in members(connection, case, undone=action == "undo"):
+                self._follow(connection, member, case, action, actor, now_ms, sums)
+        return changed
+
+    def _follow(
+        self,
+        connection: sa.Connection,
+        member: Case,
+        lead: Case,
+        action: Action,
+        actor: str,
+        now_ms: int,
+        sums: Mapping[str, int],
+    ) -> None:
+        """What was joined to a case goes with it, each order with a label, a decision and an audit entry of its own.
+
+        An order that the policy has no default for stays behind, as a case of its own.
+        """
+        step: Action = "rejoin" if action == "undo" else "follow"
+        if action == "default" and default_of(self._policy, member, lead, sums) is None:
+            action = step = "part"
+        changed = _with(member, after(_work(member), step, actor, now_ms))
+        changed = self._resolved(member, changed, action, actor, now_ms, None, lead, sums)
+        self._leave(connection, member, changed, action, actor, now_ms)
+
+    def _leave(
+        self, connection: sa.Connection, case: Case, changed: Case, action: Action, actor: str, now_ms: int
+    ) -> None:
+        """The case as it is now, what that sets off or takes back, and who did it."""
+        change(connection, case, changed)
+        verdict = VERDICTS.get(action)
         if verdict is not None:
             _set_off(connection, case, verdict, now_ms, now_ms + self._leaves_ms)
             _supersede(connection, changed, now_ms + self._leaves_ms)
@@ -185,10 +221,17 @@ class Desk:
         elif action == "undo":
             _take_back(connection, case, now_ms)
         note(connection, actor, action, now_ms, case.decision_id, fields(case, changed))
-        return changed
 
     def _resolved(
-        self, case: Case, changed: Case, action: Action, actor: str, now_ms: int, reason: bytes | None
+        self,
+        case: Case,
+        changed: Case,
+        action: Action,
+        actor: str,
+        now_ms: int,
+        reason: bytes | None,
+        lead: Case | None = None,
+        sums: Mapping[str, int] | None = None,
     ) -> Case:
         """With what the action says of the order, if anything; a case that comes back says nothing any more."""
         if action in VERDICTS:
@@ -197,25 +240,21 @@ class Desk:
                 changed, verdict=verdict, resolved=RESOLVED[verdict], decided_by=actor, reason=reason
             )
         if action == "default":
-            return msgspec.structs.replace(changed, resolved=default_of(self._policy, case), decided_by=actor)
+            default = default_of(self._policy, case, lead, sums)
+            return msgspec.structs.replace(changed, resolved=default, decided_by=actor)
+        if action == "part":
+            return msgspec.structs.replace(changed, lead=None, due_at_ms=lead and lead.due_at_ms)
         if action == "undo":
             return msgspec.structs.replace(changed, **UNSAID)
         if action == "contest":
             due = due_at_ms(self._policy, case.outcome, now_ms)
-            return msgspec.structs.replace(changed, **UNSAID, contested=True, due_at_ms=due)
+            return msgspec.structs.replace(changed, **UNSAID, contested=True, due_at_ms=due, lead=None)
         return changed
 
 
 def _write(connection: sa.Connection, case: Case, kind: str, actor: str, now_ms: int, body: bytes) -> None:
     row = {"case_id": case.decision_id, "at_ms": now_ms, "actor": actor, "kind": kind, "body": body}
     connection.execute(sa.insert(tables.notes).values(row))
-
-
-def fields(before: Case, changed: Case) -> Sequence[str]:
-    """The names of what changed, for the audit trail."""
-    return [
-        name for name in Case.__struct_fields__ if name != "version" and getattr(before, name) != getattr(changed, name)
-    ]
 
 
 def _set_off(connection: sa.Connection, case: Case, verdict: Verdict, now_ms: int, leaves_at_ms: int) -> None:

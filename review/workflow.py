@@ -12,10 +12,11 @@ import msgspec
 
 from review.errors import TransitionRefused
 
-State = Literal["open", "claimed", "snoozed", "waiting", "decided", "reopened"]
+State = Literal["open", "claimed", "snoozed", "waiting", "decided", "reopened", "joined"]
 Action = Literal[
     "claim", "renew", "release", "lapse", "snooze", "wake", "ask", "answer", "escalate", "second_look",
     "dismiss", "confirm_fraud", "default", "undo", "contest",
+    "join", "follow", "rejoin", "part",
 ]  # fmt: skip
 STATES: tuple[State, ...] = get_args(State)
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -42,12 +43,20 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
     **{(state, "default"): "decided" for state in UNHELD},
     ("decided", "undo"): "claimed",
     ("decided", "contest"): "reopened",
+    ("open", "join"): "joined",
+    ("joined", "follow"): "decided",
+    ("decided", "rejoin"): "joined",
+    ("joined", "part"): "open",
 }
 
 # What only the person does who holds the claim.
 HOLDERS: frozenset[Action] = frozenset(
     {"renew", "release", "snooze", "ask", "escalate", "second_look", "dismiss", "confirm_fraud"}
 )
+
+
+# What happens to an order that was joined to another case, only ever with that case: nobody takes these by themselves.
+WITH_THE_LEAD: frozenset[Action] = frozenset({"join", "follow", "rejoin", "part"})
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +81,8 @@ def after(work: Work, action: Action, actor: str, now_ms: int, *, until_ms: int 
     """
     state = TRANSITIONS.get((work.state, action))
     if state is None:
-        allowed = ", ".join(sorted(each for origin, each in TRANSITIONS if origin == work.state))
+        taken = sorted(each for origin, each in TRANSITIONS if origin == work.state and each not in WITH_THE_LEAD)
+        allowed = ", ".join(taken) or "what the case takes that leads it"
         raise TransitionRefused(f"a case that is {work.state} does not take {action}; it takes {allowed}")
     _check(work, action, actor, now_ms)
     if action in {"claim", "renew", "undo"}:

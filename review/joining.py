@@ -7,7 +7,7 @@ only of what was seen.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -29,7 +29,7 @@ _CASES = tables.cases.c
 Entity = tuple[str, str]  # what kind it is of, and which
 
 
-class Joined(NamedTuple):
+class Joined(msgspec.Struct, frozen=True):
     """How many orders a case has, its own among them, and their amounts (minor units) by currency."""
 
     orders: int
@@ -63,6 +63,21 @@ def members(connection: sa.Connection, lead: Case, *, undone: bool = False) -> l
         )
     query = sa.select(tables.cases).where(_CASES.lead == lead.decision_id, condition).order_by(_CASES.decision_id)
     return [case_of(row) for row in connection.execute(query).mappings()]
+
+
+def orders_of(engine: sa.Engine, case: Case) -> list[Case]:
+    """All orders of a case, its own first, whether they were decided or not; of a joined one, those of its lead."""
+    lead = case.lead or case.decision_id
+    named = sa.or_(_CASES.decision_id == lead, _CASES.lead == lead)
+    query = sa.select(tables.cases).where(named).order_by(_CASES.lead.is_not(None), _CASES.opened_at_ms)
+    with engine.connect() as connection:
+        return [case_of(row) for row in connection.execute(query.order_by(_CASES.decision_id)).mappings()]
+
+
+def groups(engine: sa.Engine, cases: Sequence[Case]) -> dict[str, Joined]:
+    """`together`, for a page."""
+    with engine.connect() as connection:
+        return together(connection, cases)
 
 
 def together(connection: sa.Connection, cases: Sequence[Case]) -> dict[str, Joined]:

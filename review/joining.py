@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from review import tables
 from review.access.store import note
 from review.cases import Case
+from review.opinions import STANDING
 from review.policy import HOUR_MS, POLICY, Policy
 from review.store import CaseStore, case_of, change, keep, row_of
 from review.waiting import UNDECIDED
@@ -175,9 +176,8 @@ class _Joiner:
         self._now[lead.decision_id] = msgspec.structs.replace(
             lead, priority=lead.priority + case.priority, due_at_ms=_sooner(lead.due_at_ms, case.due_at_ms)
         )
-        self._now[case.decision_id] = msgspec.structs.replace(
-            case, status=TRANSITIONS["open", "join"], lead=lead.decision_id, due_at_ms=None
-        )
+        member = {"status": TRANSITIONS["open", "join"], "lead": lead.decision_id, "due_at_ms": None}
+        self._now[case.decision_id] = msgspec.structs.replace(case, **member)
         self._changed |= {lead.decision_id, case.decision_id}
 
     def write(self) -> None:
@@ -204,9 +204,12 @@ def _values(cases: Sequence[Case], name: str) -> set[str]:
 
 def _joinable(connection: sa.Connection, ids: Sequence[str]) -> list[Case]:
     """Ours until the transaction ends; what somebody just takes is not waited for."""
-    alone = (_CASES.status == "open", _CASES.first_look.is_(None), sa.not_(_CASES.contested))
-    query = sa.select(tables.cases).where(_CASES.decision_id.in_(ids), *alone).order_by(_CASES.decision_id)
-    return [case_of(row) for row in connection.execute(query.with_for_update(skip_locked=True)).mappings()]
+    held = tables.opinions.c
+    back = sa.select(held.case_id).where(held.state.in_(STANDING), held.case_id == _CASES.decision_id).exists()
+    unseen = (_CASES.status == "open", _CASES.first_look.is_(None), sa.not_(_CASES.contested), ~back)
+    query = sa.select(tables.cases).where(_CASES.decision_id.in_(ids), *unseen).order_by(_CASES.decision_id)
+    locked = query.with_for_update(skip_locked=True, of=tables.cases)
+    return [case_of(row) for row in connection.execute(locked).mappings()]
 
 
 def _sooner(one: int | None, other: int | None) -> int | None:

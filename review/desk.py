@@ -4,7 +4,7 @@ What a verdict sets off (a label, a trigger for the partners' messages) waits in
 outbox and of the triggers take nothing before its time, and an undo takes it out again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 import sqlalchemy as sa
@@ -15,18 +15,20 @@ from review import opinions, tables, triggers
 from review.access.store import note
 from review.cases import Case, Verdict
 from review.errors import StaleCase, TransitionRefused
+from review.joining import amounts, fields, members
 from review.labels import label_of
 from review.opinions import Opinion
 from review.policy import POLICY, Policy, default_of, due_at_ms, takes_two
 from review.store import case_of, change
 from review.superseding import event_id, superseding
 from review.waiting import MOST_VALUABLE_FIRST, OPEN, UNDECIDED
-from review.workflow import UNDO_MS, UNHELD, Action, State, Work, after
+from review.workflow import UNDO_MS, UNHELD, WITH_THE_LEAD, Action, State, Work, after
 
 CLOCK = "clock"
 VERDICTS: Mapping[Action, Verdict] = {"dismiss": "dismiss", "confirm_fraud": "confirm_fraud"}
 RESOLVED: Mapping[Verdict, Outcome] = {"dismiss": "approve", "confirm_fraud": "block"}
 UNSAID: Mapping[str, None] = {"verdict": None, "resolved": None, "decided_by": None, "reason": None}
+LEADS: frozenset[Action] = frozenset({"dismiss", "confirm_fraud", "default", "undo"})  # what joined orders take part in
 TICKS: tuple[tuple[State, Action], ...] = (("claimed", "lapse"), ("snoozed", "wake"))
 COMES_BACK: frozenset[Action] = frozenset({"contest", "reconsider"})  # to whoever is next
 LETS_GO: frozenset[Action] = frozenset({"release", "escalate", "second_look"})  # an assignee, of the assignment too
@@ -119,8 +121,8 @@ class Desk:
 
         Raises TransitionRefused for a decided case and for who had the first look, StaleCase as `act`.
         """
-        if case.status == "decided":
-            raise TransitionRefused("a case that is decided is assigned to nobody")
+        if case.status in {"decided", "joined"}:
+            raise TransitionRefused(f"a case that is {case.status} is assigned to nobody")
         if to is not None and to == case.first_look:
             raise TransitionRefused(f"{to} had the first look; somebody else has the second one")
         with self._engine.begin() as connection:
@@ -225,38 +227,68 @@ class Desk:
         until_ms: int | None = None,
         reason: bytes | None = None,
     ) -> Case:
+        if action in WITH_THE_LEAD:
+            raise TransitionRefused("an order that is joined to another case goes with that one")
         given, opinion = action, opinions.of(connection, case.decision_id) if action in opinions.CONCERNED else None
         back = opinion if opinion is not None and opinion.state in opinions.STANDING else None
-        action = self._meant(case, given, actor, back)
+        sums = amounts(connection, case) if action in {"dismiss", "default"} else {}
+        action = self._meant(case, given, actor, back, sums)
         held = opinions.restored(case, back) if back is not None and action == "contest" else case
         if action == "contest" and held.resolved != "block":
             raise TransitionRefused("only a block can be contested")
         changed = _with(held, after(_work(held), action, actor, now_ms, until_ms=until_ms))
-        changed = self._resolved(case, changed, action, actor, now_ms, reason)
+        changed = self._resolved(case, changed, action, actor, now_ms, reason, sums=sums)
         if action in COMES_BACK or (action in LETS_GO and case.assignee == actor):
             changed = msgspec.structs.replace(changed, assignee=None)
         if back is not None and action in {"agree", "forgo"}:
             changed = opinions.restored(changed, back)
-        change(connection, case, changed)
         if action not in VERDICTS and reason is not None:
             _write(connection, case, action, actor, now_ms, reason)
-        self._leave(connection, case, changed, action, now_ms)
+        self._leave(connection, case, changed, action, actor, now_ms)
+        joined = members(connection, case, undone=action == "undo") if action in LEADS else []
+        for member in joined:
+            self._follow(connection, member, case, action, actor, now_ms, sums)
         if back is not None:
             opinions.record(connection, back, action, given, actor, now_ms)
-        else:
+        elif not joined:  # what speaks of several orders does not come back
             self._choose(connection, changed, action, opinion, now_ms)
-        note(connection, actor, action, now_ms, case.decision_id, fields(case, changed))
         return changed
 
-    def _meant(self, case: Case, action: Action, actor: str, back: Opinion | None) -> Action:
+    def _meant(self, case: Case, action: Action, actor: str, back: Opinion | None, sums: Mapping[str, int]) -> Action:
         """What an action is on this case: a verdict may be a first look, or a second opinion."""
         if back is not None:
             return opinions.turned(back, action, actor)
-        looked = action == "dismiss" and case.first_look is None and takes_two(self.policy, case)
+        looked = action == "dismiss" and case.first_look is None and takes_two(self.policy, case, sums)
         return "second_look" if looked else action
 
-    def _leave(self, connection: sa.Connection, case: Case, changed: Case, action: Action, now_ms: int) -> None:
-        """What the action sets off goes into its places, or out of them."""
+    def _follow(
+        self,
+        connection: sa.Connection,
+        member: Case,
+        lead: Case,
+        action: Action,
+        actor: str,
+        now_ms: int,
+        sums: Mapping[str, int],
+    ) -> None:
+        """What was joined to a case goes with it, each order with a label, a decision and an audit entry of its own.
+
+        An order that the policy has no default for stays behind, as a case of its own.
+        """
+        step: Action = "rejoin" if action == "undo" else "follow"
+        if action == "default" and default_of(self.policy, member, lead, sums) is None:
+            action = step = "part"
+        changed = _with(member, after(_work(member), step, actor, now_ms))
+        changed = self._resolved(member, changed, action, actor, now_ms, None, lead, sums)
+        if action == "part":
+            changed = msgspec.structs.replace(changed, lead=None, due_at_ms=lead.due_at_ms)
+        self._leave(connection, member, changed, action, actor, now_ms)
+
+    def _leave(
+        self, connection: sa.Connection, case: Case, changed: Case, action: Action, actor: str, now_ms: int
+    ) -> None:
+        """The case as it is now, who did it, and what that puts into its places, or takes out of them."""
+        change(connection, case, changed)
         if action in VERDICTS:
             _set_off(connection, case, VERDICTS[action], now_ms, now_ms + self._leaves_ms)
             _supersede(connection, changed, now_ms + self._leaves_ms)
@@ -264,6 +296,7 @@ class Desk:
             _supersede(connection, changed, now_ms)
         elif action == "undo":
             _take_back(connection, case, now_ms)
+        note(connection, actor, action, now_ms, case.decision_id, fields(case, changed))
 
     def _choose(
         self, connection: sa.Connection, changed: Case, action: Action, opinion: Opinion | None, now_ms: int
@@ -275,7 +308,15 @@ class Desk:
             opinions.choose(connection, self.policy, changed, now_ms + self._leaves_ms)
 
     def _resolved(
-        self, case: Case, changed: Case, action: Action, actor: str, now_ms: int, reason: bytes | None
+        self,
+        case: Case,
+        changed: Case,
+        action: Action,
+        actor: str,
+        now_ms: int,
+        reason: bytes | None,
+        lead: Case | None = None,
+        sums: Mapping[str, int] | None = None,
     ) -> Case:
         """With what the action says of the order, if anything; a case that comes back says nothing any more."""
         if action in VERDICTS:
@@ -284,12 +325,13 @@ class Desk:
                 changed, verdict=verdict, resolved=RESOLVED[verdict], decided_by=actor, reason=reason
             )
         if action == "default":
-            return msgspec.structs.replace(changed, resolved=default_of(self.policy, case), decided_by=actor)
+            default = default_of(self.policy, case, lead, sums)
+            return msgspec.structs.replace(changed, resolved=default, decided_by=actor)
         if action == "undo":
             return msgspec.structs.replace(changed, **UNSAID)
         if action == "contest":
             due = due_at_ms(self.policy, case.outcome, now_ms)
-            return msgspec.structs.replace(changed, **UNSAID, contested=True, due_at_ms=due)
+            return msgspec.structs.replace(changed, **UNSAID, contested=True, due_at_ms=due, lead=None)
         if action == "reconsider":
             due = due_at_ms(self.policy, case.outcome, now_ms)
             return msgspec.structs.replace(changed, **UNSAID, due_at_ms=due)
@@ -300,13 +342,6 @@ class Desk:
 def _write(connection: sa.Connection, case: Case, kind: str, actor: str, now_ms: int, body: bytes) -> None:
     row = {"case_id": case.decision_id, "at_ms": now_ms, "actor": actor, "kind": kind, "body": body}
     connection.execute(sa.insert(tables.notes).values(row))
-
-
-def fields(before: Case, changed: Case) -> Sequence[str]:
-    """The names of what changed, for the audit trail."""
-    return [
-        name for name in Case.__struct_fields__ if name != "version" and getattr(before, name) != getattr(changed, name)
-    ]
 
 
 def _set_off(connection: sa.Connection, case: Case, verdict: Verdict, now_ms: int, leaves_at_ms: int) -> None:

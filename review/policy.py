@@ -1,5 +1,6 @@
 """How a store wants cases worked: which amounts take two people, by when a case is due, and what holds after that."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -19,14 +20,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Amounts of a currency that it does not name, and orders without an amount, take one. `due_h`: within how many hours
     of its opening a case of an outcome is due; one that is not named never is. `default`: the outcome that holds from
-    then on, where nobody has decided. `seen_again`: of a verdict, the share that comes back blind to somebody else;
-    which cases these are follows from their ids under `seed` alone. `tags`: the words that a case can be tagged with,
-    and no others.
+    then on, where nobody has decided. `join_h`: within how many hours of a case's opening orders of the same entity are
+    joined to it (0: never), `join_most`: how many orders one case has at most. `seen_again`: of a verdict, the share
+    that comes back blind to somebody else; which cases these are follows from their ids under `seed` alone. `tags`: the
+    words that a case can be tagged with, and no others.
     """
 
     second_look: Mapping[str, int] = {}
     due_h: Mapping[Outcome, int] = {}
     default: Mapping[Outcome, Outcome] = {}
+    join_h: int = 0
+    join_most: int = 50
     seen_again: Mapping[Verdict, float] = {}
     seed: str = ""
     tags: tuple[Tag, ...] = ()
@@ -41,6 +45,7 @@ POLICY = Policy(
     },
     due_h={"review": 24, "block": 72},
     default={"review": "approve", "block": "block"},
+    join_h=24,
     seen_again={"dismiss": 0.02, "confirm_fraud": 0.02},
     seed="amana",
     tags=(
@@ -50,10 +55,11 @@ POLICY = Policy(
 )  # fmt: skip
 
 
-def takes_two(policy: Policy, case: Case) -> bool:
-    """Whether one person alone may not approve it."""
-    least = policy.second_look.get(case.currency or "")
-    return least is not None and case.amount_minor is not None and case.amount_minor >= least
+def takes_two(policy: Policy, case: Case, amounts: Mapping[str, int] | None = None) -> bool:
+    """Whether one person alone may not approve it. `amounts`: of all the case's orders, where it has several."""
+    if amounts is None:
+        amounts = {case.currency or "": case.amount_minor or 0}
+    return any(amount >= policy.second_look.get(currency, math.inf) for currency, amount in amounts.items())
 
 
 def due_at_ms(policy: Policy, outcome: Outcome, now_ms: int) -> int | None:
@@ -62,11 +68,14 @@ def due_at_ms(policy: Policy, outcome: Outcome, now_ms: int) -> int | None:
     return None if hours is None else now_ms + hours * HOUR_MS
 
 
-def default_of(policy: Policy, case: Case) -> Outcome | None:
+def default_of(
+    policy: Policy, case: Case, lead: Case | None = None, amounts: Mapping[str, int] | None = None
+) -> Outcome | None:
     """What holds of a case that nobody decided in time; None: it stays overdue.
 
-    What one person alone may not approve, or somebody had doubts about, the clock does not approve either.
+    What one person alone may not approve, or somebody had doubts about, the clock does not approve either: of the case
+    itself, or of the one that leads it and all that is joined to that one.
     """
-    outcome = policy.default.get(case.outcome)
-    doubted = case.escalated or case.contested or case.first_look is not None or takes_two(policy, case)
+    outcome, seen = policy.default.get(case.outcome), lead or case
+    doubted = seen.escalated or seen.contested or seen.first_look is not None or takes_two(policy, seen, amounts)
     return "block" if outcome == "approve" and doubted else outcome

@@ -39,11 +39,8 @@ class CaseStore:
         rows = [row_of(case) for case in sorted(cases, key=lambda case: case.decision_id)]
         if not rows:
             return 0
-        statement = self._insert(tables.cases).on_conflict_do_nothing().returning(tables.cases.c.decision_id)
         with self._engine.begin() as connection:
-            kept = connection.scalars(statement, rows).all()
-            triggers.put(connection, "flagged", sorted(kept))
-        return len(kept)
+            return len(keep(connection, rows))
 
     def known(self, decision_ids: Sequence[str]) -> frozenset[str]:
         """Of those decisions, the ones that have a case."""
@@ -124,6 +121,14 @@ class SubjectKeyTable:
             erased = sa.delete(tables.subject_keys).where(tables.subject_keys.c.subject == subject)
             if connection.execute(erased).rowcount:
                 triggers.put(connection, "erased", connection.scalars(of_subject.order_by(tables.cases.c.decision_id)))
+
+
+def keep(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> frozenset[str]:
+    """Those of the rows whose decision has no case yet, each with its trigger; which they were."""
+    statement = INSERTS[connection.dialect.name](tables.cases).on_conflict_do_nothing()
+    kept = frozenset(connection.scalars(statement.returning(tables.cases.c.decision_id), rows))
+    triggers.put(connection, "flagged", sorted(kept))
+    return kept
 
 
 def change(connection: sa.Connection, case: Case, changed: Case) -> None:

@@ -52,6 +52,9 @@ cases = Table(
     Column("first_look", String(64)),
     Column("resolved", String(16)),
     Column("contested", Boolean, nullable=False, default=False),
+    Column("card", String(22)),
+    Column("device", String(22)),
+    Column("lead", String(96)),
     Column("assignee", String(64)),
     Index("review_cases_timed", "status", "until_ms"),
     Index("review_cases_opened", "status", "opened_at_ms"),
@@ -75,6 +78,10 @@ Index(
     postgresql_where=_UNDECIDED,
     sqlite_where=_UNDECIDED,
 )
+for _entity in (cases.c.card, cases.c.device):
+    Index(f"review_cases_by_{_entity.name}", _entity, postgresql_where=_UNDECIDED, sqlite_where=_UNDECIDED)
+_JOINED = text("lead IS NOT NULL")
+Index("review_cases_by_lead", cases.c.lead, cases.c.status, postgresql_where=_JOINED, sqlite_where=_JOINED)
 Index(
     "review_cases_escalated",
     *_QUEUE,

@@ -13,10 +13,11 @@ import msgspec
 
 from review.errors import TransitionRefused
 
-State = Literal["open", "claimed", "snoozed", "waiting", "decided", "reopened"]
+State = Literal["open", "claimed", "snoozed", "waiting", "decided", "reopened", "joined"]
 Action = Literal[
     "claim", "renew", "release", "take", "lapse", "snooze", "wake", "ask", "answer", "escalate", "second_look",
     "dismiss", "confirm_fraud", "default", "undo", "contest",
+    "join", "follow", "rejoin", "part",
     "reconsider", "agree", "disagree", "forgo",
 ]  # fmt: skip
 STATES: tuple[State, ...] = get_args(State)
@@ -45,6 +46,10 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
     **{(state, "default"): "decided" for state in UNHELD},
     ("decided", "undo"): "claimed",
     ("decided", "contest"): "reopened",
+    ("open", "join"): "joined",
+    ("joined", "follow"): "decided",
+    ("decided", "rejoin"): "joined",
+    ("joined", "part"): "open",
     ("decided", "reconsider"): "open",
     ("claimed", "agree"): "decided",
     ("claimed", "disagree"): "open",
@@ -55,6 +60,10 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
 HOLDERS: frozenset[Action] = frozenset(
     {"renew", "release", "snooze", "ask", "escalate", "second_look", "dismiss", "confirm_fraud", "agree", "disagree"}
 )
+
+
+# What happens to an order that was joined to another case, only ever with that case: nobody takes these by themselves.
+WITH_THE_LEAD: frozenset[Action] = frozenset({"join", "follow", "rejoin", "part"})
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +88,8 @@ def after(work: Work, action: Action, actor: str, now_ms: int, *, until_ms: int 
     """
     state = TRANSITIONS.get((work.state, action))
     if state is None:
-        allowed = ", ".join(sorted(each for origin, each in TRANSITIONS if origin == work.state))
+        taken = sorted(each for origin, each in TRANSITIONS if origin == work.state and each not in WITH_THE_LEAD)
+        allowed = ", ".join(taken) or "what the case takes that leads it"
         raise TransitionRefused(f"a case that is {work.state} does not take {action}; it takes {allowed}")
     _check(work, action, actor, now_ms)
     if action in {"claim", "renew", "undo"}:

@@ -56,7 +56,7 @@ _APPENDS = (
 # How far a case's review has come.
 _REVIEWED = (
     "status version verdict decided_at_ms decided_by reason holder until_ms due_at_ms escalated first_look"
-    " resolved contested outcome assignee"
+    " resolved contested outcome assignee lead"
 )
 
 HISTORY = Role(
@@ -71,11 +71,15 @@ TRAINING = Role(
 )
 OPENER = Role(
     "opener",
-    "`amana opener`: makes cases, sees a session's pages and where verifications stand",
+    "`amana opener`: makes cases, joins related ones, sees a session's pages and where verifications stand",
     (
         on(history.pages, "SELECT"),
         on(history.verifications, "SELECT"),
         on(review.cases, "SELECT INSERT"),
+        part(review.cases, "UPDATE", "status version priority due_at_ms lead"),
+        part(review.opinions, "SELECT", "case_id state"),  # nothing is joined to what is back for a second opinion
+        part(review.audit, "SELECT", "place"),
+        on(review.audit, "INSERT"),
         on(review.subject_keys, "SELECT INSERT"),
         on(review.triggers, "SELECT INSERT"),
     ),

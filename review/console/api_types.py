@@ -9,6 +9,7 @@ from models.decisions import Outcome
 from review.cases import Verdict
 from review.console.bulk import MOST, Why
 from review.finding import By
+from review.joining import Joined
 from review.queue import View
 from review.workflow import State
 
@@ -49,7 +50,8 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     """A case's row in the queue; times are milliseconds since the epoch, amounts minor units.
 
     `first_look`: who approved an amount that takes two people; somebody else has the second look. `resolved`: what
-    holds since the case was decided, by a verdict or, without one, because it was due.
+    holds since the case was decided, by a verdict or, without one, because it was due. `lead`: the case that this order
+    is, or was, decided with.
     """
 
     decision_id: str
@@ -75,14 +77,22 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     resolved: Outcome | None
     contested: bool
     verdict: str | None
+    lead: str | None
     tags: tuple[str, ...]
 
 
 class CasePage(msgspec.Struct, frozen=True):
-    """`after` goes into the next request; None on the last page."""
+    """`after` goes into the next request; None on the last page. `together`: of cases with several orders, by id."""
 
     cases: tuple[CaseSummary, ...]
     after: str | None
+    together: dict[str, Joined] = {}
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """Of one case, the first order first; one verdict on that one decides all that are joined to it."""
+
+    cases: tuple[CaseSummary, ...]
 
 
 class ActBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from review import finding, overview, queue, tags
+from review import finding, joining, overview, queue, tags
 from review.cases import Case
 from review.console import bulk, doing, overseeing
 from review.console.api import Asked, Endpoint
@@ -24,6 +24,7 @@ from review.console.api_types import (
     LeftCase,
     Many,
     NoteBody,
+    Orders,
     QueueQuery,
     RevealBody,
     Revealed,
@@ -40,7 +41,13 @@ from review.views import CaseView, opened
 def list_cases(asked: Asked) -> CasePage:
     wanted = queue.Filter(**msgspec.structs.asdict(asked.query))
     found = queue.page(asked.house.engine, wanted, asked.actor, now_ms=asked.house.clock())
-    return CasePage(summaries(asked.house, found.cases), found.after)
+    together = joining.groups(asked.house.engine, found.cases)
+    return CasePage(summaries(asked.house, found.cases), found.after, together)
+
+
+def list_orders(asked: Asked) -> Orders:
+    case = asked.house.cases.get(asked.path["case_id"])
+    return Orders(summaries(asked.house, joining.orders_of(asked.house.engine, case)))
 
 
 def show_case(asked: Asked) -> CaseView:
@@ -141,6 +148,7 @@ ENDPOINTS = (
     Endpoint("GET", "/cases", "list_cases", list_cases, "queue.read", CasePage, query=QueueQuery),
     Endpoint("POST", "/cases/next", "take_next_case", take_next, "case.work", CaseSummary | None),
     Endpoint("GET", "/cases/{case_id}", "show_case", show_case, "case.read", CaseView),
+    Endpoint("GET", "/cases/{case_id}/orders", "list_orders", list_orders, "case.read", Orders),
     Endpoint("POST", "/cases/{case_id}/actions", "act_on_case", act, "case.work", CaseSummary, body=ActBody),
     Endpoint("POST", "/cases/{case_id}/contest", "contest_block", contest, "case.contest", Contested, body=ContestBody),
     Endpoint("POST", "/cases/{case_id}/notes", "add_note", note, "case.work", CaseSummary, body=NoteBody),

@@ -36,7 +36,7 @@ def marked(english: str) -> str:
 VALUES = (
     *(marked("open"), marked("decided"), marked("approve"), marked("review"), marked("block")),
     *(marked("card"), marked("wallet"), marked("bank transfer"), marked("cash on delivery"), marked("voucher")),
-    *(marked("claimed"), marked("snoozed"), marked("waiting"), marked("reopened")),
+    *(marked("claimed"), marked("snoozed"), marked("waiting"), marked("reopened"), marked("joined")),
     *(marked("ask"), marked("escalate"), marked("snooze"), marked("reveal"), marked("second look"), marked("contest")),
     *(marked("agree"), marked("disagree"), marked("answer")),
     *(marked("order"), marked("last four digits"), marked("e-mail"), marked("phone")),

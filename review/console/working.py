@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from review import filters, finding, masking, opinions, queue, tags
+from review import filters, finding, joining, masking, opinions, queue, tags
 from review.cases import Case
 from review.console import beside, doing
 from review.console.house import House
@@ -42,6 +42,7 @@ def queue_page(house: House, request: Request, person: Person, _: Form) -> Respo
         link=lambda **changes: link(wanted, **changes),
         after=found.after,
         kept=filters.kept(house.engine, person.name),
+        groups=joining.groups(house.engine, found.cases),
     )
 
 
@@ -71,6 +72,7 @@ def _case(house: House, request: Request, person: Person, case: Case, revealed: 
         reasons=view.why_ar if words.language == "ar" else view.why,
         notes=_notes(house, case),
         hours=doing.SNOOZE_HOURS,
+        orders=joining.orders_of(house.engine, case),
         revealed=revealed,
         revealable=tuple(finding.REVEALABLE),
         mine=case.status == "claimed" and case.holder == person.name,

@@ -24,6 +24,7 @@ from review.chores import Chores
 from review.console.app import console
 from review.console.house import House, furnished
 from review.desk import Desk
+from review.joining import JoiningStore
 from review.opener import open_case
 from review.policy import Policy
 from review.store import CaseStore, SubjectKeyTable
@@ -44,6 +45,7 @@ HOUR_MS = 3_600_000
 BESIDE = {
     *("history_labels", "history_links"),
     *("sharing_head", "sharing_leaves", "sharing_nodes", "sharing_checkpoints"),
+    "review_cases.lead",  # set free when an order that was joined is contested: the test of both roles below
 }
 # Signing in by OpenID Connect (tests/review/test_openid.py): it makes accounts, and gives them the provider's roles.
 FOREIGN = {"review_identities", "review_spent", "review_accounts", "review_accounts.roles"}
@@ -306,3 +308,18 @@ def test_a_stolen_console_is_refused_the_rest(place: Place, statement: str) -> N
     url = place.address("console").replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement)
+
+
+def test_the_opener_joins_what_the_console_then_decides_and_takes_back_at_once(place: Place) -> None:
+    opener, desk = JoiningStore(place.engine("opener")), place.house.desk
+    for number in (1, 2):
+        order = msgspec.structs.replace(ORDER, order_id=f"ord-{number}")
+        opener.take_in(open_case(decision(number, order_id=order.order_id), order, place.vault, NOW_MS))
+    lead = place.house.cases.get("ord-1")
+    decided = desk.decide(lead, "confirm_fraud", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    member = place.house.cases.get("ord-2")
+    assert (member.lead, member.status, member.resolved) == ("topic:0:1", "decided", "block")
+    desk.act(decided, "undo", "noura", NOW_MS + 1)
+    back = desk.decide(place.house.cases.get("ord-1"), "confirm_fraud", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    assert desk.act(place.house.cases.get("ord-2"), "contest", "orders", NOW_MS + 2).lead is None
+    assert back.status == "decided"

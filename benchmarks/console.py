@@ -30,6 +30,7 @@ from review.console.app import STATIC, console
 from review.console.house import furnished
 from review.database import upgrade
 from review.desk import Desk
+from review.joining import JoiningStore
 from review.opener import Vault
 from review.store import CaseStore, SubjectKeyTable, row_of
 from tests.harness.postgres import Postgres
@@ -64,6 +65,8 @@ FILLED = {
     "country": "(ARRAY['SA','AE','KW','BH','OM','EG','DE'])[1 + n % 7]",
     "priority": "(n * 7919 % 100003) / 100003.0",
     "subject": "'s' || n",
+    "card": "'c' || n",
+    "device": "'d' || n",
     "email_index": "'e' || n",
     "phone_index": "'p' || n",
 }
@@ -98,18 +101,30 @@ def serve(url: str, keyring: Path, port: int) -> None:
     uvicorn.run(console(house), host="127.0.0.1", port=port, log_level="error", access_log=False)
 
 
+def fresh(case: Case, number: int) -> Case:
+    """A customer of its own; every fifth with the card of the one before, whose case it is joined to."""
+    return msgspec.structs.replace(
+        case,
+        decision_id=f"new:0:{number}",
+        order_id=f"new-{number}",
+        opened_at_ms=now_ms(),
+        subject=f"new-s{number}",
+        card=f"new-c{number - (number % 5 == 4)}",
+        priority=0.5,
+    )
+
+
 def take_in(url: str, pattern: bytes, told: Any) -> None:
     """Cases at the pace asked, until it is ended; each chunk's time, its place in the pace's schedule not counted.
 
     A chunk that waited for a lock for longer than it should is infinite, and taken in again.
     """
-    store = CaseStore(make_engine(f"{url}?options=-c%20lock_timeout%3D{LOCKED_MS}"))
+    store = JoiningStore(make_engine(f"{url}?options=-c%20lock_timeout%3D{LOCKED_MS}"))
     case = msgspec.json.decode(pattern, type=Case)
     began, chunk = time.monotonic(), 0
     while True:
         time.sleep(max(0.0, began + chunk * CHUNK * 60 / A_MINUTE - time.monotonic()))
-        names = [f"new-{chunk}-{n}" for n in range(CHUNK)]
-        cases = [msgspec.structs.replace(case, decision_id=name, order_id=name, priority=0.5) for name in names]
+        cases = [fresh(case, chunk * CHUNK + n) for n in range(CHUNK)]
         before = time.monotonic()
         try:
             store.take_in_all(cases)

@@ -42,7 +42,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     `version` rises with every change. `priority`: US cents that a review saves a minute; `holder` to `first_look` are
     how far the work has come (review.workflow). `resolved`: the outcome that holds since the case was decided, by a
     verdict or, without one, because it was due; `contested`: a block that was decided has come back once. `reason` is
-    the analyst's, sealed as it may name people.
+    the analyst's, sealed as it may name people. `assignee`: whose work it is, whether they hold it now or not. `card`
+    and `device` are the decision's pseudonyms of them; `lead` is the case that this order is, or was, decided with
+    (review.joining).
     """
 
     decision_id: str
@@ -77,3 +79,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     first_look: str | None = None
     resolved: Outcome | None = None
     contested: bool = False
+    card: str | None = None
+    device: str | None = None
+    lead: str | None = None
+    assignee: str | None = None

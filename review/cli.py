@@ -24,7 +24,7 @@ from events.topics import DECISIONS
 from events.types import LabelEvent
 from history.database import existing
 from models.decisions import Decision, Outcome, encode
-from review.cases import Verdict
+from review.cases import Case, Verdict
 from review.database import upgrade
 from review.desk import Desk
 from review.store import CaseStore, SubjectKeyTable
@@ -183,7 +183,13 @@ def decide(
     now_ms = time.time_ns() // 1_000_000
     decided = Desk(engine, leaves_ms=0).decide(case, verdict, reason=sealed, actor=actor, now_ms=now_ms)
     _publish_pending(store, brokers, labels_file)
-    click.echo(f"order {decided.order_id}: {decided.verdict or 'approved once; such an amount takes a second person'}")
+    click.echo(f"order {decided.order_id}: {decided.verdict or _pending(decided)}")
+
+
+def _pending(case: Case) -> str:
+    if case.first_look is not None:
+        return "approved once; such an amount takes a second person"
+    return "somebody judged it otherwise before; a third person decides"
 
 
 @cases.command()

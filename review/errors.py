@@ -9,6 +9,9 @@ AmanaError
     ├── Unfit              words or numbers that an action does not take
     ├── NotFindable        a search, or a value to be seen, that is none
     ├── TooMany            more searches, or values seen in clear, than an hour allows
+    ├── BadOpenID          a file that says how people sign in elsewhere, and cannot be worked with
+    ├── NotProved          what an identity provider said does not prove who somebody is
+    ├── ProviderDown       an identity provider that does not answer, or not as it should
     ├── BadPassword        a password that no account may have
     └── AccountRefused     an account that is there already, is not there, or may not be changed so
 """
@@ -34,6 +37,18 @@ class StaleCase(ReviewError):
 
 class ForeignOrder(ReviewError):
     """The record at a decision's coordinates holds another order."""
+
+
+class BadOpenID(ReviewError):
+    """A file that says how people sign in elsewhere, and cannot be worked with."""
+
+
+class NotProved(ReviewError):
+    """What an identity provider said does not prove who somebody is."""
+
+
+class ProviderDown(ReviewError):
+    """An identity provider that does not answer, or not as it should."""
 
 
 class BadPassword(ReviewError):

@@ -84,6 +84,8 @@ def open_case(
         currency=decision.currency,
         priority=decision.priority or 0.0,
         due_at_ms=due_at_ms(policy, decision.outcome, now_ms),
+        card=decision.entities.card,
+        device=decision.entities.device,
         withheld="refused" if decision.mode == "refused" else "expired",
     )
     return case if order is None else _filled(case, order, vault, known)

@@ -1,13 +1,18 @@
 """How a store wants cases worked: which amounts take two people, by when a case is due, and what holds after that."""
 
+import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from models.decisions import Outcome
-from review.cases import Case
+from review.cases import Case, Verdict
 
 HOUR_MS = 3_600_000
+
+Tag = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{1,31}$(?!\n)")]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,15 +20,24 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Amounts of a currency that it does not name, and orders without an amount, take one. `due_h`: within how many hours
     of its opening a case of an outcome is due; one that is not named never is. `default`: the outcome that holds from
-    then on, where nobody has decided.
+    then on, where nobody has decided. `join_h`: within how many hours of a case's opening orders of the same entity are
+    joined to it (0: never), `join_most`: how many orders one case has at most. `seen_again`: of a verdict, the share
+    that comes back blind to somebody else; which cases these are follows from their ids under `seed` alone. `tags`: the
+    words that a case can be tagged with, and no others.
     """
 
     second_look: Mapping[str, int] = {}
     due_h: Mapping[Outcome, int] = {}
     default: Mapping[Outcome, Outcome] = {}
+    join_h: int = 0
+    join_most: int = 50
+    seen_again: Mapping[Verdict, float] = {}
+    seed: str = ""
+    tags: tuple[Tag, ...] = ()
 
 
-# About 5,000 US dollars; a review waits for a person at most a day, a block is looked at within three.
+# About 5,000 US dollars; a review waits for a person at most a day, a block is looked at within three. Blocks come back
+# too: where all first verdicts are of one kind, agreement cannot be told from chance.
 POLICY = Policy(
     second_look={
         "SAR": 2_000_000, "AED": 2_000_000, "QAR": 2_000_000, "KWD": 1_500_000, "BHD": 2_000_000, "OMR": 2_000_000,
@@ -31,13 +45,21 @@ POLICY = Policy(
     },
     due_h={"review": 24, "block": 72},
     default={"review": "approve", "block": "block"},
+    join_h=24,
+    seen_again={"dismiss": 0.02, "confirm_fraud": 0.02},
+    seed="amana",
+    tags=(
+        "account_takeover", "card_testing", "friendly_fraud", "known_customer", "promotion_abuse", "reseller",
+        "triangulation",
+    ),
 )  # fmt: skip
 
 
-def takes_two(policy: Policy, case: Case) -> bool:
-    """Whether one person alone may not approve it."""
-    least = policy.second_look.get(case.currency or "")
-    return least is not None and case.amount_minor is not None and case.amount_minor >= least
+def takes_two(policy: Policy, case: Case, amounts: Mapping[str, int] | None = None) -> bool:
+    """Whether one person alone may not approve it. `amounts`: of all the case's orders, where it has several."""
+    if amounts is None:
+        amounts = {case.currency or "": case.amount_minor or 0}
+    return any(amount >= policy.second_look.get(currency, math.inf) for currency, amount in amounts.items())
 
 
 def due_at_ms(policy: Policy, outcome: Outcome, now_ms: int) -> int | None:
@@ -46,11 +68,14 @@ def due_at_ms(policy: Policy, outcome: Outcome, now_ms: int) -> int | None:
     return None if hours is None else now_ms + hours * HOUR_MS
 
 
-def default_of(policy: Policy, case: Case) -> Outcome | None:
+def default_of(
+    policy: Policy, case: Case, lead: Case | None = None, amounts: Mapping[str, int] | None = None
+) -> Outcome | None:
     """What holds of a case that nobody decided in time; None: it stays overdue.
 
-    What one person alone may not approve, or somebody had doubts about, the clock does not approve either.
+    What one person alone may not approve, or somebody had doubts about, the clock does not approve either: of the case
+    itself, or of the one that leads it and all that is joined to that one.
     """
-    outcome = policy.default.get(case.outcome)
-    doubted = case.escalated or case.contested or case.first_look is not None or takes_two(policy, case)
+    outcome, seen = policy.default.get(case.outcome), lead or case
+    doubted = seen.escalated or seen.contested or seen.first_look is not None or takes_two(policy, seen, amounts)
     return "block" if outcome == "approve" and doubted else outcome

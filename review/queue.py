@@ -14,10 +14,11 @@ from msgspec import Meta
 from models.decisions import Outcome
 from review import tables
 from review.cases import Case
+from review.policy import Tag
 from review.store import case_of
 from review.waiting import MOST_VALUABLE_FIRST, OPEN, UNDECIDED
 
-View = Literal["open", "mine", "snoozed", "waiting", "escalated", "overdue", "decided"]
+View = Literal["open", "mine", "assigned", "snoozed", "waiting", "escalated", "overdue", "decided"]
 Place = Annotated[str, Meta(pattern=r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$(?!\n)")]
 PAGE = 50
 COUNTED = 1000
@@ -32,6 +33,7 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     outcome: Outcome | None = None
     country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)")] | None = None
     method: Annotated[str, Meta(pattern=r"^[a-z_]{1,16}$(?!\n)")] | None = None
+    tag: Tag | None = None
     after: Place | None = None
 
 
@@ -60,7 +62,7 @@ def page(engine: sa.Engine, wanted: Filter, person: str, limit: int = PAGE, *, n
 
 def counts(engine: sa.Engine, person: str, *, now_ms: int = 0) -> dict[View, int]:
     """How many cases each view has, up to 1,000: counting further would cost more than it says."""
-    views: Sequence[View] = ("open", "mine", "snoozed", "waiting", "escalated", "overdue")
+    views: Sequence[View] = ("open", "mine", "assigned", "snoozed", "waiting", "escalated", "overdue")
     with engine.connect() as connection:
         return {view: _count(connection, Filter(view=view), person, now_ms) for view in views}
 
@@ -82,6 +84,9 @@ def _conditions(wanted: Filter, person: str, now_ms: int) -> list[sa.ColumnEleme
     conditions = list(_of_view(wanted.view, person, now_ms))
     asked = ((_CASES.outcome, wanted.outcome), (_CASES.country, wanted.country), (_CASES.method, wanted.method))
     conditions += [column == value for column, value in asked if value is not None]
+    if wanted.tag is not None:
+        tagged = sa.select(tables.tags.c.case_id).where(tables.tags.c.tag == wanted.tag)
+        conditions.append(_CASES.decision_id.in_(tagged))
     return conditions
 
 
@@ -96,6 +101,8 @@ def _after(place: str | None) -> Sequence[tuple[sa.ColumnElement[bool], ...]]:
 def _of_view(view: View, person: str, now_ms: int) -> tuple[sa.ColumnElement[bool], ...]:
     if view == "mine":
         return (_CASES.status == "claimed", _CASES.holder == person)
+    if view == "assigned":
+        return (UNDECIDED, _CASES.assignee == person)
     if view == "escalated":
         return (OPEN, _CASES.escalated)
     if view == "overdue":

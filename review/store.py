@@ -16,7 +16,7 @@ from review.workflow import State
 
 _REASONS = msgspec.json.Decoder(tuple[Reason, ...])
 _LABEL = msgspec.json.Decoder(LabelEvent)
-_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class CaseStore:
@@ -24,7 +24,7 @@ class CaseStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._insert = _INSERTS[engine.dialect.name]
+        self._insert = INSERTS[engine.dialect.name]
 
     def take_in(self, case: Case) -> bool:
         """Keep the case unless its decision has one already; whether it was kept."""
@@ -39,11 +39,8 @@ class CaseStore:
         rows = [row_of(case) for case in sorted(cases, key=lambda case: case.decision_id)]
         if not rows:
             return 0
-        statement = self._insert(tables.cases).on_conflict_do_nothing().returning(tables.cases.c.decision_id)
         with self._engine.begin() as connection:
-            kept = connection.scalars(statement, rows).all()
-            triggers.put(connection, "flagged", sorted(kept))
-        return len(kept)
+            return len(keep(connection, rows))
 
     def known(self, decision_ids: Sequence[str]) -> frozenset[str]:
         """Of those decisions, the ones that have a case."""
@@ -105,7 +102,7 @@ class SubjectKeyTable:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._insert = _INSERTS[engine.dialect.name]
+        self._insert = INSERTS[engine.dialect.name]
 
     def get(self, subject: str) -> bytes | None:
         with self._engine.connect() as connection:
@@ -124,6 +121,14 @@ class SubjectKeyTable:
             erased = sa.delete(tables.subject_keys).where(tables.subject_keys.c.subject == subject)
             if connection.execute(erased).rowcount:
                 triggers.put(connection, "erased", connection.scalars(of_subject.order_by(tables.cases.c.decision_id)))
+
+
+def keep(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> frozenset[str]:
+    """Those of the rows whose decision has no case yet, each with its trigger; which they were."""
+    statement = INSERTS[connection.dialect.name](tables.cases).on_conflict_do_nothing()
+    kept = frozenset(connection.scalars(statement.returning(tables.cases.c.decision_id), rows))
+    triggers.put(connection, "flagged", sorted(kept))
+    return kept
 
 
 def change(connection: sa.Connection, case: Case, changed: Case) -> None:
@@ -146,5 +151,5 @@ def row_of(case: Case) -> dict[str, Any]:
     return msgspec.structs.asdict(case) | {"reasons": msgspec.json.encode(case.reasons).decode()}
 
 
-def case_of(row: sa.RowMapping) -> Case:
+def case_of(row: sa.RowMapping | dict[str, Any]) -> Case:
     return Case(**{**row, "reasons": _REASONS.decode(row["reasons"])})

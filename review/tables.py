@@ -52,9 +52,14 @@ cases = Table(
     Column("first_look", String(64)),
     Column("resolved", String(16)),
     Column("contested", Boolean, nullable=False, default=False),
+    Column("card", String(22)),
+    Column("device", String(22)),
+    Column("lead", String(96)),
+    Column("assignee", String(64)),
     Index("review_cases_timed", "status", "until_ms"),
     Index("review_cases_opened", "status", "opened_at_ms"),
     Index("review_cases_decided", "decided_at_ms"),
+    Index("review_cases_assigned", "assignee", "status", "priority"),
     Index("review_cases_by_order", "order_id"),
     Index("review_cases_by_subject", "subject"),
     Index("review_cases_by_email", "email_index"),
@@ -73,6 +78,10 @@ Index(
     postgresql_where=_UNDECIDED,
     sqlite_where=_UNDECIDED,
 )
+for _entity in (cases.c.card, cases.c.device):
+    Index(f"review_cases_by_{_entity.name}", _entity, postgresql_where=_UNDECIDED, sqlite_where=_UNDECIDED)
+_JOINED = text("lead IS NOT NULL")
+Index("review_cases_by_lead", cases.c.lead, cases.c.status, postgresql_where=_JOINED, sqlite_where=_JOINED)
 Index(
     "review_cases_escalated",
     *_QUEUE,
@@ -84,6 +93,15 @@ Index(
     *(cases.c.due_at_ms, cases.c.status),
     postgresql_where=_UNDECIDED,
     sqlite_where=_UNDECIDED,
+)
+
+# Words from the policy's list; the tag stands first, so that a filter by tag reads just its cases.
+tags = Table(
+    "review_tags",
+    metadata,
+    Column("tag", String(32), primary_key=True),
+    Column("case_id", String(96), primary_key=True),
+    Index("review_tags_of_case", "case_id"),
 )
 
 # The only place of a wrapped subject key: delete the row, and all that was sealed under it is gone.
@@ -143,6 +161,23 @@ tokens = Table(
     Index("review_tokens_by_username", "username", "name"),
 )
 
+# Whose account is whose at an identity provider (OpenID Connect): by the issuer's own name for them.
+identities = Table(
+    "review_identities",
+    metadata,
+    Column("issuer", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("username", String(64), nullable=False, unique=True),
+)
+
+# Hashes of what a provider's token may be used once by, until the token itself has run out.
+spent = Table(
+    "review_spent",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("until_ms", BigInteger, nullable=False),
+)
+
 # Filters of the queue that people keep by name; a link's query, nothing in it names a person.
 filters = Table(
     "review_filters",
@@ -191,4 +226,40 @@ triggers = Table(
     Column("failed", String(200)),
     Column("not_before_ms", BigInteger, nullable=False, default=0),
     Index("review_triggers_by_case", "decision_id", "place"),
+)
+
+# Verdicts chosen to come back, blind, to somebody else: the first one, kept here while its case looks undecided, and
+# the second. `from_ms`: when it may come back, then when it did; `due_at_ms` was the case's own.
+opinions = Table(
+    "review_opinions",
+    metadata,
+    Column("case_id", String(96), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("resolved", String(16), nullable=False),
+    Column("decided_by", String(64), nullable=False),
+    Column("decided_at_ms", BigInteger, nullable=False),
+    Column("reason", LargeBinary),
+    Column("first_look", String(64)),
+    Column("due_at_ms", BigInteger),
+    Column("second", String(16)),
+    Column("second_by", String(64)),
+    Column("second_at_ms", BigInteger),
+    Index("review_opinions_due", "state", "from_ms"),
+    Index("review_opinions_heard", "second_at_ms"),
+)
+
+# What the order service was asked about a case, and what it answered: words of closed lists.
+questions = Table(
+    "review_questions",
+    metadata,
+    Column("question_id", String(64), primary_key=True),
+    Column("case_id", String(96), nullable=False),
+    Column("question", String(32), nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_at_ms", BigInteger, nullable=False),
+    Column("answer", String(16)),
+    Column("answered_at_ms", BigInteger),
+    Index("review_questions_by_case", "case_id", "asked_at_ms"),
 )

@@ -2,7 +2,8 @@
 
 A claim is a lease: it ends by itself unless it is renewed, and whoever holds it decides. A high amount takes two
 people: the first to approve leaves it to a second one. What a verdict sets off leaves the house a minute later; until
-then the one who decided may undo it.
+then the one who decided may undo it. Some decided cases come back blind (review.opinions): the second verdict agrees or
+disagrees, or is forgone when nobody gives it in time.
 """
 
 from collections.abc import Mapping
@@ -12,10 +13,12 @@ import msgspec
 
 from review.errors import TransitionRefused
 
-State = Literal["open", "claimed", "snoozed", "waiting", "decided", "reopened"]
+State = Literal["open", "claimed", "snoozed", "waiting", "decided", "reopened", "joined"]
 Action = Literal[
-    "claim", "renew", "release", "lapse", "snooze", "wake", "ask", "answer", "escalate", "second_look",
+    "claim", "renew", "release", "take", "lapse", "snooze", "wake", "ask", "answer", "escalate", "second_look",
     "dismiss", "confirm_fraud", "default", "undo", "contest",
+    "join", "follow", "rejoin", "part",
+    "reconsider", "agree", "disagree", "forgo",
 ]  # fmt: skip
 STATES: tuple[State, ...] = get_args(State)
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -30,6 +33,7 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
     **{(state, "claim"): "claimed" for state in UNHELD},
     ("claimed", "renew"): "claimed",
     ("claimed", "release"): "open",
+    ("claimed", "take"): "open",
     ("claimed", "lapse"): "open",
     ("claimed", "snooze"): "snoozed",
     ("snoozed", "wake"): "open",
@@ -42,12 +46,24 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
     **{(state, "default"): "decided" for state in UNHELD},
     ("decided", "undo"): "claimed",
     ("decided", "contest"): "reopened",
+    ("open", "join"): "joined",
+    ("joined", "follow"): "decided",
+    ("decided", "rejoin"): "joined",
+    ("joined", "part"): "open",
+    ("decided", "reconsider"): "open",
+    ("claimed", "agree"): "decided",
+    ("claimed", "disagree"): "open",
+    **{(state, "forgo"): "decided" for state in UNHELD},
 }
 
 # What only the person does who holds the claim.
 HOLDERS: frozenset[Action] = frozenset(
-    {"renew", "release", "snooze", "ask", "escalate", "second_look", "dismiss", "confirm_fraud"}
+    {"renew", "release", "snooze", "ask", "escalate", "second_look", "dismiss", "confirm_fraud", "agree", "disagree"}
 )
+
+
+# What happens to an order that was joined to another case, only ever with that case: nobody takes these by themselves.
+WITH_THE_LEAD: frozenset[Action] = frozenset({"join", "follow", "rejoin", "part"})
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +88,8 @@ def after(work: Work, action: Action, actor: str, now_ms: int, *, until_ms: int 
     """
     state = TRANSITIONS.get((work.state, action))
     if state is None:
-        allowed = ", ".join(sorted(each for origin, each in TRANSITIONS if origin == work.state))
+        taken = sorted(each for origin, each in TRANSITIONS if origin == work.state and each not in WITH_THE_LEAD)
+        allowed = ", ".join(taken) or "what the case takes that leads it"
         raise TransitionRefused(f"a case that is {work.state} does not take {action}; it takes {allowed}")
     _check(work, action, actor, now_ms)
     if action in {"claim", "renew", "undo"}:
@@ -87,7 +104,7 @@ def after(work: Work, action: Action, actor: str, now_ms: int, *, until_ms: int 
         holder=None,
         until_ms=None,
         decided_at_ms=None,
-        escalated=work.escalated or action == "escalate",
+        escalated=work.escalated or action in {"escalate", "disagree"},
         first_look=_first_look(work, action, actor),
     )
 
@@ -96,7 +113,7 @@ def _first_look(work: Work, action: Action, actor: str) -> str | None:
     """Who approved first; a case that comes back is looked at twice anew."""
     if action == "second_look":
         return actor
-    return None if action == "contest" else work.first_look
+    return None if action in {"contest", "reconsider"} else work.first_look
 
 
 def _check(work: Work, action: Action, actor: str, now_ms: int) -> None:

@@ -19,6 +19,7 @@ from rich.text import Text
 from events.types import IdentityVerified, OrderPlaced
 from review.cases import Case, Verdict
 from review.desk import Desk
+from review.joining import orders_of
 from review.policy import Policy
 from review.store import CaseStore, SubjectKeyTable
 from review.triggers import put
@@ -83,9 +84,10 @@ def decided(runner: Embedded, keyring: Path, truth: Mapping[str, bool], now_ms: 
     desk = Desk(engine, leaves_ms=0, policy=Policy())  # whoever knows the truth needs no second look
     held = store.list("open", limit=100_000)
     for case in held[min(LEFT_OPEN, len(held) // 4) :]:
-        if case.order_id in truth:
+        known = {truth.get(each.order_id) for each in orders_of(engine, case)}
+        if known in ({True}, {False}):  # what speaks of several orders is true of all, or is left to people
             reason = envelopes.seal(case.subject, case.order_id, "reason", b"known from the simulation")
-            verdict: Verdict = "confirm_fraud" if truth[case.order_id] else "dismiss"
+            verdict: Verdict = "confirm_fraud" if True in known else "dismiss"
             desk.decide(case, verdict, reason=reason, actor="noura", now_ms=now_ms)
     runner.tell()
     runner.telling.projecting.release(early=True)

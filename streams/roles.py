@@ -18,7 +18,7 @@ VERSIONS = ("alembic_version_history", "alembic_version_review", "alembic_versio
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """`columns`: these alone, for SELECT and UPDATE; all where there are none."""
+    """`columns`: these alone, for SELECT, INSERT and UPDATE; all where there are none."""
 
     table: str
     privileges: tuple[str, ...]
@@ -56,7 +56,7 @@ _APPENDS = (
 # How far a case's review has come.
 _REVIEWED = (
     "status version verdict decided_at_ms decided_by reason holder until_ms due_at_ms escalated first_look"
-    " resolved contested outcome"
+    " resolved contested outcome assignee lead"
 )
 
 HISTORY = Role(
@@ -71,11 +71,15 @@ TRAINING = Role(
 )
 OPENER = Role(
     "opener",
-    "`amana opener`: makes cases, sees a session's pages and where verifications stand",
+    "`amana opener`: makes cases, joins related ones, sees a session's pages and where verifications stand",
     (
         on(history.pages, "SELECT"),
         on(history.verifications, "SELECT"),
         on(review.cases, "SELECT INSERT"),
+        part(review.cases, "UPDATE", "status version priority due_at_ms lead"),
+        part(review.opinions, "SELECT", "case_id state"),  # nothing is joined to what is back for a second opinion
+        part(review.audit, "SELECT", "place"),
+        on(review.audit, "INSERT"),
         on(review.subject_keys, "SELECT INSERT"),
         on(review.triggers, "SELECT INSERT"),
     ),
@@ -164,13 +168,20 @@ CONSOLE = Role(
         part(review.triggers, "SELECT", "place decision_id not_before_ms"),
         on(review.triggers, "INSERT DELETE"),
         on(review.audit, "SELECT INSERT"),
-        # It lets people in, and can make nobody, nor give anybody a role or another password.
+        # It lets people in, and can give nobody a password. Whom an identity provider names, it gives an account.
         on(review.accounts, "SELECT"),
-        part(review.accounts, "UPDATE", "failures locked_until_ms language"),
+        part(review.accounts, "INSERT", "username roles language failures locked_until_ms disabled"),
+        part(review.accounts, "UPDATE", "failures locked_until_ms language roles"),
+        on(review.identities, "SELECT INSERT"),
+        on(review.spent, "SELECT INSERT DELETE"),
         on(review.sessions, "SELECT INSERT DELETE"),
         part(review.sessions, "UPDATE", "used_ms ends_ms"),
         on(review.tokens, "SELECT"),
         on(review.filters, "SELECT INSERT DELETE"),
+        # A first verdict that came back blind is kept as it was.
+        on(review.opinions, "SELECT INSERT DELETE"),
+        part(review.opinions, "UPDATE", "state from_ms second second_by second_at_ms"),
+        on(review.tags, "SELECT INSERT DELETE"),
         # What stands beside a case: its entities' history, and what partners got. No leaf says whose it is, and what
         # opens one (lookup) stays shut.
         *(on(table, "SELECT") for table in (history.decisions, history.labels, history.links)),

@@ -12,6 +12,8 @@ import uvicorn
 
 from events.types import LabelEvent
 from models.decisions import Decision
+from review.access.openid import load as load_openid
+from review.access.provider import Provider, client, secret_of
 from review.chores import Chores
 from review.cli import (
     database_option,
@@ -41,6 +43,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--port", type=click.IntRange(1, 65535), default=8600, show_default=True, help="The port.")
 @click.option("--certificate", type=FILE, help="The server's certificate chain (PEM): serve https.")
 @click.option("--certificate-key", type=FILE, help="Its private key (PEM).")
+@click.option(
+    "--oidc", type=FILE, help="How people sign in elsewhere (OpenID Connect): a YAML file, see docs/console.md."
+)
 @labels_options
 @stated
 def console_command(
@@ -51,6 +56,7 @@ def console_command(
     port: int,
     certificate: Path | None,
     certificate_key: Path | None,
+    oidc: Path | None,
     brokers: str | None,
     labels_file: Path | None,
 ) -> None:
@@ -78,6 +84,7 @@ def console_command(
         lambda: time.time_ns() // 1_000_000,
         https=certificate is not None,
         contracts=[load(path) for path in sorted(FOLDER.glob("*.yaml"))],
+        provider=provider_of(oidc) if oidc else None,
     )
     click.echo(f"{'https' if certificate else 'http'}://{host}:{port}/")
     with chores(house, brokers, labels_file):
@@ -91,6 +98,12 @@ def console_command(
             access_log=False,  # an address names a case; who saw it is in the audit trail
             server_header=False,
         )
+
+
+def provider_of(path: Path) -> Provider:
+    """Raises BadOpenID."""
+    settings = load_openid(path)
+    return Provider(settings, secret_of(settings, path), client(), time.monotonic)
 
 
 @contextmanager

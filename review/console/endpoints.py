@@ -1,34 +1,53 @@
 """The API's endpoints, each a row: what it is called, what it needs, takes and gives."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from review import finding, overview, queue
+from review import finding, joining, overview, queue, tags
 from review.cases import Case
-from review.console import doing, overseeing
+from review.console import bulk, doing, overseeing
 from review.console.api import Asked, Endpoint
 from review.console.api_types import (
     ActBody,
+    AssignBody,
+    Bulk,
+    BulkBody,
+    BulkUndoBody,
     CasePage,
     CaseSummary,
     ContestBody,
     Contested,
     Entry,
     Found,
+    KeepBody,
+    LeftCase,
+    Many,
     NoteBody,
+    Orders,
     QueueQuery,
     RevealBody,
     Revealed,
     SearchBody,
+    TagBody,
     Trail,
     TrailQuery,
+    Versioned,
 )
+from review.console.house import House
 from review.views import CaseView, opened
 
 
 def list_cases(asked: Asked) -> CasePage:
     wanted = queue.Filter(**msgspec.structs.asdict(asked.query))
     found = queue.page(asked.house.engine, wanted, asked.actor, now_ms=asked.house.clock())
-    return CasePage(tuple(summary_of(case) for case in found.cases), found.after)
+    together = joining.groups(asked.house.engine, found.cases)
+    return CasePage(summaries(asked.house, found.cases), found.after, together)
+
+
+def list_orders(asked: Asked) -> Orders:
+    case = asked.house.cases.get(asked.path["case_id"])
+    return Orders(summaries(asked.house, joining.orders_of(asked.house.engine, case)))
 
 
 def show_case(asked: Asked) -> CaseView:
@@ -38,7 +57,42 @@ def show_case(asked: Asked) -> CaseView:
 def act(asked: Asked) -> CaseSummary:
     body: ActBody = asked.body
     house, case_id = asked.house, asked.path["case_id"]
-    return summary_of(doing.perform(house, asked.actor, case_id, body.action, body.version, body.reason, body.hours))
+    return summary_of(
+        house, doing.perform(house, asked.actor, case_id, body.action, body.version, body.reason, body.hours)
+    )
+
+
+def assign(asked: Asked) -> CaseSummary:
+    body: AssignBody = asked.body
+    return summary_of(asked.house, doing.assign(asked.house, asked.actor, asked.path["case_id"], body.to, body.version))
+
+
+def keep(asked: Asked) -> CaseSummary:
+    body: KeepBody = asked.body
+    return summary_of(asked.house, doing.keep(asked.house, asked.actor, asked.path["case_id"], body.version, body.kept))
+
+
+def tag(asked: Asked) -> CaseSummary:
+    body: TagBody = asked.body
+    return summary_of(asked.house, doing.tag(asked.house, asked.actor, asked.path["case_id"], body.put, body.off))
+
+
+def decide_many(asked: Asked) -> Bulk:
+    body: BulkBody = asked.body
+    return _bulk(bulk.decide_all(asked.house, asked.actor, body.verdict, body.reason, _versions(body.cases)))
+
+
+def undo_many(asked: Asked) -> Bulk:
+    return _bulk(bulk.undo_all(asked.house, asked.actor, _versions(asked.body.cases)))
+
+
+def _versions(cases: Many) -> bulk.Versions:
+    return {case.decision_id: case.version for case in cases}
+
+
+def _bulk(found: bulk.Outcome) -> Bulk:
+    done = tuple(Versioned(case.decision_id, case.version) for case in found.done)
+    return Bulk(done, tuple(LeftCase(each.case_id, each.why) for each in found.left))
 
 
 def contest(asked: Asked) -> Contested:
@@ -47,18 +101,18 @@ def contest(asked: Asked) -> Contested:
 
 
 def note(asked: Asked) -> CaseSummary:
-    return summary_of(doing.write_down(asked.house, asked.actor, asked.path["case_id"], asked.body.body))
+    return summary_of(asked.house, doing.write_down(asked.house, asked.actor, asked.path["case_id"], asked.body.body))
 
 
 def take_next(asked: Asked) -> CaseSummary | None:
     found = asked.house.desk.next(asked.actor, asked.house.clock())
-    return None if found is None else summary_of(found)
+    return None if found is None else summary_of(asked.house, found)
 
 
 def search(asked: Asked) -> Found:
     house, body = asked.house, asked.body
     found = finding.find(house.engine, house.blind, body.by, body.value, asked.actor, house.clock())
-    return Found(tuple(summary_of(case) for case in found))
+    return Found(summaries(house, found))
 
 
 def reveal(asked: Asked) -> Revealed:
@@ -75,19 +129,35 @@ def trail(asked: Asked) -> Trail:
     return Trail(tuple(Entry(**entry) for entry in entries), before)
 
 
-def summary_of(case: Case) -> CaseSummary:
-    values = {name: getattr(case, name) for name in CaseSummary.__struct_fields__ if name != "reasons"}
-    return CaseSummary(**values, reasons=tuple(reason.code for reason in case.reasons))
+def summaries(house: House, cases: Sequence[Case]) -> tuple[CaseSummary, ...]:
+    held = tags.of(house.engine, [case.decision_id for case in cases])
+    return tuple(_summary(case, held[case.decision_id]) for case in cases)
+
+
+def summary_of(house: House, case: Case) -> CaseSummary:
+    return summaries(house, [case])[0]
+
+
+def _summary(case: Case, held: tuple[str, ...]) -> CaseSummary:
+    taken = set(CaseSummary.__struct_fields__) - {"reasons", "tags"}
+    values = {name: getattr(case, name) for name in taken}
+    return CaseSummary(**values, reasons=tuple(reason.code for reason in case.reasons), tags=held)
 
 
 ENDPOINTS = (
     Endpoint("GET", "/cases", "list_cases", list_cases, "queue.read", CasePage, query=QueueQuery),
     Endpoint("POST", "/cases/next", "take_next_case", take_next, "case.work", CaseSummary | None),
     Endpoint("GET", "/cases/{case_id}", "show_case", show_case, "case.read", CaseView),
+    Endpoint("GET", "/cases/{case_id}/orders", "list_orders", list_orders, "case.read", Orders),
     Endpoint("POST", "/cases/{case_id}/actions", "act_on_case", act, "case.work", CaseSummary, body=ActBody),
     Endpoint("POST", "/cases/{case_id}/contest", "contest_block", contest, "case.contest", Contested, body=ContestBody),
     Endpoint("POST", "/cases/{case_id}/notes", "add_note", note, "case.work", CaseSummary, body=NoteBody),
     Endpoint("POST", "/cases/{case_id}/reveal", "reveal_value", reveal, "case.reveal", Revealed, body=RevealBody),
+    Endpoint("POST", "/cases/{case_id}/assign", "assign_case", assign, "case.assign", CaseSummary, body=AssignBody),
+    Endpoint("POST", "/cases/{case_id}/keep", "keep_case", keep, "case.work", CaseSummary, body=KeepBody),
+    Endpoint("POST", "/cases/{case_id}/tags", "tag_case", tag, "case.work", CaseSummary, body=TagBody),
+    Endpoint("POST", "/bulk", "decide_many_cases", decide_many, "case.bulk", Bulk, body=BulkBody),
+    Endpoint("POST", "/bulk/undo", "undo_many_cases", undo_many, "case.bulk", Bulk, body=BulkUndoBody),
     Endpoint("POST", "/search", "search_cases", search, "queue.read", Found, body=SearchBody),
     Endpoint("GET", "/overview", "show_overview", oversee, "overview.read", overview.Overview),
     Endpoint("GET", "/audit", "list_audit", trail, "audit.read", Trail, query=TrailQuery),

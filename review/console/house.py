@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from history.links import Links
 from review.access.accounts import Language
+from review.access.provider import Provider
 from review.access.roles import permissions
 from review.access.sessions import Random, csrf_of
 from review.access.store import AccessStore
@@ -30,7 +31,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 class House(NamedTuple):
     """`clock`: milliseconds since the epoch. `links` is None, `shares` false where the database has no such tables.
 
-    `contracts` say what partners would get.
+    `contracts` say what partners would get. `provider`: where people sign in elsewhere, if anywhere.
     """
 
     engine: sa.Engine
@@ -46,6 +47,7 @@ class House(NamedTuple):
     links: Links | None = None
     shares: bool = False
     contracts: tuple[Contract, ...] = ()
+    provider: Provider | None = None
 
     def sealed(self, case: Case, what: str, text: str) -> bytes:
         """Words of a person's about a case, under its subject's key."""
@@ -78,6 +80,7 @@ def furnished(
     *,
     https: bool,
     contracts: Sequence[Contract] = (),
+    provider: Provider | None = None,
 ) -> House:
     there = set(sa.inspect(engine).get_table_names())
     return House(
@@ -94,6 +97,7 @@ def furnished(
         links=Links(engine) if "history_links" in there else None,
         shares="sharing_disclosures" in there,
         contracts=tuple(contracts),
+        provider=provider,
     )
 
 

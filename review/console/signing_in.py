@@ -19,7 +19,18 @@ def sign_in_page(house: House, request: Request, status: int = 200, wrong: bool 
     token = house.cookies.token(request) or token_urlsafe(32)
     request.cookies[house.cookies.name] = token
     then = local(request.query_params.get("next", HOME))
-    response = house.page(request, "sign_in.html", None, status, wrong=wrong, then=then)
+    out = house.provider is not None and "out" in request.query_params
+    response = house.page(
+        request,
+        "sign_in.html",
+        None,
+        status,
+        wrong=wrong,
+        then=then,
+        elsewhere=house.provider is not None,
+        out=out,
+        way_out=house.provider.way_out() if house.provider and out else None,
+    )
     house.cookies.give(response, token)
     return response
 
@@ -43,7 +54,7 @@ def _sign_in(house: House, request: Request, form: Form) -> Response:
 
 def sign_out(house: House, _request: Request, person: Person, _form: Form) -> Response:
     house.access.sign_out(person.token, house.clock())
-    response = RedirectResponse("/sign-in", 303)
+    response = RedirectResponse("/sign-in?out=1" if house.provider else "/sign-in", 303)
     house.cookies.take_back(response)
     return response
 

@@ -8,8 +8,9 @@ from sqlalchemy import Engine
 
 from events import topics
 from history.index import Index
+from review.joining import JoiningStore
 from review.opener import Opener, Vault
-from review.store import CaseStore, SubjectKeyTable
+from review.store import SubjectKeyTable
 from streams.bootstrap import now_ms, started, worker
 from streams.bootstrap.database import engine
 from streams.kafka import RawRecords
@@ -36,4 +37,4 @@ def opener_worker(settings: Settings) -> Worker:
 def opener(settings: Settings, sql: Engine, now: Callable[[], int] = now_ms) -> Opener:
     keyring = Keyring.load(settings.keyring)
     vault = Vault(Envelopes(keyring, SubjectKeyTable(sql), os.urandom), BlindIndex(keyring))
-    return Opener(CaseStore(sql), vault, now, Index(sql).path_of)
+    return Opener(JoiningStore(sql), vault, now, Index(sql).path_of)

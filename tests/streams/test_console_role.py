@@ -23,7 +23,10 @@ from review.access.tokens import Tokens
 from review.chores import Chores
 from review.console.app import console
 from review.console.house import House, furnished
+from review.desk import Desk
+from review.joining import JoiningStore
 from review.opener import open_case
+from review.policy import Policy
 from review.store import CaseStore, SubjectKeyTable
 from streams.bootstrap.database import engine
 from streams.roles import ACCOUNTS, CONSOLE, grant
@@ -42,7 +45,10 @@ HOUR_MS = 3_600_000
 BESIDE = {
     *("history_labels", "history_links"),
     *("sharing_head", "sharing_leaves", "sharing_nodes", "sharing_checkpoints"),
+    "review_cases.lead",  # set free when an order that was joined is contested: the test of both roles below
 }
+# Signing in by OpenID Connect (tests/review/test_openid.py): it makes accounts, and gives them the provider's roles.
+FOREIGN = {"review_identities", "review_spent", "review_accounts", "review_accounts.roles"}
 
 
 class Clock:
@@ -148,6 +154,8 @@ def work(browser: Browser, place: Place) -> None:
     assert browser.act(first, "undo") == "claimed"
     assert browser.act(first, "dismiss") == "decided"
     assert browser.act(third, "escalate") == "open"
+    browser.post(f"/cases/{third}/assign", to="noura", version=str(place.house.cases.get(third).version))
+    assert place.house.cases.get(third).assignee == "noura"
     assert browser.act(second, "snooze") == "snoozed"
     oversee(browser, place)
 
@@ -187,8 +195,10 @@ def test_a_days_work_takes_just_the_rights_that_the_console_has(browser: Browser
         long_session(browser, place)
         note_on_an_erased_subject(browser, place)
         rarer_work(browser, place)
+        second_opinions(place)
+        sort_and_decide_many(browser, place)
     assert used <= granted(CONSOLE)
-    assert {table for table, _ in granted(CONSOLE) - used} == BESIDE
+    assert {table for table, _ in granted(CONSOLE) - used} == BESIDE | FOREIGN
 
 
 def rarer_work(browser: Browser, place: Place) -> None:
@@ -212,6 +222,37 @@ def rarer_work(browser: Browser, place: Place) -> None:
     place.clock.now_ms += 200 * HOUR_MS
     Chores(place.house.desk, place.house.cases, lambda _: None, place.clock).round()
     assert place.house.cases.get(case_id).status == "decided"
+
+
+def second_opinions(place: Place) -> None:
+    """A verdict that is undone, then one that comes back and that somebody agrees with."""
+    desk, case_id = Desk(place.console, policy=Policy(seen_again={"dismiss": 1.0})), place.open(23)
+    for undone in (True, False):
+        case = place.house.cases.get(case_id)
+        sealed = place.house.sealed(case, "reason", "looked at it")
+        decided = desk.decide(case, "dismiss", reason=sealed, actor="noura", now_ms=place.clock())
+        if undone:
+            desk.act(decided, "undo", "noura", place.clock())
+    place.clock.now_ms += HOUR_MS
+    desk.tick(place.clock())
+    back = place.house.cases.get(case_id)
+    assert back.status == "open"
+    assert desk.decide(back, "dismiss", reason=sealed, actor="salem", now_ms=place.clock()).decided_by == "noura"
+
+
+def sort_and_decide_many(browser: Browser, place: Place) -> None:
+    """Whose work a case is, its tags, and a bulk that is taken back."""
+    browser.sign_in("noura")
+    case_id = place.open(24)
+    browser.post(f"/cases/{case_id}/assign", version="1", to="noura")
+    browser.post(f"/cases/{case_id}/tag", put="reseller")
+    assert browser.client.get("/queue?tag=reseller").text.count(f"/cases/{case_id}") == 1
+    browser.post(f"/cases/{case_id}/tag", off="reseller")
+    rows = {f"row.{case_id}": "2", "all": "on"}
+    browser.post("/bulk", verdict="dismiss", reason="known customers", **rows)
+    assert place.house.cases.get(case_id).verdict == "dismiss"
+    browser.post("/bulk/undo", **(rows | {f"row.{case_id}": str(place.house.cases.get(case_id).version)}))
+    assert place.house.cases.get(case_id).status == "open"
 
 
 def long_session(browser: Browser, place: Place) -> None:
@@ -252,9 +293,9 @@ def test_accounts_are_made_changed_and_ended_with_just_the_rights_that_their_rol
         "UPDATE review_notes SET body = ''",
         "DELETE FROM review_audit",
         "UPDATE review_outbox SET not_before_ms = 0",
-        "UPDATE review_accounts SET roles = '[]'",
         "UPDATE review_accounts SET password = NULL",
-        "INSERT INTO review_accounts (username) VALUES ('x')",
+        "UPDATE review_accounts SET disabled = false",
+        "INSERT INTO review_accounts (username, password) VALUES ('x', 'x')",
         "INSERT INTO review_tokens (key) VALUES ('x')",
         "SELECT 1 FROM sharing_lookup",
         "SELECT 1 FROM sharing_outbox",
@@ -267,3 +308,18 @@ def test_a_stolen_console_is_refused_the_rest(place: Place, statement: str) -> N
     url = place.address("console").replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement)
+
+
+def test_the_opener_joins_what_the_console_then_decides_and_takes_back_at_once(place: Place) -> None:
+    opener, desk = JoiningStore(place.engine("opener")), place.house.desk
+    for number in (1, 2):
+        order = msgspec.structs.replace(ORDER, order_id=f"ord-{number}")
+        opener.take_in(open_case(decision(number, order_id=order.order_id), order, place.vault, NOW_MS))
+    lead = place.house.cases.get("ord-1")
+    decided = desk.decide(lead, "confirm_fraud", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    member = place.house.cases.get("ord-2")
+    assert (member.lead, member.status, member.resolved) == ("topic:0:1", "decided", "block")
+    desk.act(decided, "undo", "noura", NOW_MS + 1)
+    back = desk.decide(place.house.cases.get("ord-1"), "confirm_fraud", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    assert desk.act(place.house.cases.get("ord-2"), "contest", "orders", NOW_MS + 2).lead is None
+    assert back.status == "decided"

@@ -172,8 +172,13 @@ CONSOLE = Role(
         # What stands beside a case: its entities' history, and what partners got. No leaf says whose it is, and what
         # opens one (lookup) stays shut.
         *(on(table, "SELECT") for table in (history.decisions, history.labels, history.links)),
-        *(on(table, "SELECT") for table in (sharing.disclosures, sharing.head, sharing.leaves)),
-        *(on(table, "SELECT") for table in (sharing.nodes, sharing.checkpoints)),
+        *(on(table, "SELECT") for table in (sharing.disclosures, sharing.checkpoints)),
+        # Requests of the law, which the console shows to privacy officers alone: each step is an entry of the ledger.
+        *_APPENDS,
+        on(sharing.lookup, "INSERT"),
+        on(sharing.requests, "SELECT INSERT"),
+        part(sharing.requests, "UPDATE", "state"),
+        on(sharing.request_steps, "SELECT INSERT"),
     ),
 )
 ACCOUNTS = Role(

@@ -20,6 +20,7 @@ from review.cases import Case
 from review.console.people import Cookies, Person
 from review.console.words import LANGUAGES, Words
 from review.desk import Desk
+from review.law import Law
 from review.store import CaseStore
 from sharing.contracts import Contract
 from vault.blind_index import BlindIndex
@@ -31,7 +32,8 @@ TEMPLATES = Path(__file__).with_name("templates")
 class House(NamedTuple):
     """`clock`: milliseconds since the epoch. `links` is None, `shares` false where the database has no such tables.
 
-    `contracts` say what partners would get. `provider`: where people sign in elsewhere, if anywhere.
+    `contracts` say what partners would get. `provider`: where people sign in elsewhere, if anywhere. `law` is None
+    where there are no partners.
     """
 
     engine: sa.Engine
@@ -48,6 +50,7 @@ class House(NamedTuple):
     shares: bool = False
     contracts: tuple[Contract, ...] = ()
     provider: Provider | None = None
+    law: Law | None = None
 
     def sealed(self, case: Case, what: str, text: str) -> bytes:
         """Words of a person's about a case, under its subject's key."""
@@ -98,6 +101,7 @@ def furnished(
         shares="sharing_disclosures" in there,
         contracts=tuple(contracts),
         provider=provider,
+        law=Law(engine, random, contracts) if "sharing_requests" in there else None,
     )
 
 

@@ -14,6 +14,7 @@ AmanaError
     ├── ProviderDown       an identity provider that does not answer, or not as it should
     ├── UnknownRequest     no request of the law by that reference
     ├── LawRefused         a request of the law that does not take that, or not from this person
+    ├── ErasureRefused     data that may not be erased yet
     ├── BadPassword        a password that no account may have
     └── AccountRefused     an account that is there already, is not there, or may not be changed so
 """
@@ -59,6 +60,10 @@ class UnknownRequest(ReviewError):
 
 class LawRefused(ReviewError):
     """A request of the law that does not take that, or not from this person."""
+
+
+class ErasureRefused(ReviewError):
+    """Data that may not be erased yet."""
 
 
 class BadPassword(ReviewError):

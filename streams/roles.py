@@ -149,14 +149,16 @@ CONSOLE = Role(
     "console",
     "`amana console` and `cases`: the queue, and analysts' verdicts",
     (
-        # What a case was opened with, the console cannot change: only how far its review has come.
+        # What a case was opened with, the console cannot change but for erasing it: only how far its review has come.
         on(review.cases, "SELECT"),
         part(review.cases, "UPDATE", _REVIEWED),
-        # Who writes about a subject that was erased gives it a new key; none that is there can be changed.
-        on(review.subject_keys, "SELECT INSERT"),
-        on(review.notes, "SELECT INSERT"),
+        # Who writes about a subject that was erased gives it a new key; none that is there can be changed. A privacy
+        # officer erases a subject: its key and notes go, and what its cases hold of it.
+        on(review.subject_keys, "SELECT INSERT DELETE"),
+        on(review.notes, "SELECT INSERT DELETE"),
+        part(review.cases, "UPDATE", "envelope withheld email_index phone_index last4"),
         on(review.outbox, "SELECT INSERT DELETE"),
-        part(review.triggers, "SELECT", "place decision_id not_before_ms"),
+        part(review.triggers, "SELECT", "place decision_id kind not_before_ms"),
         on(review.triggers, "INSERT DELETE"),
         on(review.audit, "SELECT INSERT"),
         # It lets people in, and can give nobody a password. Whom an identity provider names, it gives an account.

@@ -4,7 +4,7 @@ import msgspec
 
 from review import finding, overview, queue
 from review.cases import Case
-from review.console import doing, law, overseeing
+from review.console import doing, erasing, law, overseeing
 from review.console.api import Asked, Endpoint
 from review.console.api_law import RequestActBody, RequestBody, RequestDetails, Requested, RequestStep, RequestSummary
 from review.console.api_types import (
@@ -14,6 +14,8 @@ from review.console.api_types import (
     ContestBody,
     Contested,
     Entry,
+    EraseBody,
+    Erasure,
     Found,
     NoteBody,
     QueueQuery,
@@ -80,6 +82,11 @@ def trail(asked: Asked) -> Trail:
     return Trail(tuple(Entry(**entry) for entry in entries), before)
 
 
+def erase(asked: Asked) -> Erasure:
+    case = asked.house.cases.get(asked.path["case_id"])
+    return Erasure(erasing.done(asked.house, asked.actor, case, asked.body.order_id))
+
+
 def list_requests(asked: Asked) -> Requested:
     found = law.desk(asked.house).all(asked.actor, asked.house.clock())
     return Requested(tuple(map(request_of, found)))
@@ -122,6 +129,7 @@ ENDPOINTS = (
     Endpoint("POST", "/cases/{case_id}/reveal", "reveal_value", reveal, "case.reveal", Revealed, body=RevealBody),
     Endpoint("POST", "/search", "search_cases", search, "queue.read", Found, body=SearchBody),
     Endpoint("GET", "/overview", "show_overview", oversee, "overview.read", overview.Overview),
+    Endpoint("POST", "/cases/{case_id}/erase", "erase_customer", erase, "case.erase", Erasure, body=EraseBody),
     Endpoint("GET", "/requests", "list_requests", list_requests, "law.read", Requested),
     Endpoint("POST", "/requests", "enter_request", enter_request, "law.work", RequestSummary, body=RequestBody),
     Endpoint("GET", "/requests/{reference}", "show_request", show_request, "law.read", RequestDetails),

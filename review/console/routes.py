@@ -18,7 +18,16 @@ from review.access.roles import Permission
 from review.console.house import House
 from review.console.people import Person, ours
 from review.console.words import marked
-from review.errors import LawRefused, ReviewError, StaleCase, TooMany, TransitionRefused, UnknownCase, UnknownRequest
+from review.errors import (
+    ErasureRefused,
+    LawRefused,
+    ReviewError,
+    StaleCase,
+    TooMany,
+    TransitionRefused,
+    UnknownCase,
+    UnknownRequest,
+)
 
 Form = Mapping[str, str]
 Handle = Callable[[House, Request, Person, Form], Response]
@@ -28,6 +37,7 @@ STATUS: Mapping[type[ReviewError], int] = {
     StaleCase: 409,
     TransitionRefused: 409,
     LawRefused: 409,
+    ErasureRefused: 409,
     TooMany: 429,
 }
 

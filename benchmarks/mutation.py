@@ -14,8 +14,12 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from multiprocessing import get_context
 from types import ModuleType
 from typing import NamedTuple
+
+from rich.console import Console
+from rich.progress import track
 
 from benchmarks.mutants import Mutant, described, mutants, mutated
 from benchmarks.report import ROOT, Outcome, Plan, Run
@@ -122,12 +126,14 @@ def measure(plan: Plan) -> Outcome:
     every = [(module, mutant) for module in TARGETS for mutant in mutants(source_of(module))]
     count = len(every) if plan.rounds >= 10 else min(len(every), 100 * plan.rounds)
     chosen = sorted(random.Random(8).sample(every, 8 if plan.quick else count))
-    warmed()
-    tried = [
-        Tried(module, mutant, noticed(module, mutated(source_of(module), mutant), TARGETS[module]))
-        for module, mutant in chosen
-    ]
+    with get_context("spawn").Pool(initializer=warmed) as pool:  # one a processor, which forks what it tries
+        tried = list(track(pool.imap(_tried, chosen), "mutants", len(chosen), console=Console(stderr=True)))
     return outcome(tried, len(every))
+
+
+def _tried(chosen: tuple[str, Mutant]) -> Tried:
+    module, mutant = chosen
+    return Tried(module, mutant, noticed(module, mutated(source_of(module), mutant), TARGETS[module]))
 
 
 def outcome(tried: Sequence[Tried], of: int) -> Outcome:

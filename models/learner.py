@@ -138,9 +138,6 @@ def fit(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier:
 
 
 def _member(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier:
-    x, empty = rows.x, np.isnan(rows.x).all(axis=0)
-    if empty.any():
-        x = np.where(empty, x.dtype.type(0), x)  # the histograms need a number
     model = HistGradientBoostingClassifier(
         max_iter=plan.trees,
         max_leaf_nodes=plan.leaves,
@@ -153,19 +150,28 @@ def _member(rows: Rows, plan: Plan, seed: int) -> HistGradientBoostingClassifier
         early_stopping=False,
         random_state=seed,
     )
-    return model.fit(x, rows.y, sample_weight=rows.weight)
+    return model.fit(rows.x, rows.y, sample_weight=rows.weight)
 
 
 def _sampled(rows: Rows, most: int, seed: int) -> Rows:
+    """In double precision, which the model would otherwise copy them to; a column that is empty is 0 throughout."""
+    chosen, weight = _drawn_for(rows, most, seed)
+    x = rows.x[chosen].astype(np.float64, copy=False)
+    x[:, np.isnan(x).all(axis=0)] = 0.0  # the histograms need a number
+    return Rows(x, rows.y[chosen], weight, rows.words)
+
+
+def _drawn_for(rows: Rows, most: int, seed: int) -> tuple[Ints, Floats]:
+    """Places of all frauds and of genuine orders, at most `most` in all if these allow; and what each weighs."""
     genuine = np.flatnonzero(rows.y == 0)
     kept = most - (len(rows.y) - len(genuine))
     if kept >= len(genuine):
-        return rows
+        return np.arange(len(rows.y)), rows.weight
     kept = max(kept, len(genuine) // 50, 1)  # where frauds alone are as many
     drawn = np.random.default_rng(seed).permutation(genuine)[:kept]
     chosen = np.sort(np.concatenate([np.flatnonzero(rows.y == 1), drawn]))
     weight = np.where(rows.y == 0, len(genuine) / kept, 1.0) * rows.weight
-    return Rows(rows.x[chosen], rows.y[chosen], weight[chosen], rows.words)
+    return chosen, weight[chosen]
 
 
 def merged(members: list[HistGradientBoostingClassifier]) -> HistGradientBoostingClassifier:

@@ -43,7 +43,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     `version` rises with every change. `priority`: US cents that a review saves a minute; `holder` to `first_look` are
     how far the work has come (review.workflow). `resolved`: the outcome that holds since the case was decided, by a
     verdict or, without one, because it was due; `contested`: a block that was decided has come back once. `reason` is
-    the analyst's, sealed as it may name people.
+    the analyst's, sealed as it may name people. `assignee`: whose work it is, whether they hold it now or not.
     """
 
     decision_id: str
@@ -78,3 +78,4 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     first_look: str | None = None
     resolved: Outcome | None = None
     contested: bool = False
+    assignee: str | None = None

@@ -24,10 +24,10 @@ from events.topics import DECISIONS
 from events.types import LabelEvent
 from history.database import existing
 from models.decisions import Decision, Outcome, encode
-from review.cases import Verdict
+from review.cases import Case, Verdict
 from review.database import upgrade
 from review.desk import Desk
-from review.erasing import cases_of
+from review.erasing import cases_of, subject_of
 from review.erasing import erase as erase_subject
 from review.store import CaseStore, SubjectKeyTable
 from review.views import CaseView, opened, summary
@@ -185,7 +185,13 @@ def decide(
     now_ms = time.time_ns() // 1_000_000
     decided = Desk(engine, leaves_ms=0).decide(case, verdict, reason=sealed, actor=actor, now_ms=now_ms)
     _publish_pending(store, brokers, labels_file)
-    click.echo(f"order {decided.order_id}: {decided.verdict or 'approved once; such an amount takes a second person'}")
+    click.echo(f"order {decided.order_id}: {decided.verdict or _pending(decided)}")
+
+
+def _pending(case: Case) -> str:
+    if case.first_look is not None:
+        return "approved once; such an amount takes a second person"
+    return "somebody judged it otherwise before; a third person decides"
 
 
 @cases.command()
@@ -233,13 +239,13 @@ def erase(case_id: str, actor: str, yes: bool, database: str) -> None:
     """
     _check_actor(actor)
     engine = opened_database(database)
-    case = CaseStore(engine).get(case_id)
-    count = len(cases_of(engine, case.subject))
+    subject = subject_of(engine, case_id)
     if not yes:
+        count = len(cases_of(engine, subject))
         click.confirm(f"Erase the data of {count} case(s) of this customer for good?", abort=True)
     shares = sa.inspect(engine).has_table("sharing_requests")
-    done = erase_subject(engine, case, actor, time.time_ns() // 1_000_000, shares=shares)
-    click.echo(f"order {case.order_id}: the customer's data are erased; {done} case(s)")
+    done = erase_subject(engine, subject, actor, time.time_ns() // 1_000_000, shares=shares)
+    click.echo(f"the customer's data are erased; {done} case(s)")
 
 
 def _check_words(reason: str, actor: str) -> None:

@@ -11,14 +11,16 @@ import sqlalchemy as sa
 
 from models import decisions
 from models.decisions import Outcome
-from review import tables, triggers
+from review import opinions, tables, triggers
 from review.access.store import note
 from review.cases import Case, Verdict
 from review.errors import StaleCase, TransitionRefused
 from review.labels import label_of
+from review.opinions import Opinion
 from review.policy import POLICY, Policy, default_of, due_at_ms, takes_two
 from review.store import case_of, change
 from review.superseding import event_id, superseding
+from review.waiting import MOST_VALUABLE_FIRST, OPEN, UNDECIDED
 from review.workflow import UNDO_MS, UNHELD, Action, State, Work, after
 
 CLOCK = "clock"
@@ -26,6 +28,8 @@ VERDICTS: Mapping[Action, Verdict] = {"dismiss": "dismiss", "confirm_fraud": "co
 RESOLVED: Mapping[Verdict, Outcome] = {"dismiss": "approve", "confirm_fraud": "block"}
 UNSAID: Mapping[str, None] = {"verdict": None, "resolved": None, "decided_by": None, "reason": None}
 TICKS: tuple[tuple[State, Action], ...] = (("claimed", "lapse"), ("snoozed", "wake"))
+COMES_BACK: frozenset[Action] = frozenset({"contest", "reconsider"})  # to whoever is next
+LETS_GO: frozenset[Action] = frozenset({"release", "escalate", "second_look"})  # an assignee, of the assignment too
 LEAVES_MS = UNDO_MS + 5_000  # the clocks of who undoes and who publishes may differ by so much
 AT_ONCE = 200  # cases that the clock moves in one transaction
 
@@ -35,7 +39,7 @@ _CASES = tables.cases.c
 class Note(msgspec.Struct, frozen=True):
     """`body` is sealed; `kind` is the action that it gives the reason of, or `note`.
 
-    A first look's is sealed as a verdict's reason, which it is: the desk alone knows that a second one must follow.
+    A first look's, and a second opinion's, is sealed as a verdict's reason, which it is: the desk alone knows better.
     """
 
     at_ms: int
@@ -45,7 +49,7 @@ class Note(msgspec.Struct, frozen=True):
 
     @property
     def sealed_as(self) -> str:
-        return "reason" if self.kind == "second_look" else "note"
+        return "reason" if self.kind in {"second_look", "agree", "disagree"} else "note"
 
 
 class Desk:
@@ -58,7 +62,7 @@ class Desk:
     def __init__(self, engine: sa.Engine, leaves_ms: int = LEAVES_MS, policy: Policy = POLICY) -> None:
         self._engine = engine
         self._leaves_ms = leaves_ms
-        self._policy = policy
+        self.policy = policy
 
     def act(
         self,
@@ -89,6 +93,12 @@ class Desk:
             held = self._acted(connection, case, "claim", actor, now_ms) if unheld else case
             return self._acted(connection, held, verdict, actor, now_ms, reason=reason)
 
+    def take_back(self, case: Case, actor: str, now_ms: int) -> Case:
+        """Undo a verdict and leave the case to whoever comes: of many at once, nobody keeps all. Raises as `act`."""
+        with self._engine.begin() as connection:
+            undone = self._acted(connection, case, "undo", actor, now_ms)
+            return self._acted(connection, undone, "release", actor, now_ms)
+
     def correct(self, case: Case, outcome: Outcome, *, reason: bytes, actor: str, now_ms: int) -> Case:
         """Another outcome than the case was opened with: its state stays, and all who were told of it hear.
 
@@ -104,14 +114,39 @@ class Desk:
             note(connection, actor, "correct", now_ms, case.decision_id, fields(case, corrected))
         return corrected
 
+    def assign(self, case: Case, to: str | None, actor: str, now_ms: int) -> Case:
+        """Make it somebody's work, or nobody's. Whoever else holds it, from them it is taken.
+
+        Raises TransitionRefused for a decided case and for who had the first look, StaleCase as `act`.
+        """
+        if case.status == "decided":
+            raise TransitionRefused("a case that is decided is assigned to nobody")
+        if to is not None and to == case.first_look:
+            raise TransitionRefused(f"{to} had the first look; somebody else has the second one")
+        with self._engine.begin() as connection:
+            theirs = to is not None and case.status == "claimed" and case.holder != to
+            free = self._acted(connection, case, "take", actor, now_ms) if theirs else case
+            assigned = msgspec.structs.replace(free, assignee=to, version=free.version + 1)
+            change(connection, free, assigned)
+            note(connection, actor, "assign", now_ms, case.decision_id, fields(free, assigned))
+        return assigned
+
     def next(self, actor: str, now_ms: int) -> Case | None:
-        """Claim the open case whose review is worth most, or None: two people never get the same one."""
+        """Claim the open case whose review is worth most, or None: two people never get the same one.
+
+        One's own come first; what is somebody else's is left to them, as long as they can sign in.
+        """
+        gone = sa.select(tables.accounts.c.username).where(tables.accounts.c.disabled)
+        nobodys = sa.or_(_CASES.assignee.is_(None), _CASES.assignee.in_(gone))
+        return self._next(actor, now_ms, _CASES.assignee == actor) or self._next(actor, now_ms, nobodys)
+
+    def _next(self, actor: str, now_ms: int, whose: sa.ColumnElement[bool]) -> Case | None:
         query = (
             sa.select(tables.cases)
-            .where(_CASES.status.in_(("open", "reopened")), sa.func.coalesce(_CASES.first_look, "") != actor)
-            .order_by(_CASES.priority.desc(), _CASES.decision_id)
+            .where(OPEN, sa.func.coalesce(_CASES.first_look, "") != actor, opinions.not_of(actor), whose)
+            .order_by(*MOST_VALUABLE_FIRST)
             .limit(1)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, of=tables.cases)
         )
         while True:
             with self._engine.begin() as connection:
@@ -138,15 +173,39 @@ class Desk:
             return tuple(Note(*row) for row in connection.execute(query))
 
     def tick(self, now_ms: int) -> int:
-        """Let the clock act: claims lapse, snoozed cases wake, defaults take over from who did not decide in time.
+        """Let the clock act: claims lapse, snoozed cases wake, some verdicts come back for a second opinion, defaults
+        take over from who did not decide in time.
 
         How many cases moved; call again while there are any.
         """
         moved = sum(
             self._ticked(action, now_ms, _CASES.status == state, _CASES.until_ms <= now_ms) for state, action in TICKS
         )
-        due = (_CASES.status.in_(UNHELD), _CASES.due_at_ms <= now_ms, _CASES.outcome.in_(list(self._policy.default)))
-        return moved + self._ticked("default", now_ms, *due)
+        unheld = (UNDECIDED, _CASES.status.in_(UNHELD), _CASES.outcome.in_(list(self.policy.default)))
+        moved += self._come_back(now_ms)
+        return moved + self._ticked("default", now_ms, _CASES.due_at_ms <= now_ms, *unheld)
+
+    def _come_back(self, now_ms: int) -> int:
+        """Those that were chosen for a second opinion; one that has moved on since its verdict is chosen no more."""
+        held = tables.opinions.c
+        query = (
+            sa.select(tables.cases, held.decided_at_ms.label("said_at_ms"))
+            .join(tables.opinions, held.case_id == _CASES.decision_id)
+            .where(held.state == "chosen", held.from_ms <= now_ms)
+            .limit(AT_ONCE)
+            .with_for_update(skip_locked=True, of=tables.cases)
+        )
+        with self._engine.begin() as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+            for row in rows:
+                said_at_ms = row.pop("said_at_ms")
+                case = case_of(row)
+                if case.status == "decided" and case.decided_at_ms == said_at_ms:
+                    self._acted(connection, case, "reconsider", CLOCK, now_ms)
+                    opinions.come_back(connection, case.decision_id, now_ms)
+                else:
+                    opinions.forget(connection, case.decision_id)
+        return len(rows)
 
     def _ticked(self, action: Action, now_ms: int, *over: sa.ColumnElement[bool]) -> int:
         query = sa.select(tables.cases).where(*over).limit(AT_ONCE).with_for_update(skip_locked=True)
@@ -166,25 +225,54 @@ class Desk:
         until_ms: int | None = None,
         reason: bytes | None = None,
     ) -> Case:
-        if action == "dismiss" and case.first_look is None and takes_two(self._policy, case):
-            action = "second_look"
-        if action == "contest" and case.resolved != "block":
+        given, opinion = action, opinions.of(connection, case.decision_id) if action in opinions.CONCERNED else None
+        back = opinion if opinion is not None and opinion.state in opinions.STANDING else None
+        action = self._meant(case, given, actor, back)
+        held = opinions.restored(case, back) if back is not None and action == "contest" else case
+        if action == "contest" and held.resolved != "block":
             raise TransitionRefused("only a block can be contested")
-        changed = _with(case, after(_work(case), action, actor, now_ms, until_ms=until_ms))
+        changed = _with(held, after(_work(held), action, actor, now_ms, until_ms=until_ms))
         changed = self._resolved(case, changed, action, actor, now_ms, reason)
-        verdict = VERDICTS.get(action)
+        if action in COMES_BACK or (action in LETS_GO and case.assignee == actor):
+            changed = msgspec.structs.replace(changed, assignee=None)
+        if back is not None and action in {"agree", "forgo"}:
+            changed = opinions.restored(changed, back)
         change(connection, case, changed)
-        if verdict is None and reason is not None:
+        if action not in VERDICTS and reason is not None:
             _write(connection, case, action, actor, now_ms, reason)
-        if verdict is not None:
-            _set_off(connection, case, verdict, now_ms, now_ms + self._leaves_ms)
+        self._leave(connection, case, changed, action, now_ms)
+        if back is not None:
+            opinions.record(connection, back, action, given, actor, now_ms)
+        else:
+            self._choose(connection, changed, action, opinion, now_ms)
+        note(connection, actor, action, now_ms, case.decision_id, fields(case, changed))
+        return changed
+
+    def _meant(self, case: Case, action: Action, actor: str, back: Opinion | None) -> Action:
+        """What an action is on this case: a verdict may be a first look, or a second opinion."""
+        if back is not None:
+            return opinions.turned(back, action, actor)
+        looked = action == "dismiss" and case.first_look is None and takes_two(self.policy, case)
+        return "second_look" if looked else action
+
+    def _leave(self, connection: sa.Connection, case: Case, changed: Case, action: Action, now_ms: int) -> None:
+        """What the action sets off goes into its places, or out of them."""
+        if action in VERDICTS:
+            _set_off(connection, case, VERDICTS[action], now_ms, now_ms + self._leaves_ms)
             _supersede(connection, changed, now_ms + self._leaves_ms)
         elif action == "default":
             _supersede(connection, changed, now_ms)
         elif action == "undo":
             _take_back(connection, case, now_ms)
-        note(connection, actor, action, now_ms, case.decision_id, fields(case, changed))
-        return changed
+
+    def _choose(
+        self, connection: sa.Connection, changed: Case, action: Action, opinion: Opinion | None, now_ms: int
+    ) -> None:
+        """Whether the verdict comes back; a case does so once."""
+        if action == "undo" and opinion is not None:
+            opinions.undone(connection, opinion)
+        elif opinion is None and changed.verdict is not None and action in VERDICTS:
+            opinions.choose(connection, self.policy, changed, now_ms + self._leaves_ms)
 
     def _resolved(
         self, case: Case, changed: Case, action: Action, actor: str, now_ms: int, reason: bytes | None
@@ -196,13 +284,17 @@ class Desk:
                 changed, verdict=verdict, resolved=RESOLVED[verdict], decided_by=actor, reason=reason
             )
         if action == "default":
-            return msgspec.structs.replace(changed, resolved=default_of(self._policy, case), decided_by=actor)
+            return msgspec.structs.replace(changed, resolved=default_of(self.policy, case), decided_by=actor)
         if action == "undo":
             return msgspec.structs.replace(changed, **UNSAID)
         if action == "contest":
-            due = due_at_ms(self._policy, case.outcome, now_ms)
+            due = due_at_ms(self.policy, case.outcome, now_ms)
             return msgspec.structs.replace(changed, **UNSAID, contested=True, due_at_ms=due)
-        return changed
+        if action == "reconsider":
+            due = due_at_ms(self.policy, case.outcome, now_ms)
+            return msgspec.structs.replace(changed, **UNSAID, due_at_ms=due)
+        # Two people disagree about what holds already: it holds until a third has decided, however long that takes.
+        return msgspec.structs.replace(changed, due_at_ms=None) if action == "disagree" else changed
 
 
 def _write(connection: sa.Connection, case: Case, kind: str, actor: str, now_ms: int, body: bytes) -> None:

@@ -7,8 +7,7 @@ import sqlalchemy as sa
 
 from review import tables
 from review.access.store import note
-from review.cases import Case
-from review.errors import ErasureRefused
+from review.errors import ErasureRefused, UnknownCase
 from review.store import erased
 from sharing.tables import requests
 
@@ -25,17 +24,29 @@ def cases_of(engine: sa.Engine, subject: str) -> tuple[str, ...]:
         return _cases_of(connection, subject)
 
 
-def erase(engine: sa.Engine, case: Case, actor: str, now_ms: int, *, shares: bool) -> int:
-    """Erase the case's subject for good; of how many cases. `shares`: whether the database has sharing's tables.
+def subject_of(engine: sa.Engine, case_id: str) -> str:
+    """Of an order's or a decision's case, with no more of the case than that. Raises UnknownCase."""
+    query = sa.select(_CASES.subject).where(sa.or_(_CASES.decision_id == case_id, _CASES.order_id == case_id))
+    with engine.connect() as connection:
+        found: set[str] = set(connection.scalars(query))
+    if len(found) != 1:
+        raise UnknownCase("expected the id of an order or a decision that one customer has a case of")
+    return found.pop()
+
+
+def erase(engine: sa.Engine, subject: str, actor: str, now_ms: int, *, shares: bool) -> int:
+    """Erase a subject for good; of how many cases. `shares`: whether the database has sharing's tables.
 
     Raises ErasureRefused while a request of the law names one of the cases and may still be answered.
     """
     with engine.begin() as connection:
-        found = _cases_of(connection, case.subject)
+        found = _cases_of(connection, subject)
         if _held(connection, found, now_ms, shares=shares):
             raise ErasureRefused("these data are held for now; privacy officers see in the console why")
-        erased(connection, case.subject)
-        connection.execute(sa.update(tables.cases).where(_CASES.subject == case.subject).values(BLANK))
+        erased(connection, subject)
+        connection.execute(sa.update(tables.cases).where(_CASES.subject == subject).values(BLANK))
+        opinions = sa.update(tables.opinions).where(tables.opinions.c.case_id.in_(found))
+        connection.execute(opinions.values(reason=None))
         connection.execute(sa.delete(tables.notes).where(tables.notes.c.case_id.in_(found)))
         for case_id in found:
             note(connection, actor, "erase", now_ms, case_id, ("subject_key", *BLANK, "notes"))

@@ -8,7 +8,8 @@ import msgspec
 import sqlalchemy as sa
 
 from models.decisions import Reason
-from review import tables
+from review import opinions, tables
+from review.opinions import Agreement
 from review.workflow import State
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -46,6 +47,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     overdue: int
     hours: tuple[Hour, ...]
     reasons: tuple[Judged, ...]
+    agreement: Agreement
 
 
 def overview(engine: sa.Engine, now_ms: int) -> Overview:
@@ -57,6 +59,7 @@ def overview(engine: sa.Engine, now_ms: int) -> Overview:
             overdue=_count(connection, _CASES.status != "decided", _CASES.due_at_ms < now_ms),
             hours=_hours(connection, now_ms),
             reasons=_reasons(connection, now_ms),
+            agreement=opinions.agreement(connection, now_ms - JUDGED_DAYS * DAY_MS),
         )
 
 

@@ -14,16 +14,16 @@ from msgspec import Meta
 from models.decisions import Outcome
 from review import tables
 from review.cases import Case
+from review.policy import Tag
 from review.store import case_of
-from review.workflow import State
+from review.waiting import MOST_VALUABLE_FIRST, OPEN, UNDECIDED
 
-View = Literal["open", "mine", "snoozed", "waiting", "escalated", "overdue", "decided"]
+View = Literal["open", "mine", "assigned", "snoozed", "waiting", "escalated", "overdue", "decided"]
 Place = Annotated[str, Meta(pattern=r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$(?!\n)")]
 PAGE = 50
 COUNTED = 1000
 
 _CASES = tables.cases.c
-_OPEN: tuple[State, ...] = ("open", "reopened")
 
 
 class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -33,6 +33,7 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     outcome: Outcome | None = None
     country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)")] | None = None
     method: Annotated[str, Meta(pattern=r"^[a-z_]{1,16}$(?!\n)")] | None = None
+    tag: Tag | None = None
     after: Place | None = None
 
 
@@ -50,23 +51,25 @@ def filtered(values: dict[str, str]) -> Filter:
 
 def page(engine: sa.Engine, wanted: Filter, person: str, limit: int = PAGE, *, now_ms: int = 0) -> QueuePage:
     """`now_ms` is what a case is overdue by."""
-    rows = sa.select(tables.cases).where(*_conditions(wanted, person, now_ms))
-    rows = rows.order_by(_CASES.priority.desc(), _CASES.decision_id).limit(limit + 1)
+    found: list[Case] = []
     with engine.connect() as connection:
-        found = [case_of(row) for row in connection.execute(rows).mappings()]
+        for part in _after(wanted.after):
+            rows = sa.select(tables.cases).where(*_conditions(wanted, person, now_ms), *part)
+            rows = rows.order_by(*MOST_VALUABLE_FIRST).limit(limit + 1 - len(found))
+            found += [case_of(row) for row in connection.execute(rows).mappings()]
     return QueuePage(tuple(found[:limit]), _place(found[limit - 1]) if len(found) > limit else None)
 
 
 def counts(engine: sa.Engine, person: str, *, now_ms: int = 0) -> dict[View, int]:
     """How many cases each view has, up to 1,000: counting further would cost more than it says."""
-    views: Sequence[View] = ("open", "mine", "snoozed", "waiting", "escalated", "overdue")
+    views: Sequence[View] = ("open", "mine", "assigned", "snoozed", "waiting", "escalated", "overdue")
     with engine.connect() as connection:
         return {view: _count(connection, Filter(view=view), person, now_ms) for view in views}
 
 
 def newer(engine: sa.Engine, since_ms: int) -> int:
     """How many open cases came after a moment, as far as `counts` counts."""
-    some = sa.select(sa.literal(1)).where(_CASES.status.in_(_OPEN), _CASES.opened_at_ms > since_ms).limit(COUNTED)
+    some = sa.select(sa.literal(1)).where(OPEN, _CASES.opened_at_ms > since_ms).limit(COUNTED)
     with engine.connect() as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
 
@@ -81,22 +84,31 @@ def _conditions(wanted: Filter, person: str, now_ms: int) -> list[sa.ColumnEleme
     conditions = list(_of_view(wanted.view, person, now_ms))
     asked = ((_CASES.outcome, wanted.outcome), (_CASES.country, wanted.country), (_CASES.method, wanted.method))
     conditions += [column == value for column, value in asked if value is not None]
-    if wanted.after is not None:
-        priority, decision_id = _read(wanted.after)
-        later = sa.and_(_CASES.priority == priority, _CASES.decision_id > decision_id)
-        conditions.append(sa.or_(_CASES.priority < priority, later))
+    if wanted.tag is not None:
+        tagged = sa.select(tables.tags.c.case_id).where(tables.tags.c.tag == wanted.tag)
+        conditions.append(_CASES.decision_id.in_(tagged))
     return conditions
+
+
+def _after(place: str | None) -> Sequence[tuple[sa.ColumnElement[bool], ...]]:
+    """What comes after a place, in two parts: each is one range of the index, which their union would not be."""
+    if place is None:
+        return ((),)
+    priority, decision_id = _read(place)
+    return (_CASES.priority == priority, _CASES.decision_id > decision_id), (_CASES.priority < priority,)
 
 
 def _of_view(view: View, person: str, now_ms: int) -> tuple[sa.ColumnElement[bool], ...]:
     if view == "mine":
         return (_CASES.status == "claimed", _CASES.holder == person)
+    if view == "assigned":
+        return (UNDECIDED, _CASES.assignee == person)
     if view == "escalated":
-        return (_CASES.status.in_(_OPEN), _CASES.escalated)
+        return (OPEN, _CASES.escalated)
     if view == "overdue":
-        return (_CASES.status != "decided", _CASES.due_at_ms <= now_ms)
+        return (UNDECIDED, _CASES.due_at_ms <= now_ms)
     if view == "open":
-        return (_CASES.status.in_(_OPEN),)
+        return (OPEN,)
     return (_CASES.status == view,)
 
 

@@ -16,7 +16,7 @@ from review.workflow import State
 
 _REASONS = msgspec.json.Decoder(tuple[Reason, ...])
 _LABEL = msgspec.json.Decoder(LabelEvent)
-_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class CaseStore:
@@ -24,7 +24,7 @@ class CaseStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._insert = _INSERTS[engine.dialect.name]
+        self._insert = INSERTS[engine.dialect.name]
 
     def take_in(self, case: Case) -> bool:
         """Keep the case unless its decision has one already; whether it was kept."""
@@ -105,7 +105,7 @@ class SubjectKeyTable:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._insert = _INSERTS[engine.dialect.name]
+        self._insert = INSERTS[engine.dialect.name]
 
     def get(self, subject: str) -> bytes | None:
         with self._engine.connect() as connection:
@@ -151,5 +151,5 @@ def row_of(case: Case) -> dict[str, Any]:
     return msgspec.structs.asdict(case) | {"reasons": msgspec.json.encode(case.reasons).decode()}
 
 
-def case_of(row: sa.RowMapping) -> Case:
+def case_of(row: sa.RowMapping | dict[str, Any]) -> Case:
     return Case(**{**row, "reasons": _REASONS.decode(row["reasons"])})

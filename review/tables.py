@@ -1,6 +1,19 @@
 """The case database's tables. They change by a migration only (review/migrations); a test compares the two."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)  # fmt: skip
 
 metadata = MetaData()
 
@@ -39,15 +52,49 @@ cases = Table(
     Column("first_look", String(64)),
     Column("resolved", String(16)),
     Column("contested", Boolean, nullable=False, default=False),
-    Index("review_cases_queue", "status", "priority", "decision_id"),
+    Column("assignee", String(64)),
     Index("review_cases_timed", "status", "until_ms"),
-    Index("review_cases_due", "status", "due_at_ms"),
     Index("review_cases_opened", "status", "opened_at_ms"),
     Index("review_cases_decided", "decided_at_ms"),
+    Index("review_cases_assigned", "assignee", "status", "priority"),
     Index("review_cases_by_order", "order_id"),
     Index("review_cases_by_subject", "subject"),
     Index("review_cases_by_email", "email_index"),
     Index("review_cases_by_phone", "phone_index"),
+)
+
+# The queue's order (review.waiting). The columns after the order's own are what views and filters ask for: a case that
+# is not wanted is passed over without a look at its row.
+_QUEUE = (cases.c.priority.desc(), cases.c.decision_id)
+_ASKED = (cases.c.outcome, cases.c.country, cases.c.method)
+_UNDECIDED = text("status <> 'decided'")
+Index("review_cases_queue", cases.c.status, *_QUEUE, *_ASKED)
+Index(
+    "review_cases_undecided",
+    *(*_QUEUE, cases.c.status, *_ASKED, cases.c.due_at_ms),
+    postgresql_where=_UNDECIDED,
+    sqlite_where=_UNDECIDED,
+)
+Index(
+    "review_cases_escalated",
+    *_QUEUE,
+    postgresql_where=text("status <> 'decided' AND escalated"),
+    sqlite_where=text("status <> 'decided' AND escalated = 1"),
+)
+Index(
+    "review_cases_due",
+    *(cases.c.due_at_ms, cases.c.status),
+    postgresql_where=_UNDECIDED,
+    sqlite_where=_UNDECIDED,
+)
+
+# Words from the policy's list; the tag stands first, so that a filter by tag reads just its cases.
+tags = Table(
+    "review_tags",
+    metadata,
+    Column("tag", String(32), primary_key=True),
+    Column("case_id", String(96), primary_key=True),
+    Index("review_tags_of_case", "case_id"),
 )
 
 # The only place of a wrapped subject key: delete the row, and all that was sealed under it is gone.
@@ -172,4 +219,40 @@ triggers = Table(
     Column("failed", String(200)),
     Column("not_before_ms", BigInteger, nullable=False, default=0),
     Index("review_triggers_by_case", "decision_id", "place"),
+)
+
+# Verdicts chosen to come back, blind, to somebody else: the first one, kept here while its case looks undecided, and
+# the second. `from_ms`: when it may come back, then when it did; `due_at_ms` was the case's own.
+opinions = Table(
+    "review_opinions",
+    metadata,
+    Column("case_id", String(96), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("resolved", String(16), nullable=False),
+    Column("decided_by", String(64), nullable=False),
+    Column("decided_at_ms", BigInteger, nullable=False),
+    Column("reason", LargeBinary),
+    Column("first_look", String(64)),
+    Column("due_at_ms", BigInteger),
+    Column("second", String(16)),
+    Column("second_by", String(64)),
+    Column("second_at_ms", BigInteger),
+    Index("review_opinions_due", "state", "from_ms"),
+    Index("review_opinions_heard", "second_at_ms"),
+)
+
+# What the order service was asked about a case, and what it answered: words of closed lists.
+questions = Table(
+    "review_questions",
+    metadata,
+    Column("question_id", String(64), primary_key=True),
+    Column("case_id", String(96), nullable=False),
+    Column("question", String(32), nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_at_ms", BigInteger, nullable=False),
+    Column("answer", String(16)),
+    Column("answered_at_ms", BigInteger),
+    Index("review_questions_by_case", "case_id", "asked_at_ms"),
 )

@@ -2,7 +2,8 @@
 
 A claim is a lease: it ends by itself unless it is renewed, and whoever holds it decides. A high amount takes two
 people: the first to approve leaves it to a second one. What a verdict sets off leaves the house a minute later; until
-then the one who decided may undo it.
+then the one who decided may undo it. Some decided cases come back blind (review.opinions): the second verdict agrees or
+disagrees, or is forgone when nobody gives it in time.
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,9 @@ from review.errors import TransitionRefused
 
 State = Literal["open", "claimed", "snoozed", "waiting", "decided", "reopened"]
 Action = Literal[
-    "claim", "renew", "release", "lapse", "snooze", "wake", "ask", "answer", "escalate", "second_look",
+    "claim", "renew", "release", "take", "lapse", "snooze", "wake", "ask", "answer", "escalate", "second_look",
     "dismiss", "confirm_fraud", "default", "undo", "contest",
+    "reconsider", "agree", "disagree", "forgo",
 ]  # fmt: skip
 STATES: tuple[State, ...] = get_args(State)
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -30,6 +32,7 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
     **{(state, "claim"): "claimed" for state in UNHELD},
     ("claimed", "renew"): "claimed",
     ("claimed", "release"): "open",
+    ("claimed", "take"): "open",
     ("claimed", "lapse"): "open",
     ("claimed", "snooze"): "snoozed",
     ("snoozed", "wake"): "open",
@@ -42,11 +45,15 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
     **{(state, "default"): "decided" for state in UNHELD},
     ("decided", "undo"): "claimed",
     ("decided", "contest"): "reopened",
+    ("decided", "reconsider"): "open",
+    ("claimed", "agree"): "decided",
+    ("claimed", "disagree"): "open",
+    **{(state, "forgo"): "decided" for state in UNHELD},
 }
 
 # What only the person does who holds the claim.
 HOLDERS: frozenset[Action] = frozenset(
-    {"renew", "release", "snooze", "ask", "escalate", "second_look", "dismiss", "confirm_fraud"}
+    {"renew", "release", "snooze", "ask", "escalate", "second_look", "dismiss", "confirm_fraud", "agree", "disagree"}
 )
 
 
@@ -87,7 +94,7 @@ def after(work: Work, action: Action, actor: str, now_ms: int, *, until_ms: int 
         holder=None,
         until_ms=None,
         decided_at_ms=None,
-        escalated=work.escalated or action == "escalate",
+        escalated=work.escalated or action in {"escalate", "disagree"},
         first_look=_first_look(work, action, actor),
     )
 
@@ -96,7 +103,7 @@ def _first_look(work: Work, action: Action, actor: str) -> str | None:
     """Who approved first; a case that comes back is looked at twice anew."""
     if action == "second_look":
         return actor
-    return None if action == "contest" else work.first_look
+    return None if action in {"contest", "reconsider"} else work.first_look
 
 
 def _check(work: Work, action: Action, actor: str, now_ms: int) -> None:

@@ -111,8 +111,12 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def event_uri(self) -> str:
-        """The type of the one event of this contract's tokens (RFC 8417)."""
-        return f"https://schemas.amana.example/event/{self.partner}/v{self.version}"
+        """The type of the one event of this contract's tokens: it identifies one kind of event (RFC 8417, 2.2).
+
+        A partner has one contract a purpose (`sharing.in_force.load_all` sees to it), so no two share one.
+        """
+        purpose = self.purpose.removeprefix("dpv:")
+        return f"https://schemas.amana.example/event/{self.partner}/{purpose}/v{self.version}"
 
     @property
     def to_this_machine(self) -> bool:

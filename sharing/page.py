@@ -1,6 +1,7 @@
 """A partner's page, Markdown: fields, what they mean, why they leave, an example, and how to verify what arrives."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
@@ -97,7 +98,13 @@ def _terms(contract: Contract) -> Iterator[str]:
 
 
 def _row(term: AnyOperator) -> str:
-    return f"| `{term.name}` | {FIELDS[term.name].meaning} | {term.says()}{_values(term)} | {term.reason} |"
+    told = f"{escaped(term.says())}{_values(term)}"
+    return f"| `{term.name}` | {FIELDS[term.name].meaning} | {told} | {escaped(term.reason)} |"
+
+
+def escaped(text: str) -> str:
+    """A contract's own words as Markdown shows them: one line, and no mark-up, link, tag or column in it."""
+    return re.sub(r"([\\`*_\[\]<>|~&@]|:(?=//)|(?<=www)[.])", r"\\\1", " ".join(text.split()))
 
 
 def _values(term: AnyOperator) -> str:

@@ -6,6 +6,7 @@ import structlog
 from prometheus_client import Gauge
 
 from sharing.contracts import Contract
+from sharing.errors import ContractError
 from sharing.standing import Agreed
 from streams.metrics import Metrics
 
@@ -15,10 +16,10 @@ log = structlog.get_logger()
 class Watched:
     """Look now and then: a warning for each contract that is not in force, once; the gauge follows the clock.
 
-    Labels are partners; a partner may have several contracts.
+    `agreed` gives the contracts that the process goes by then. Labels are partners; one may have several contracts.
     """
 
-    def __init__(self, agreed: Agreed, now_ms: Callable[[], int], metrics: Metrics | None = None) -> None:
+    def __init__(self, agreed: Callable[[], Agreed], now_ms: Callable[[], int], metrics: Metrics | None = None) -> None:
         self._agreed = agreed
         self._now_ms = now_ms
         self._named: dict[str, str] = {}
@@ -31,15 +32,27 @@ class Watched:
         self.look()
 
     def look(self) -> None:
-        problems = self._agreed.problems(self._now_ms())
+        agreed = self._agreed()
+        problems = agreed.problems(self._now_ms())
         named = {contract.hash(): why for contract, why in problems}
         for contract, why in problems:
             if self._named.get(contract.hash()) != why:
                 log.warning("contract.not_in_force", partner=contract.partner, version=contract.version, why=why)
         self._named = named
         if self._silent is not None:
-            for partner in self._agreed.partners:
+            self._silent.clear()
+            for partner in agreed.partners:
                 self._silent.labels(partner).set(_of(partner, problems))
+
+
+def check_none_gone(before: Agreed, after: Agreed) -> None:
+    """Raises ContractError where a running process would lose a contract: its file may be on its way to `past`."""
+    left = {(each.partner, each.purpose) for each in after.contracts}
+    for each in before.contracts:
+        if (each.partner, each.purpose) not in left:
+            raise ContractError(
+                f"{each.partner}: no contract for {each.purpose} any more; it ends by valid_until, or at a restart"
+            )
 
 
 def _of(partner: str, problems: list[tuple[Contract, str]]) -> int:

@@ -368,7 +368,8 @@ def demo_command(folder: Path, seed: int, days: int, orders_per_day: float, *, s
     for table in demo.tables_of(summary, folder):
         Console().print(table)
     if shown is not None:
-        Console().print(demo_sharing.table_of(shown))
+        for table in demo_sharing.tables_of(shown):
+            Console().print(table)
     if sys.stdin.isatty() and sys.stdout.isatty() if serve is None else serve:
         demo_console.serve(folder, demo.milliseconds(store, days))
 

@@ -67,9 +67,16 @@ class Acknowledgements:
     """Reads what partners acknowledge; an offset is committed after the transaction that takes its record in."""
 
     def __init__(
-        self, brokers: str, group: str, partners: Sequence[str], answers: Answers, heard: Callable[[str, str], None]
+        self,
+        brokers: str,
+        group: str,
+        partners: Callable[[], Sequence[str]],
+        answers: Answers,
+        heard: Callable[[str, str], None],
     ) -> None:
-        self._partners = {topics.share_ack_topic(partner): partner for partner in partners}
+        """`partners` gives who there are now; a new one's are read from then on."""
+        self._named = partners
+        self._partners = _by_topic(partners())
         self._answers = answers
         self._heard = heard
         self._consumer: AIOKafkaConsumer = member(brokers, group)
@@ -84,6 +91,7 @@ class Acknowledgements:
     async def run(self) -> None:
         """For ever. Raises what the database's client does; a successor reads from what was committed."""
         while True:
+            self._follow()
             try:
                 fetched = await self._consumer.getmany(timeout_ms=FETCH_MS, max_records=500)
             except KafkaError as error:
@@ -98,6 +106,12 @@ class Acknowledgements:
             if fetched:
                 await self._commit()
 
+    def _follow(self) -> None:
+        new = _by_topic(self._named())
+        if not new.keys() <= self._partners.keys():
+            self._partners |= new
+            self._consumer.subscribe(sorted(self._partners))
+
     async def _take(self, partner: str, place: Place, value: bytes | None) -> None:
         told = await asyncio.to_thread(self._answers.take, partner, place, value)
         self._heard(partner, told)
@@ -107,3 +121,7 @@ class Acknowledgements:
             await self._consumer.commit()
         except KafkaError as error:  # the group was rebalanced: what was taken in is read again, and known
             log.warning("commit.refused", error=type(error).__name__)
+
+
+def _by_topic(partners: Sequence[str]) -> dict[str, str]:
+    return {topics.share_ack_topic(partner): partner for partner in partners}

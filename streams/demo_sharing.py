@@ -1,4 +1,4 @@
-"""The end of `amana demo`: what five partners got of one order, side by side with what stayed behind.
+"""The end of `amana demo`: an order, and what five partners got of it, side by side with what stayed behind.
 
 Analysts, who here know the truth, decide the flagged cases; a batch leaves; a request of the law is approved and
 answered. What is shown was opened with each partner's own key.
@@ -6,6 +6,7 @@ answered. What is shown was opened with each partner's own key.
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from sharing.asking import Requests
 from sharing.contracts import FOLDER, Contract, load
 from sharing.fields import FIELDS
 from sharing.ledger.store import Ledger
+from sharing.operators import Disclose, Echo, Keep, Last4
 from sharing.projecting import begun
 from sharing.projector import contract_hash
 from sharing.requests import LawRequest
@@ -157,20 +159,36 @@ def _opened(folder: Path, partner: str, jti: str | None) -> dict[str, Any] | Non
     return None
 
 
-def table_of(what: Shown) -> Table:
-    """A row a partner: what it got, beside it what of the order it did not, struck out; above, what there was."""
+def tables_of(what: Shown) -> tuple[Table, Table]:
+    """The order as the store has it; then a row a partner: what it got, and what of the order stayed behind.
+
+    What stayed behind is struck out: in yellow where the partner got something made of it, and not the value itself.
+    """
+    there = list(order_values(what.order))
+    own = Table("field", "value", title=f"The store's own record of order {what.order.order_id}", title_justify="left")
+    for path, value in there:
+        own.add_row(path, Text(_cut(value)))
     title = f"What five partners got of order {what.order.order_id}"
     table = Table("partner", "what it got, opened with its own key", "what stayed behind", title=title,
                   title_justify="left", show_lines=True)  # fmt: skip
-    there = list(order_values(what.order))
-    whole = "\n".join(f"{path}: {_cut(value)}" for path, value in there)
-    table.add_row("the store's own record", Text(whole), "")
     for name, got in what.got.items():
         contract = what.contracts[name]
-        term = f"{name}\n{contract.purpose.removeprefix('dpv:')}\n{contract.trigger}, {contract.delivery}"
-        behind = " ".join(path for path, _ in there if not _cell(got or {}, path))
-        table.add_row(Text(term), _told(got), Text(behind, style="strike dim"))
-    return table
+        term = f"{name}\n{_words(contract.purpose)}\n{contract.trigger}, {contract.delivery}"
+        table.add_row(Text(term), _told(got), _behind([path for path, _ in there], contract, got or {}))
+    return own, table
+
+
+def _words(purpose: str) -> str:
+    """`dpv:DisputeManagement` as words, so that a narrow column breaks between them."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", " ", purpose.removeprefix("dpv:")).lower()
+
+
+def _behind(paths: Iterable[str], contract: Contract, got: Mapping[str, Any]) -> Text:
+    told = [term for term in contract.fields if term.name in got]
+    whole = {path for term in told if isinstance(term, Keep | Echo | Disclose | Last4) for path in _rows(term.name)}
+    drawn_on = {path for term in told for path in _rows(term.name)}
+    kept = [Text(path, "strike yellow" if path in drawn_on else "strike dim") for path in paths if path not in whole]
+    return Text(" ").join(kept)
 
 
 def _told(got: Mapping[str, Any] | None) -> Text:
@@ -192,17 +210,15 @@ def order_values(order: OrderPlaced) -> Iterator[tuple[str, str]]:
             yield name, _plain(value)
 
 
-def _row(name: str) -> str:
-    """The row that a message's field belongs to."""
-    source = FIELDS[name].source if name in FIELDS else None
+def _rows(name: str) -> tuple[str, ...]:
+    """The order's values, as `order_values` names them, that a message's field is read from."""
+    source = FIELDS[name].source
     if source is None:
-        return name
+        return ()
+    if FIELDS[name].shape == "amount":
+        return source, "currency"
     first = source.partition(".")[0]
-    return source if first in {"contact", "payment"} else first
-
-
-def _cell(got: Mapping[str, Any], path: str) -> str:
-    return "\n".join(_plain(value) for name, value in got.items() if _row(name) == path)
+    return (source if first in {"contact", "payment"} else first,)
 
 
 def _plain(value: Any) -> str:

@@ -220,11 +220,12 @@ def export(*, database: str, keyring: Path, origin: str, key: Path | None, last:
     """
     from sharing.ledger.export import exported
     from sharing.ledger.store import snapshot
+    from streams.outputs import whole
 
     with _engine(database) as engine:
         signed, size = _covering(engine, 0, key, keyring, origin) if last else _signed(engine, keyring, origin)
         with (
-            click.open_file(str(out), "wb", atomic=str(out) != "-") as file,
+            whole(out) as file,
             snapshot(engine) as connection,
             _progress(connection, "exported") as advance,
         ):
@@ -365,7 +366,9 @@ def _size_of(since: str, trusted: "Trusted") -> int:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with click.open_file(str(path), "wb") as file:
+    from streams.outputs import whole
+
+    with whole(path) as file:
         file.write(data)
 
 

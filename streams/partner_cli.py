@@ -12,6 +12,7 @@ import click
 from events.options import BROKERS
 
 if TYPE_CHECKING:
+    from sharing.contracts import Contract
     from sharing.tokens.keyset import PublishedKey
     from streams.sandbox_ways import Answers
 
@@ -158,17 +159,13 @@ def sandbox(
       amana partner sandbox acquirer --push http://127.0.0.1:8443/
       amana partner sandbox acquirer --poll 127.0.0.1:8936 --wait 60
     """
-    from sharing.contracts import FOLDER as CONTRACTS
-    from sharing.contracts import load
     from streams import sandbox as made_up
     from streams import sandbox_ways as ways
     from streams.sandbox_store import answered
 
     if sum(way is not None for way in (out, brokers, push, poll)) != 1:
         raise click.UsageError("expected one of --out, --brokers, --push and --poll")
-    contract = load(path or CONTRACTS / f"{name}.yaml")
-    if contract.partner != name:
-        raise click.UsageError(f"--contract is {contract.partner}'s, not {name}'s")
+    contract = _contract(name, path)
     keys = made_up.keys_of(folder, name, make=make_keys, now_s=_now_s())
     messages = made_up.stream(contract, keys, count=options["count"], seed=options["seed"], now_ms=_now_s() * 1000)
     for message in messages:
@@ -185,6 +182,22 @@ def sandbox(
         ways.to_kafka(messages, brokers, name)
         if options["wait"]:
             _conclude(ways.from_kafka(messages, brokers, keys.partner, made_up.ISSUER, sent_s, options["wait"], _now_s))
+
+
+def _contract(name: str, path: Path | None) -> "Contract":
+    """The partner's contract in the file that is named, or of those that come with Amana."""
+    from sharing.contracts import FOLDER as CONTRACTS
+    from sharing.contracts import load
+
+    shipped = sorted(each.stem for each in CONTRACTS.glob("*.yaml"))
+    if path is None and name not in shipped:
+        raise click.UsageError(
+            f"no contract with {name} comes with Amana; expected one of {', '.join(shipped)}, or its file as --contract"
+        )
+    contract = load(path or CONTRACTS / f"{name}.yaml")
+    if contract.partner != name:
+        raise click.UsageError(f"--contract is {contract.partner}'s, not {name}'s")
+    return contract
 
 
 def _now_s() -> int:

@@ -37,9 +37,14 @@ class ProjectorMetrics:
 
 
 class Loop:
-    """`between` is done every few seconds; `ready` once the first step has found the database as it must be."""
+    """`between` is done every few seconds; `ready` once the first step has found the database as it must be.
 
-    def __init__(self, projecting: Projecting, metrics: ProjectorMetrics, between: Callable[[], None]) -> None:
+    `projecting` gives the parts that hold now: `between` may change them.
+    """
+
+    def __init__(
+        self, projecting: Callable[[], Projecting], metrics: ProjectorMetrics, between: Callable[[], None]
+    ) -> None:
         self._projecting = projecting
         self._metrics = metrics
         self._between = between
@@ -49,13 +54,13 @@ class Loop:
         """For ever. Raises what the database's client does."""
         now, at = asyncio.get_running_loop().time, 0.0
         while True:
-            step = await asyncio.to_thread(self._projecting.step)
+            step = await asyncio.to_thread(self._projecting().step)
             self._metrics.count(step)
             self.ready = True
             if now() >= at:
                 at = now() + HOUSEKEEPING_S
-                self._metrics.count(await asyncio.to_thread(self._projecting.release))
-                self._metrics.count(await asyncio.to_thread(self._projecting.announce))
+                self._metrics.count(await asyncio.to_thread(self._projecting().release))
+                self._metrics.count(await asyncio.to_thread(self._projecting().announce))
                 await asyncio.to_thread(self._between)
             if not step.taken:
                 await asyncio.sleep(TICK_S)

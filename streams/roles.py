@@ -56,7 +56,7 @@ _APPENDS = (
 # How far a case's review has come.
 _REVIEWED = (
     "status version verdict decided_at_ms decided_by reason holder until_ms due_at_ms escalated first_look"
-    " resolved contested outcome"
+    " resolved contested outcome assignee"
 )
 
 HISTORY = Role(
@@ -86,7 +86,8 @@ PROJECTOR = Role(
     (
         on(review.cases, "SELECT"),
         on(review.subject_keys, "SELECT"),
-        on(review.triggers, "SELECT UPDATE DELETE"),
+        on(review.triggers, "SELECT DELETE"),
+        part(review.triggers, "UPDATE", "failed"),
         on(review.outbox, "SELECT INSERT DELETE"),
         *_APPENDS,
         on(sharing.lookup, "SELECT INSERT DELETE"),
@@ -115,13 +116,16 @@ DELIVERER = Role(
         but(sharing.disclosures, "SELECT", {"case_id"}),
         part(sharing.disclosures, "UPDATE", "state changed_at_ms due_at_ms answered_at_ms"),
         on(sharing.outbox, "SELECT DELETE"),
-        part(sharing.outbox, "UPDATE", "attempts next_at_ms dead made_at_ms"),
-        on(sharing.allowances, "SELECT INSERT UPDATE"),
+        part(sharing.outbox, "UPDATE", "attempts next_at_ms dead"),
+        # What is used up, and not the limits: those are set by a person.
+        on(sharing.allowances, "SELECT INSERT"),
+        part(sharing.allowances, "UPDATE", "next_us day sent_today"),
         on(sharing.pauses, "SELECT"),
         on(sharing.seen, "SELECT INSERT DELETE"),
-        on(sharing.access, "SELECT INSERT UPDATE DELETE"),
+        on(sharing.access, "SELECT INSERT DELETE"),
         on(sharing.refused_answers, "SELECT INSERT DELETE"),
-        on(sharing.streams, "SELECT INSERT UPDATE DELETE"),
+        on(sharing.streams, "SELECT INSERT DELETE"),
+        part(sharing.streams, "UPDATE", "configuration status reason verified_at_ms"),
         on(sharing.notices, "INSERT"),
         part(sharing.notices, "SELECT", "place"),
         on(sharing.reports, "INSERT"),
@@ -136,7 +140,8 @@ DISPATCHER = Role(
         part(sharing.disclosures, "UPDATE", "state changed_at_ms due_at_ms answered_at_ms"),
         but(sharing.outbox, "SELECT", {"sealed"}),
         part(sharing.outbox, "UPDATE", "attempts next_at_ms dead made_at_ms"),
-        on(sharing.allowances, "SELECT INSERT UPDATE"),
+        on(sharing.allowances, "SELECT INSERT"),
+        part(sharing.allowances, "UPDATE", "per_minute per_day"),
         on(sharing.pauses, "SELECT INSERT DELETE"),
         on(sharing.refused_answers, "SELECT"),
         # A stream's receiver is told when it is paused.
@@ -149,16 +154,14 @@ CONSOLE = Role(
     "console",
     "`amana console` and `cases`: the queue, and analysts' verdicts",
     (
-        # What a case was opened with, the console cannot change but for erasing it: only how far its review has come.
+        # What a case was opened with, the console cannot change: only how far its review has come.
         on(review.cases, "SELECT"),
         part(review.cases, "UPDATE", _REVIEWED),
-        # Who writes about a subject that was erased gives it a new key; none that is there can be changed. A privacy
-        # officer erases a subject: its key and notes go, and what its cases hold of it.
-        on(review.subject_keys, "SELECT INSERT DELETE"),
-        on(review.notes, "SELECT INSERT DELETE"),
-        part(review.cases, "UPDATE", "envelope withheld email_index phone_index last4"),
+        # Who writes about a subject that was erased gives it a new key; none that is there can be changed.
+        on(review.subject_keys, "SELECT INSERT"),
+        on(review.notes, "SELECT INSERT"),
         on(review.outbox, "SELECT INSERT DELETE"),
-        part(review.triggers, "SELECT", "place decision_id kind not_before_ms"),
+        part(review.triggers, "SELECT", "place decision_id not_before_ms"),
         on(review.triggers, "INSERT DELETE"),
         on(review.audit, "SELECT INSERT"),
         # It lets people in, and can give nobody a password. Whom an identity provider names, it gives an account.
@@ -171,16 +174,15 @@ CONSOLE = Role(
         part(review.sessions, "UPDATE", "used_ms ends_ms"),
         on(review.tokens, "SELECT"),
         on(review.filters, "SELECT INSERT DELETE"),
+        # A first verdict that came back blind is kept as it was.
+        on(review.opinions, "SELECT INSERT DELETE"),
+        part(review.opinions, "UPDATE", "state from_ms second second_by second_at_ms"),
+        on(review.tags, "SELECT INSERT DELETE"),
         # What stands beside a case: its entities' history, and what partners got. No leaf says whose it is, and what
         # opens one (lookup) stays shut.
         *(on(table, "SELECT") for table in (history.decisions, history.labels, history.links)),
-        *(on(table, "SELECT") for table in (sharing.disclosures, sharing.checkpoints)),
-        # Requests of the law, which the console shows to privacy officers alone: each step is an entry of the ledger.
-        *_APPENDS,
-        on(sharing.lookup, "INSERT"),
-        on(sharing.requests, "SELECT INSERT"),
-        part(sharing.requests, "UPDATE", "state"),
-        on(sharing.request_steps, "SELECT INSERT"),
+        *(on(table, "SELECT") for table in (sharing.disclosures, sharing.head, sharing.leaves)),
+        *(on(table, "SELECT") for table in (sharing.nodes, sharing.checkpoints)),
     ),
 )
 ACCOUNTS = Role(
@@ -199,7 +201,7 @@ ACCOUNTS = Role(
 )
 PRIVACY = Role(
     "privacy",
-    "`amana requests` and `ledger receipt`: privacy officers alone",
+    "`amana requests`, `ledger receipt`, `cases erase` and the console's pages for it: privacy officers alone",
     (
         *_APPENDS,
         on(sharing.lookup, "SELECT INSERT"),
@@ -209,8 +211,18 @@ PRIVACY = Role(
         part(sharing.requests, "UPDATE", "state"),
         on(sharing.request_steps, "SELECT INSERT"),
         on(review.triggers, "INSERT"),
-        part(review.triggers, "SELECT", "place"),
-        part(review.cases, "SELECT", "decision_id order_id"),
+        part(review.triggers, "SELECT", "place decision_id kind"),
+        part(review.cases, "SELECT", "decision_id order_id subject"),
+        # To erase a subject: its key and notes go, and what its cases hold of it.
+        part(review.cases, "UPDATE", "envelope withheld reason email_index phone_index last4"),
+        part(review.opinions, "SELECT", "case_id"),
+        part(review.opinions, "UPDATE", "reason"),
+        part(review.subject_keys, "SELECT", "subject"),
+        on(review.subject_keys, "DELETE"),
+        part(review.notes, "SELECT", "case_id"),
+        on(review.notes, "DELETE"),
+        part(review.audit, "SELECT", "place"),
+        on(review.audit, "INSERT"),
     ),
 )
 AUDITOR = Role(

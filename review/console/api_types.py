@@ -6,6 +6,8 @@ import msgspec
 from msgspec import Meta
 
 from models.decisions import Outcome
+from review.cases import Verdict
+from review.console.bulk import MOST, Why
 from review.finding import By
 from review.queue import View
 from review.workflow import State
@@ -13,6 +15,7 @@ from review.workflow import State
 Act = Literal["claim", "renew", "release", "snooze", "ask", "escalate", "dismiss", "confirm_fraud", "undo"]
 Seen = Literal["name", "email", "phone", "billing", "shipping", "ip", "user_agent"]
 PLACE = r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$"
+TagName = Annotated[str, Meta(pattern="^[a-z][a-z_]{1,31}$")]
 Words = Annotated[str, Meta(min_length=3, max_length=1000)]
 
 
@@ -32,6 +35,7 @@ class QueueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     outcome: Outcome | None = None
     country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
     method: Annotated[str, Meta(pattern="^[a-z_]{1,16}$")] | None = None
+    tag: TagName | None = None
     after: Annotated[str, Meta(pattern=PLACE)] | None = None
 
 
@@ -63,6 +67,7 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     last4: str | None
     opened_at_ms: int
     holder: str | None
+    assignee: str | None
     until_ms: int | None
     due_at_ms: int | None
     escalated: bool
@@ -70,6 +75,7 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     resolved: Outcome | None
     contested: bool
     verdict: str | None
+    tags: tuple[str, ...]
 
 
 class CasePage(msgspec.Struct, frozen=True):
@@ -86,6 +92,65 @@ class ActBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     reason: Annotated[str, Meta(max_length=1000)] = ""
     hours: Literal[1, 4, 24] = 1
+
+
+class AssignBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose work the case shall be; None: nobody's."""
+
+    to: Annotated[str, Meta(min_length=1, max_length=64)] | None
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+class KeepBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether a case that is nobody's, or one's own, shall be one's own work."""
+
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    kept: bool = True
+
+
+class TagBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tags to put on a case, of the policy's list, and tags to take off; none may be in both."""
+
+    put: Annotated[tuple[TagName, ...], Meta(max_length=20)] = ()
+    off: Annotated[tuple[TagName, ...], Meta(max_length=20)] = ()
+
+
+class Versioned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A case as it was read."""
+
+    decision_id: Annotated[str, Meta(min_length=1, max_length=96)]
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+Many = Annotated[tuple[Versioned, ...], Meta(min_length=1, max_length=MOST)]
+
+
+class BulkBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One verdict and one reason for all of the cases, each as it was read at its version."""
+
+    verdict: Verdict
+    reason: Words
+    cases: Many
+
+
+class BulkUndoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The cases as the bulk gave them back."""
+
+    cases: Many
+
+
+class LeftCase(msgspec.Struct, frozen=True):
+    """A case that stayed as it was, and why."""
+
+    decision_id: str
+    why: Why
+
+
+class Bulk(msgspec.Struct, frozen=True):
+    """`done` with the versions that an undo within the minute takes."""
+
+    done: tuple[Versioned, ...]
+    left: tuple[LeftCase, ...]
 
 
 class ContestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,14 +1,16 @@
 """What stands beside a case on its page, read from the other rooms' tables; and the ledger's receipts."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from history.links import Kind, Past, Said
-from review import panels
+from review import opinions, panels
 from review.cases import Case
 from review.console.house import House
 from review.console.people import Person
@@ -16,6 +18,7 @@ from review.console.picture import MOST_ORDERS, Picture, drawn
 from review.console.routes import Form, Way, refused
 from review.console.telling import FIELDS, OPERATORS
 from review.console.words import Words, marked
+from review.opinions import Opinion
 from sharing.contracts import Contract
 
 PAST_OF: tuple[Kind, ...] = ("customer", "card", "device")
@@ -100,8 +103,11 @@ class Beside(NamedTuple):
 
 
 def of(house: House, case: Case, person: Person, words: Words) -> Beside:
+    hidden = opinions.hidden(house.engine, case.decision_id)
     visit = panels.visit(case, house.envelopes)
     said = house.links.said(case.decision_id) if house.links else None
+    if hidden is not None and said is not None:
+        said = _unsaid(said, case)
     shared = house.links.shared(said.entities, case.order_id, MOST_ORDERS) if house.links and said else ()
     return Beside(
         visit=visit if isinstance(visit, tuple) else (),
@@ -109,11 +115,27 @@ def of(house: House, case: Case, person: Person, words: Words) -> Beside:
         others=panels.others(house.engine, case),
         indexed=house.links is not None,
         said=said,
-        pasts=tuple(_pasts(house, said)),
+        pasts=tuple((kind, _without(past, hidden, case)) for kind, past in _pasts(house, said)),
         picture=drawn(shared, mirrored=words.direction == "rtl") if shared else None,
         cases=panels.with_case(house.engine, [each.decision_id for each in shared]),
         partners=_partners(house, case, person, words),
     )
+
+
+def _unsaid(said: Said, case: Case) -> Said:
+    """As before a person decided: the case is back for a second opinion."""
+    return msgspec.structs.replace(said, mode=case.mode, outcome=case.outcome, decided_at_ms=case.opened_at_ms)
+
+
+def _without(past: Past, hidden: Opinion | None, case: Case) -> Past:
+    """Without what the hidden verdict has made of this order: it counts as it did when the case was opened."""
+    if hidden is None or not past.outcomes.get(hidden.resolved):
+        return past
+    outcomes = Counter(past.outcomes)
+    outcomes[hidden.resolved] -= 1
+    outcomes[case.outcome] += 1
+    frauds = max(0, past.frauds - (hidden.verdict == "confirm_fraud"))
+    return msgspec.structs.replace(past, outcomes={name: n for name, n in outcomes.items() if n}, frauds=frauds)
 
 
 def _pasts(house: House, said: Said | None) -> list[tuple[str, Past]]:
@@ -149,7 +171,9 @@ def _told(house: House, case: Case, person: Person) -> tuple[panels.Told, ...]:
     if not house.shares:
         return ()
     partners = {each.partner for each in house.contracts if _may_know(person, each)}
-    return panels.told(house.engine, case, None if person.may("law.read") else partners)
+    hidden = opinions.hidden(house.engine, case.decision_id)
+    told = panels.told(house.engine, case, None if person.may("law.read") else partners)
+    return told if hidden is None else tuple(each for each in told if each.made_at_ms < hidden.decided_at_ms)
 
 
 def _fields(contract: Contract, words: Words) -> tuple[tuple[str, str], ...]:

@@ -1,14 +1,15 @@
 """What pages and the API do alike: check what was asked, seal the words, have the desk act."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from events.cards import holds_card_number
-from review import finding
+from review import finding, tags
+from review.access.roles import permissions
 from review.cases import Case
 from review.console.house import House
 from review.console.words import marked
 from review.desk import VERDICTS
-from review.errors import StaleCase, Unfit
+from review.errors import StaleCase, TransitionRefused, Unfit
 from review.workflow import Action
 
 HOUR_MS = 3_600_000
@@ -28,9 +29,7 @@ def perform(
 
     Raises StaleCase where it is another one now, Unfit for words that are no reason, and what the desk refuses.
     """
-    case = house.cases.get(case_id)
-    if version != case.version:
-        raise StaleCase(marked("Somebody else changed this case since you opened it."))
+    case = _as_read(house, case_id, version)
     if hours not in SNOOZE_HOURS:
         raise Unfit(marked("A case sleeps for 1, 4 or 24 hours."))
     words = "" if action in UNREASONED else fit(reason)
@@ -41,6 +40,42 @@ def perform(
         return house.desk.decide(case, VERDICTS[action], reason=sealed, actor=actor, now_ms=now_ms)
     until_ms = now_ms + hours * HOUR_MS if action == "snooze" else None
     return house.desk.act(case, action, actor, now_ms, until_ms=until_ms, reason=sealed)
+
+
+def assign(house: House, actor: str, case_id: str, to: str | None, version: int) -> Case:
+    """Make the case somebody's work who works on cases, or nobody's. Raises Unfit for anybody else, and as the desk."""
+    case = _as_read(house, case_id, version)
+    if to is not None and to not in workers(house):
+        raise Unfit(marked("Nobody of that name works on cases."))
+    return house.desk.assign(case, to, actor, house.clock())
+
+
+def keep(house: House, actor: str, case_id: str, version: int, kept: bool = True) -> Case:
+    """Make a case one's own work that is nobody's, or give up one's own. Raises TransitionRefused for others'."""
+    case = _as_read(house, case_id, version)
+    if case.assignee not in {None, actor} or (kept and case.status == "claimed" and case.holder != actor):
+        raise TransitionRefused(marked("This case is somebody else's work; a lead may assign it."))
+    return house.desk.assign(case, actor if kept else None, actor, house.clock())
+
+
+def tag(house: House, actor: str, case_id: str, put: Collection[str], off: Collection[str]) -> Case:
+    """Put tags of the policy's on a case, and take others off. Raises Unfit for any other word."""
+    case = house.cases.get(case_id)
+    tags.change(house.engine, house.desk.policy, case.decision_id, actor, house.clock(), put=put, off=off)
+    return case
+
+
+def workers(house: House) -> tuple[str, ...]:
+    """Who may be assigned a case, by name."""
+    accounts = (each for each in house.access.list() if not each.disabled)
+    return tuple(each.username for each in accounts if "case.work" in permissions(each.roles))
+
+
+def _as_read(house: House, case_id: str, version: int) -> Case:
+    case = house.cases.get(case_id)
+    if version != case.version:
+        raise StaleCase(marked("Somebody else changed this case since you opened it."))
+    return case
 
 
 def contest(house: House, actor: str, case_id: str, reason: str) -> Case:

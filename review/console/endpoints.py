@@ -1,14 +1,20 @@
 """The API's endpoints, each a row: what it is called, what it needs, takes and gives."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from review import finding, overview, queue
+from review import finding, overview, queue, tags
 from review.cases import Case
-from review.console import doing, erasing, law, overseeing
+from review.console import bulk, doing, erasing, law, overseeing
 from review.console.api import Asked, Endpoint
 from review.console.api_law import RequestActBody, RequestBody, RequestDetails, Requested, RequestStep, RequestSummary
 from review.console.api_types import (
     ActBody,
+    AssignBody,
+    Bulk,
+    BulkBody,
+    BulkUndoBody,
     CasePage,
     CaseSummary,
     ContestBody,
@@ -17,14 +23,20 @@ from review.console.api_types import (
     EraseBody,
     Erasure,
     Found,
+    KeepBody,
+    LeftCase,
+    Many,
     NoteBody,
     QueueQuery,
     RevealBody,
     Revealed,
     SearchBody,
+    TagBody,
     Trail,
     TrailQuery,
+    Versioned,
 )
+from review.console.house import House
 from review.law import Asking
 from review.views import CaseView, opened
 from sharing.requests import LawRequest
@@ -35,7 +47,7 @@ _STEP = RequestStep.__struct_fields__
 def list_cases(asked: Asked) -> CasePage:
     wanted = queue.Filter(**msgspec.structs.asdict(asked.query))
     found = queue.page(asked.house.engine, wanted, asked.actor, now_ms=asked.house.clock())
-    return CasePage(tuple(summary_of(case) for case in found.cases), found.after)
+    return CasePage(summaries(asked.house, found.cases), found.after)
 
 
 def show_case(asked: Asked) -> CaseView:
@@ -45,7 +57,42 @@ def show_case(asked: Asked) -> CaseView:
 def act(asked: Asked) -> CaseSummary:
     body: ActBody = asked.body
     house, case_id = asked.house, asked.path["case_id"]
-    return summary_of(doing.perform(house, asked.actor, case_id, body.action, body.version, body.reason, body.hours))
+    return summary_of(
+        house, doing.perform(house, asked.actor, case_id, body.action, body.version, body.reason, body.hours)
+    )
+
+
+def assign(asked: Asked) -> CaseSummary:
+    body: AssignBody = asked.body
+    return summary_of(asked.house, doing.assign(asked.house, asked.actor, asked.path["case_id"], body.to, body.version))
+
+
+def keep(asked: Asked) -> CaseSummary:
+    body: KeepBody = asked.body
+    return summary_of(asked.house, doing.keep(asked.house, asked.actor, asked.path["case_id"], body.version, body.kept))
+
+
+def tag(asked: Asked) -> CaseSummary:
+    body: TagBody = asked.body
+    return summary_of(asked.house, doing.tag(asked.house, asked.actor, asked.path["case_id"], body.put, body.off))
+
+
+def decide_many(asked: Asked) -> Bulk:
+    body: BulkBody = asked.body
+    return _bulk(bulk.decide_all(asked.house, asked.actor, body.verdict, body.reason, _versions(body.cases)))
+
+
+def undo_many(asked: Asked) -> Bulk:
+    return _bulk(bulk.undo_all(asked.house, asked.actor, _versions(asked.body.cases)))
+
+
+def _versions(cases: Many) -> bulk.Versions:
+    return {case.decision_id: case.version for case in cases}
+
+
+def _bulk(found: bulk.Outcome) -> Bulk:
+    done = tuple(Versioned(case.decision_id, case.version) for case in found.done)
+    return Bulk(done, tuple(LeftCase(each.case_id, each.why) for each in found.left))
 
 
 def contest(asked: Asked) -> Contested:
@@ -54,18 +101,18 @@ def contest(asked: Asked) -> Contested:
 
 
 def note(asked: Asked) -> CaseSummary:
-    return summary_of(doing.write_down(asked.house, asked.actor, asked.path["case_id"], asked.body.body))
+    return summary_of(asked.house, doing.write_down(asked.house, asked.actor, asked.path["case_id"], asked.body.body))
 
 
 def take_next(asked: Asked) -> CaseSummary | None:
     found = asked.house.desk.next(asked.actor, asked.house.clock())
-    return None if found is None else summary_of(found)
+    return None if found is None else summary_of(asked.house, found)
 
 
 def search(asked: Asked) -> Found:
     house, body = asked.house, asked.body
     found = finding.find(house.engine, house.blind, body.by, body.value, asked.actor, house.clock())
-    return Found(tuple(summary_of(case) for case in found))
+    return Found(summaries(house, found))
 
 
 def reveal(asked: Asked) -> Revealed:
@@ -114,9 +161,19 @@ def request_of(request: LawRequest) -> RequestSummary:
     return RequestSummary(**msgspec.structs.asdict(request))
 
 
-def summary_of(case: Case) -> CaseSummary:
-    values = {name: getattr(case, name) for name in CaseSummary.__struct_fields__ if name != "reasons"}
-    return CaseSummary(**values, reasons=tuple(reason.code for reason in case.reasons))
+def summaries(house: House, cases: Sequence[Case]) -> tuple[CaseSummary, ...]:
+    held = tags.of(house.engine, [case.decision_id for case in cases])
+    return tuple(_summary(case, held[case.decision_id]) for case in cases)
+
+
+def summary_of(house: House, case: Case) -> CaseSummary:
+    return summaries(house, [case])[0]
+
+
+def _summary(case: Case, held: tuple[str, ...]) -> CaseSummary:
+    taken = set(CaseSummary.__struct_fields__) - {"reasons", "tags"}
+    values = {name: getattr(case, name) for name in taken}
+    return CaseSummary(**values, reasons=tuple(reason.code for reason in case.reasons), tags=held)
 
 
 ENDPOINTS = (
@@ -127,6 +184,11 @@ ENDPOINTS = (
     Endpoint("POST", "/cases/{case_id}/contest", "contest_block", contest, "case.contest", Contested, body=ContestBody),
     Endpoint("POST", "/cases/{case_id}/notes", "add_note", note, "case.work", CaseSummary, body=NoteBody),
     Endpoint("POST", "/cases/{case_id}/reveal", "reveal_value", reveal, "case.reveal", Revealed, body=RevealBody),
+    Endpoint("POST", "/cases/{case_id}/assign", "assign_case", assign, "case.assign", CaseSummary, body=AssignBody),
+    Endpoint("POST", "/cases/{case_id}/keep", "keep_case", keep, "case.work", CaseSummary, body=KeepBody),
+    Endpoint("POST", "/cases/{case_id}/tags", "tag_case", tag, "case.work", CaseSummary, body=TagBody),
+    Endpoint("POST", "/bulk", "decide_many_cases", decide_many, "case.bulk", Bulk, body=BulkBody),
+    Endpoint("POST", "/bulk/undo", "undo_many_cases", undo_many, "case.bulk", Bulk, body=BulkUndoBody),
     Endpoint("POST", "/search", "search_cases", search, "queue.read", Found, body=SearchBody),
     Endpoint("GET", "/overview", "show_overview", oversee, "overview.read", overview.Overview),
     Endpoint("POST", "/cases/{case_id}/erase", "erase_customer", erase, "case.erase", Erasure, body=EraseBody),

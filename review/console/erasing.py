@@ -13,6 +13,8 @@ from review.errors import ErasureRefused, Unfit
 
 HELD = marked("An authority has asked for data of this customer: have the request answered or refuse it first.")
 
+NOT_HERE = marked("Privacy officers work at another console: this one has no database for it.")
+
 
 def erase_page(house: House, request: Request, person: Person, _: Form) -> Response:
     case = house.cases.get(request.path_params["case_id"])
@@ -24,7 +26,7 @@ def erase(house: House, request: Request, person: Person, form: Form) -> Respons
     try:
         done(house, person.name, case, form.get("order", ""))
     except ErasureRefused:
-        return refused(house, request, person, 409, HELD)
+        return refused(house, request, person, 409, NOT_HERE if house.private is None else HELD)
     return RedirectResponse(f"/cases/{case.decision_id}", 303)
 
 
@@ -32,7 +34,9 @@ def done(house: House, actor: str, case: Case, confirmed: str) -> int:
     """Of how many cases the data are erased. Raises Unfit where the order was not named, ErasureRefused."""
     if confirmed.strip() != case.order_id:
         raise Unfit(marked("Type the order's id to confirm: erased data do not come back."))
-    return erasing.erase(house.engine, case, actor, house.clock(), shares=house.law is not None)
+    if house.private is None:
+        raise ErasureRefused("this console has no database for it")
+    return erasing.erase(house.private, case.subject, actor, house.clock(), shares=house.law is not None)
 
 
 WAYS = (

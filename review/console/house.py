@@ -32,8 +32,9 @@ TEMPLATES = Path(__file__).with_name("templates")
 class House(NamedTuple):
     """`clock`: milliseconds since the epoch. `links` is None, `shares` false where the database has no such tables.
 
-    `contracts` say what partners would get. `provider`: where people sign in elsewhere, if anywhere. `law` is None
-    where there are no partners.
+    `contracts` say what partners would get. `provider`: where people sign in elsewhere, if anywhere.
+    `private`: the database as privacy officers' work reaches it, under a role of its own, None where that is not done
+    here; `law` is None with it, and where there are no partners.
     """
 
     engine: sa.Engine
@@ -50,6 +51,7 @@ class House(NamedTuple):
     shares: bool = False
     contracts: tuple[Contract, ...] = ()
     provider: Provider | None = None
+    private: sa.Engine | None = None
     law: Law | None = None
 
     def sealed(self, case: Case, what: str, text: str) -> bytes:
@@ -84,6 +86,7 @@ def furnished(
     https: bool,
     contracts: Sequence[Contract] = (),
     provider: Provider | None = None,
+    private: sa.Engine | None = None,
 ) -> House:
     there = set(sa.inspect(engine).get_table_names())
     return House(
@@ -101,7 +104,8 @@ def furnished(
         shares="sharing_disclosures" in there,
         contracts=tuple(contracts),
         provider=provider,
-        law=Law(engine, random, contracts) if "sharing_requests" in there else None,
+        private=private,
+        law=Law(private, random, contracts) if private and "sharing_requests" in there else None,
     )
 
 

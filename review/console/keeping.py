@@ -41,7 +41,8 @@ def live(house: House, request: Request, person: Person, _: Form) -> Response:
     words, since = Words(person.account.language), request.query_params.get("since", "")
     usable = since.isascii() and since.isdecimal() and len(since) < 16
     new = queue.newer(house.engine, int(since)) if usable else 0
-    counts = {view: shown(words, number) for view, number in queue.counts(house.engine, person.name).items()}
+    found = queue.counts(house.engine, person.name, now_ms=house.clock())
+    counts = {view: shown(words, number) for view, number in found.items()}
     said = words.count("{number} new case", "{number} new cases", new) if new else ""
     return JSONResponse({"counts": counts, "said": said})
 

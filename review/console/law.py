@@ -160,9 +160,9 @@ def move(house: House, request: Request, person: Person, _: Form) -> Response:
 
 
 def desk(house: House) -> Law:
-    """Raises UnknownRequest where the database has no partners."""
+    """Raises UnknownRequest where this console has no such database."""
     if house.law is None:
-        raise UnknownRequest(marked("There are no requests here: this database has no partners."))
+        raise UnknownRequest(marked("Privacy officers work at another console: this one has no database for it."))
     return house.law
 
 

@@ -38,8 +38,11 @@ VALUES = (
     *(marked("card"), marked("wallet"), marked("bank transfer"), marked("cash on delivery"), marked("voucher")),
     *(marked("claimed"), marked("snoozed"), marked("waiting"), marked("reopened")),
     *(marked("ask"), marked("escalate"), marked("snooze"), marked("reveal"), marked("second look"), marked("contest")),
+    *(marked("agree"), marked("disagree"), marked("answer")),
     *(marked("order"), marked("last four digits"), marked("e-mail"), marked("phone")),
     *(marked("name"), marked("billing"), marked("shipping"), marked("network"), marked("browser")),
+    *(marked("account takeover"), marked("card testing"), marked("friendly fraud"), marked("known customer")),
+    *(marked("promotion abuse"), marked("reseller"), marked("triangulation")),
     *(marked("confirm fraud"), marked("dismiss"), marked("expired"), marked("refused"), marked("erased")),
 )
 

@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from review import filters, finding, masking, queue
+from review import filters, finding, masking, opinions, queue, tags
 from review.cases import Case
 from review.console import beside, doing
 from review.console.house import House
@@ -35,6 +35,8 @@ def queue_page(house: House, request: Request, person: Person, _: Form) -> Respo
         "queue.html",
         person,
         cases=found.cases,
+        tags=tags.of(house.engine, [case.decision_id for case in found.cases]),
+        choices=house.desk.policy.tags,
         wanted=wanted,
         counts=queue.counts(house.engine, person.name, now_ms=house.clock()),
         link=lambda **changes: link(wanted, **changes),
@@ -74,7 +76,11 @@ def _case(house: House, request: Request, person: Person, case: Case, revealed: 
         mine=case.status == "claimed" and case.holder == person.name,
         undoable=_undoable(house, request.query_params.get("done"), person),
         beside=beside.of(house, case, person, words),
+        tags=tags.of(house.engine, [case.decision_id])[case.decision_id],
+        choices=house.desk.policy.tags,
+        workers=doing.workers(house) if person.may("case.assign") else (),
         looked=_looked(house, request.query_params.get("done"), person),
+        disagreed=_disagreed(house, case),
     )
 
 
@@ -146,8 +152,19 @@ def _looked(house: House, done: str | None, person: Person) -> Case | None:
     return case if case and case.status != "decided" and case.first_look == person.name else None
 
 
+def _disagreed(house: House, case: Case) -> bool:
+    """Whether two people have judged the case differently."""
+    found = opinions.standing(house.engine, case.decision_id)
+    return found is not None and found.state == "disagreed"
+
+
 def _notes(house: House, case: Case) -> list[tuple[int, str, str, str]]:
-    """When, who, what kind, the words; a subject that was erased has none left."""
+    """When, who, what kind, the words; a subject that was erased has none left.
+
+    Of a case that is back for a second opinion only what was written since: older notes might tell of the first.
+    """
+    hidden = opinions.hidden(house.engine, case.decision_id)
+    since_ms = 0 if hidden is None else hidden.from_ms
     try:
         return [
             (
@@ -157,6 +174,7 @@ def _notes(house: House, case: Case) -> list[tuple[int, str, str, str]]:
                 masking.plain(house.opened(case, note.sealed_as, note.body), doing.LONGEST + 20),
             )
             for note in house.desk.notes(case)
+            if note.at_ms >= since_ms
         ]
     except Erased:
         return []

@@ -24,7 +24,9 @@ def add(connection: sa.Connection, stream: Stream) -> bool:
 
 
 def keep(connection: sa.Connection, stream: Stream) -> None:
-    connection.execute(sa.update(streams).where(streams.c.stream_id == stream.stream_id).values(_row(stream)))
+    """A stream's id, and whose it is, never change."""
+    changed = {name: value for name, value in _row(stream).items() if name not in {"stream_id", "partner"}}
+    connection.execute(sa.update(streams).where(streams.c.stream_id == stream.stream_id).values(changed))
 
 
 def remove(connection: sa.Connection, stream: Stream) -> None:

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack, suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
@@ -26,9 +27,9 @@ from sharing.in_force import begun, check_signed
 from sharing.ledger.checkpoints import Signer
 from sharing.ledger.store import Ledger
 from sharing.signers import DEMO, Signers
-from sharing.standing import Agreed, day_of
+from sharing.standing import Agreed
 from sharing.tokens.keys import NAME, PartnerKeys, load_partner
-from streams.agreements import Watched
+from streams.agreements import Watched, check_none_gone
 from streams.bootstrap import group, known_topics, now_ms, started
 from streams.bootstrap.database import engine
 from streams.bootstrap.running import first_to_end, until_stopped
@@ -37,6 +38,7 @@ from streams.delivery_metrics import DeliveryMetrics
 from streams.delivery_settings import DeliverySettings
 from streams.kafka import Sender
 from streams.metrics import Metrics, serve
+from streams.renewed import Renewed, agreement_files
 from streams.settings import Settings
 from vault.keyring import Keyring
 
@@ -49,34 +51,78 @@ def run_deliverer(settings: DeliverySettings) -> None:
 
 
 async def _work(settings: DeliverySettings) -> None:
-    agreed = contracts(settings, today := day_of(now_ms()))
-    names = agreed.partners
-    shared = [make(name) for name in names for make in (topics.share_topic, topics.share_ack_topic)]
-    await asyncio.to_thread(known_topics, settings.brokers, shared)
+    metrics = Metrics()
+    going = renewed(settings, now_ms, metrics, partial(check_topics, settings))
+    await asyncio.to_thread(check_topics, settings, going.now.agreed)
+
+    def silent(at_ms: int) -> Collection[bytes]:
+        return going.now.agreed.silent(at_ms)
+
     async with AsyncExitStack() as stack:
-        metrics = Metrics()
-        counted = DeliveryMetrics(metrics, Watched(agreed, now_ms, metrics).look)
         sql = engine(Settings(database=settings.database))
         stack.callback(sql.dispose)
-        made = desk(settings, sql, agreed=agreed)
+        made = desk(settings, sql, silent)
         sender = Sender(settings.brokers, f"amana-deliverer-{settings.instance}")
         await started(stack, sender)
         answers = Answers(made, settings.issuer, partial(keys_of, settings), now_ms, report)
-        reader = Acknowledgements(settings.brokers, group("deliverer"), names, answers, counted.answered)
+        watched = Watched(lambda: going.now.agreed, now_ms, metrics)
+
+        def look() -> None:
+            going.look()
+            watched.look()
+
+        counted = DeliveryMetrics(metrics, look)
+        reader = Acknowledgements(
+            settings.brokers, group("deliverer"), lambda: going.now.agreed.partners, answers, counted.answered
+        )
         await started(stack, reader)
         checkpoint = made.checkpoint if settings.keyring else None
         by_kafka = Way(ByKafka(sender, made.roots, checkpoint).send)
-        urls = push_urls(settings, today)
-        pushing = PushSettings(loopback=settings.loopback)
-        by_push = Way(
-            Push(urls, _trusting(settings.push_ca), pushing, checkpoint).send, pushing.at_most(settings.lease_s)
-        )
-        ways = Ways(sql, by_kafka, by_push, frozenset(urls))
-        deliverer = Deliverer(made, ways.of, counted)
+        trusted = _trusting(settings.push_ca)
+
+        def way(partner: str) -> Way | None:
+            urls, pushing = going.now.urls, PushSettings(loopback=settings.loopback)
+            by_push = Way(Push(urls, trusted, pushing, checkpoint).send, pushing.at_most(settings.lease_s))
+            return Ways(sql, by_kafka, by_push, frozenset(urls)).of(partner)
+
+        deliverer = Deliverer(made, way, counted)
         if settings.metrics_port is not None:
             site = await serve(metrics, lambda: deliverer.ready, settings.metrics_host, settings.metrics_port)
             stack.push_async_callback(site.cleanup)
         await first_to_end(deliverer.run(), reader.run())
+
+
+class Going(NamedTuple):
+    """What delivery goes by: the contracts, and by partner the URL that is signed for."""
+
+    agreed: Agreed
+    urls: dict[str, str]
+
+
+def renewed(
+    settings: DeliverySettings,
+    now: Callable[[], int],
+    metrics: Metrics | None = None,
+    check: Callable[[Agreed], None] = lambda _: None,
+) -> Renewed[Going]:
+    """Both, made anew when contracts or signers change; `check` raises AmanaError for what can't be taken up."""
+
+    def files() -> list[Path]:
+        return agreement_files(settings.contracts, settings.signers, settings.partners)
+
+    def follows(before: Going, after: Going) -> None:
+        check_none_gone(before.agreed, after.agreed)
+        check(after.agreed)
+
+    return Renewed(
+        lambda today: Going(contracts(settings, today), push_urls(settings, today)), files, now, metrics, follows
+    )
+
+
+def check_topics(settings: DeliverySettings, agreed: Agreed) -> None:
+    """Raises Stopped where a partner's topic is missing."""
+    shared = [make(name) for name in agreed.partners for make in (topics.share_topic, topics.share_ack_topic)]
+    known_topics(settings.brokers, shared)
 
 
 def push_urls(settings: DeliverySettings, today: date) -> dict[str, str]:
@@ -112,8 +158,15 @@ def _trusting(ca: Path | None) -> ssl.SSLContext:
 
 
 def contracts(settings: DeliverySettings, today: date) -> Agreed:
-    """Whatever holds that day, ended or not; whether it is signed matters for a URL alone, and to the projector."""
-    return Agreed(begun(path, today)[-1][1] for path in _paths(settings))
+    """Whatever holds that day, ended or not.
+
+    Whether it is signed is looked at where it is known who may; else it matters for a URL alone, and to the projector.
+    """
+    chains = [begun(path, today) for path in _paths(settings)]
+    if settings.signers is not None or settings.loopback:
+        for chain in chains:
+            check_signed(chain, _signers(settings))
+    return Agreed(chain[-1][1] for chain in chains)
 
 
 def _paths(settings: DeliverySettings) -> list[Path]:
@@ -121,12 +174,11 @@ def _paths(settings: DeliverySettings) -> list[Path]:
 
 
 def desk(
-    settings: DeliverySettings, sql: Engine, now: Callable[[], int] = now_ms, agreed: Agreed | None = None
+    settings: DeliverySettings, sql: Engine, silent: Callable[[int], Collection[bytes]], now: Callable[[], int] = now_ms
 ) -> Desk:
-    """Without `agreed` contracts everything leaves: for demonstrations and tests."""
+    """`silent` gives the hashes of the contracts that are not in force at a time."""
     signer = Signer(Keyring.load(settings.keyring).keys("ledger")) if settings.keyring is not None else None
     limits, schedule = Limits(settings.per_minute, settings.per_day), Schedule(lease_ms=round(settings.lease_s * 1000))
-    silent = agreed.silent if agreed is not None else Agreed(()).silent
     return Desk(sql, Ledger(signer), limits, schedule, now, random.random, silent)
 
 

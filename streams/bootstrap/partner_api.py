@@ -2,8 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +15,10 @@ from sharing.delivery.counter import Counter
 from sharing.delivery.http import Endpoints, HttpSettings
 from sharing.delivery.streams import Terms
 from sharing.errors import KeysError
-from sharing.standing import Agreed, day_of
 from streams.agreements import Watched
 from streams.bootstrap import now_ms
 from streams.bootstrap.database import engine
-from streams.bootstrap.deliverer import contracts, desk, keys_of, push_urls
+from streams.bootstrap.deliverer import Going, desk, keys_of, renewed
 from streams.delivery_settings import DeliverySettings
 from streams.errors import Unservable
 from streams.settings import Settings
@@ -69,15 +67,19 @@ def server(settings: DeliverySettings) -> uvicorn.Config:
 def application(settings: DeliverySettings, now: Callable[[], int] = now_ms) -> Endpoints:
     published = Published(settings.jwks)
     sql = engine(Settings(database=settings.database))
-    agreed = contracts(settings, day_of(now()))
-    watched = Watched(agreed, now)
-    made, of = desk(settings, sql, now, agreed), terms(settings, agreed, day_of(now()))
+    going = renewed(settings, now)
+    watched = Watched(lambda: going.now.agreed, now)
+
+    def silent(at_ms: int) -> Collection[bytes]:
+        return going.look().agreed.silent(at_ms)
 
     def terms_of(partner: str) -> Terms | None:
+        current = going.look()
         watched.look()
-        found = of.get(partner)
-        return found and msgspec.structs.replace(found, in_force=agreed.tells(partner, now()))
+        found = terms(settings, current).get(partner)
+        return found and msgspec.structs.replace(found, in_force=current.agreed.tells(partner, now()))
 
+    made = desk(settings, sql, silent, now)
     counter = Counter(
         sql,
         made,
@@ -92,14 +94,14 @@ def application(settings: DeliverySettings, now: Callable[[], int] = now_ms) -> 
     return Endpoints(counter, settings.issuer, published, checkpoint, HttpSettings())
 
 
-def terms(settings: DeliverySettings, agreed: Agreed, today: date) -> dict[str, Terms]:
+def terms(settings: DeliverySettings, going: Going) -> dict[str, Terms]:
     """What each partner's contracts say of its stream."""
     events: dict[str, list[str]] = {}
-    for contract in agreed.contracts:
+    for contract in going.agreed.contracts:
         events.setdefault(contract.partner, []).append(contract.event_uri)
-    urls, poll_root = push_urls(settings, today), f"{settings.issuer}/ssf/poll"
+    poll_root = f"{settings.issuer}/ssf/poll"
     return {
-        partner: Terms(settings.issuer, tuple(dict.fromkeys(found)), urls.get(partner), poll_root)
+        partner: Terms(settings.issuer, tuple(dict.fromkeys(found)), going.urls.get(partner), poll_root)
         for partner, found in events.items()
     }
 

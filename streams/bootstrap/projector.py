@@ -5,6 +5,9 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 
@@ -26,7 +29,7 @@ from sharing.standing import Agreed, day_of
 from sharing.tokens import Sealer
 from sharing.tokens.keys import load_partners
 from sharing.tokens.keyset import Following, signing_keys
-from streams.agreements import Watched
+from streams.agreements import Watched, check_none_gone
 from streams.bootstrap import now_ms
 from streams.bootstrap.database import engine
 from streams.bootstrap.running import first_to_end, until_stopped
@@ -34,6 +37,7 @@ from streams.labels import publish_pending
 from streams.metrics import Metrics, serve
 from streams.projecting import Loop, ProjectorMetrics
 from streams.projector_settings import ProjectorSettings
+from streams.renewed import Renewed, agreement_files
 from streams.settings import Settings
 from vault.envelopes import Envelopes
 from vault.keyring import Keyring
@@ -48,20 +52,54 @@ def run_projector(settings: ProjectorSettings) -> None:
 async def _work(settings: ProjectorSettings) -> None:
     async with AsyncExitStack() as stack:
         metrics = Metrics()
+        keyring = Keyring.load(settings.keyring)
+        contracts(settings, now_ms())
+        sealer(settings, keyring, now_ms())  # all three before a database is made: without them it is of no use
         sql = engine(Settings(database=settings.database))
         stack.callback(sql.dispose)
-        agreed = Agreed(contracts(settings, now_ms()))
-        watched = Watched(agreed, now_ms, metrics)
-        projector = projecting(settings, sql, agreed=agreed.contracts)
+        going = renewed(settings, sql, now_ms, metrics)
+        watched = Watched(lambda: going.now.agreed, now_ms, metrics)
         if settings.retry:
             with sql.begin() as connection:
-                projector.triggers.retry(connection)
-        seal = sealer(settings, Keyring.load(settings.keyring), now_ms())
-        loop = Loop(projector, ProjectorMetrics(metrics), housekeeping(settings, sql, seal, watched.look))
+                going.now.projecting.triggers.retry(connection)
+
+        def look() -> None:
+            going.look()
+            watched.look()
+
+        between = housekeeping(settings, sql, lambda: going.now.sealer, look)
+        loop = Loop(lambda: going.now.projecting, ProjectorMetrics(metrics), between)
         if settings.metrics_port is not None:
             site = await serve(metrics, lambda: loop.ready, settings.metrics_host, settings.metrics_port)
             stack.push_async_callback(site.cleanup)
         await first_to_end(loop.run())
+
+
+class Going(NamedTuple):
+    """What a projector goes by, all of the same contracts and keys."""
+
+    agreed: Agreed
+    projecting: Projecting
+    sealer: Sealer
+
+
+def renewed(
+    settings: ProjectorSettings, sql: Engine, now: Callable[[], int], metrics: Metrics | None = None
+) -> Renewed[Going]:
+    """The projector's parts, made anew when contracts, signers, partners' keys or our own change."""
+
+    def make(_: date) -> Going:
+        agreed = Agreed(contracts(settings, now()))
+        seal = sealer(settings, Keyring.load(settings.keyring), now())
+        return Going(agreed, projecting(settings, sql, now, agreed.contracts), seal)
+
+    def files() -> list[Path]:
+        return agreement_files(settings.contracts, settings.signers, settings.partners, settings.keyring)
+
+    def check(before: Going, after: Going) -> None:
+        check_none_gone(before.agreed, after.agreed)
+
+    return Renewed(make, files, now, metrics, check)
 
 
 def projecting(
@@ -108,18 +146,18 @@ def told_on_blocks() -> list[Contract]:
 
 
 def housekeeping(
-    settings: ProjectorSettings, sql: Engine, seal: Sealer, look: Callable[[], None]
+    settings: ProjectorSettings, sql: Engine, seal: Callable[[], Sealer], look: Callable[[], None]
 ) -> Callable[[], None]:
     """Between steps: notices about streams are sealed, partners' reports become labels, and labels are published.
 
-    `look` looks whether contracts have ended meanwhile.
+    `look` looks whether contracts have changed or ended meanwhile.
     """
     store = CaseStore(sql)
 
     def work() -> None:
         look()
         with begun(sql) as connection:
-            notices.release(connection, seal, Ledger(), Schedule(), os.urandom, now_ms())
+            notices.release(connection, seal(), Ledger(), Schedule(), os.urandom, now_ms())
         take_reports(sql)
         if settings.brokers is not None:
             publish_pending(store, settings.brokers, now_ms())

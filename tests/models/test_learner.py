@@ -101,4 +101,14 @@ def test_of_many_genuine_orders_each_member_draws_its_own_and_keeps_every_fraud(
     assert drawn[0].weight[drawn[0].y == 0].sum() == pytest.approx(6_000 - frauds)
     assert (drawn[0].x[:, 0] == drawn[1].x[:, 0]).all()
     assert (drawn[0].x[:, 0] != drawn[2].x[:, 0]).any()
-    assert _sampled(rows, 6_000, 0) is rows
+    assert len(_sampled(rows, 6_000, 0).y) == 6_000
+
+
+def test_a_member_learns_in_double_precision_from_a_copy_in_which_an_empty_column_is_zero() -> None:
+    x, y, _ = made(6_000)
+    narrow = x.astype(np.float32)
+    own = _sampled(Rows(narrow, y, np.ones(len(y)), NO_WORDS), 6_000, 0)
+    assert own.x.dtype == np.float64
+    assert (own.x[:, :3] == narrow[:, :3]).all()
+    assert (own.x[:, 3] == 0.0).all()
+    assert np.isnan(narrow[:, 3]).all()

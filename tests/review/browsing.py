@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,15 +35,27 @@ PATH = (Seen(NOW_MS - 120_000, "/basket", 200, None), Seen(NOW_MS - 95_000, "/pa
 CONTRACTS = [load(path) for path in sorted(FOLDER.glob("*.yaml"))]
 
 
+class Clock:
+    """The server's time, which a test sets."""
+
+    def __init__(self) -> None:
+        self.now_ms = NOW_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
 @contextmanager
-def served(folder: Path, cases: int, people: dict[str, tuple[Role, ...]]) -> Iterator[tuple[str, House]]:
+def served(
+    folder: Path, cases: int, people: dict[str, tuple[Role, ...]], clock: Callable[[], int] = lambda: NOW_MS
+) -> Iterator[tuple[str, House]]:
     """The console's address and what it works with: so many open cases, an account for each name."""
     engine = make_engine(f"sqlite:///{folder}/amana.db")
     upgrade(engine)
     history.database.upgrade(engine)
     history.database.migrate(engine, sharing.database.MIGRATIONS, sharing.database.LOCK)
     held = vault(Keyring.create(folder / "keyring.json", os.urandom), SubjectKeyTable(engine))
-    house = furnished(engine, *held, os.urandom, lambda: NOW_MS, https=False, contracts=CONTRACTS)
+    house = furnished(engine, *held, os.urandom, clock, https=False, contracts=CONTRACTS, private=engine)
     password = hashed(WORD)
     for name, roles in people.items():
         house.access.add(Account(username=name, roles=roles, password=password), "cli:root", NOW_MS)

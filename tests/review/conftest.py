@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from playwright.sync_api import Browser, Page
 
 from history.database import make_engine
 from review.database import upgrade
 from review.desk import Desk
 from review.opener import Vault
 from review.store import CaseStore, SubjectKeyTable
+from tests.review.browsing import chromium
 from tests.review.examples import vault as vault_of
 from vault.keyring import Keyring
 
@@ -49,3 +51,17 @@ def desk(engine: sa.Engine) -> Desk:
 @pytest.fixture
 def vault(engine: sa.Engine, keyring_path: Path) -> Vault:
     return vault_of(Keyring.load(keyring_path), SubjectKeyTable(engine))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """In a context of its own: nobody is signed in."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()

@@ -35,7 +35,7 @@ CONTRACTS = [load(path) for path in sorted(FOLDER.glob("*.yaml"))]
 
 def partnered(engine: sa.Engine, vault: Vault) -> House:
     history.database.migrate(engine, sharing.database.MIGRATIONS, sharing.database.LOCK)
-    house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False, contracts=CONTRACTS)
+    house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False, contracts=CONTRACTS, private=engine)
     password = hashed(WORD)
     for name, role in PEOPLE.items():
         house.access.add(Account(username=name, roles=(role,), password=password), "cli:root", NOW_MS)

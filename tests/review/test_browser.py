@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from review.console.house import House
-from tests.review.browsing import chromium, served, sign_in, violations
+from tests.review.browsing import served, sign_in, violations
+from tests.sharing.orders import ORDER
 
 PATHS = (
     "/queue",
@@ -17,26 +18,14 @@ PATHS = (
     "/cases/topic:0:0",
     "/cases/topic:0:1",
 )
+EMAIL = str(ORDER.contact.email)
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Playwright's pipe outlives its loop
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[tuple[str, House]]:
     with served(tmp_path, 12, {"noura": ("analyst", "auditor"), "salem": ("analyst",)}) as site:
         yield site
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
-    yield context.new_page()
-    context.close()
 
 
 def test_an_analyst_clears_ten_cases_by_keyboard_alone(site: tuple[str, House], page: Page) -> None:
@@ -119,3 +108,31 @@ def test_no_page_is_wider_than_a_phone(site: tuple[str, House], browser: Browser
         page.goto(url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.context.close()
+
+
+def test_a_value_is_revealed_for_a_reason_on_one_page_and_that_stays_in_the_trail(
+    site: tuple[str, House], page: Page
+) -> None:
+    url, _ = site
+    sign_in(page, url, "noura")
+    page.goto(f"{url}/cases/topic:0:0")
+    assert EMAIL not in page.inner_text("main")
+    page.click("text=See a value in clear")
+    page.select_option("[name=field]", "email")
+    page.click("text=Show")
+    assert page.evaluate("document.activeElement.name") == "reason", "the browser itself asks for a reason"
+    page.fill(".reveal [name=reason]", "to call back")
+    page.click("text=Show")
+    page.wait_for_url("**/reveal")
+    assert EMAIL in page.inner_text("main")
+    assert violations(page) == []
+    page.goto(f"{url}/cases/topic:0:0")
+    assert EMAIL not in page.content()
+    assert "email: to call back" in page.inner_text("main")
+    page.goto(f"{url}/audit")
+    assert EMAIL not in page.content()
+    trail = [page.locator("tbody tr").nth(n).inner_text().split() for n in range(2)]
+    assert [row[-4:] for row in trail] == [
+        ["noura", "note", "topic:0:0", "notes"],
+        ["noura", "reveal", "topic:0:0", "email"],
+    ]

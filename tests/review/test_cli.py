@@ -283,7 +283,10 @@ def test_a_second_verdict_is_refused_with_one_line(run, tmp_path: Path) -> None:
     run(*arguments)
     result = run(*arguments)
     assert result.exit_code == 1
-    assert result.stderr == "Error: a case that is decided does not take confirm_fraud; it takes contest, undo\n"
+    assert (
+        result.stderr
+        == "Error: a case that is decided does not take confirm_fraud; it takes contest, reconsider, undo\n"
+    )
 
 
 def test_a_corrected_outcome_is_said_once_and_its_reason_kept_sealed(run, database: str) -> None:  # type: ignore[no-untyped-def]

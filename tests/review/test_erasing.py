@@ -139,5 +139,5 @@ def test_the_command_asks_before_it_erases(tmp_path: Path, house: House) -> None
     unsure = CliRunner().invoke(cases, arguments, input="n\n")
     assert (unsure.exit_code, left(house, "erased")) == (1, [])
     sure = CliRunner().invoke(cases, arguments, input="y\n")
-    assert sure.output.splitlines()[-1] == "order ord-1: the customer's data are erased; 2 case(s)"
+    assert sure.output.splitlines()[-1] == "the customer's data are erased; 2 case(s)"
     assert left(house, "erased") == [CASE, SECOND]

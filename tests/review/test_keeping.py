@@ -51,11 +51,21 @@ def test_nobody_sees_the_filters_of_others_and_what_is_no_filter_is_not_kept(cli
 def test_what_came_since_the_page_was_made_is_said_in_the_persons_language(client: TestClient, house: House) -> None:
     sign_in(client)
     for number, at_ms in enumerate((NOW_MS - 1, NOW_MS + 1, NOW_MS + 2)):
-        new = msgspec.structs.replace(house.cases.get(CASE), decision_id=f"new-{number}", opened_at_ms=at_ms)
+        new = msgspec.structs.replace(
+            house.cases.get(CASE), decision_id=f"new-{number}", opened_at_ms=at_ms, due_at_ms=at_ms
+        )
         house.cases.take_in(msgspec.structs.replace(new, order_id=f"new-{number}"))
     answer = client.get(f"/queue/live?since={NOW_MS}").json()
     assert answer["said"] == "2 new cases"
-    assert answer["counts"] == {"open": "4", "mine": "", "snoozed": "", "waiting": "", "escalated": "", "overdue": ""}
+    assert answer["counts"] == {
+        "open": "4",
+        "mine": "",
+        "assigned": "",
+        "snoozed": "",
+        "waiting": "",
+        "escalated": "",
+        "overdue": "1",
+    }
     house.access.change("analyst", "analyst", NOW_MS, language="ar")
     assert client.get(f"/queue/live?since={NOW_MS}").json()["said"] == "حالتان جديدتان"
     assert client.get("/queue/live?since=soon").json()["said"] == ""

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from review.cases import Case
 from review.desk import Desk
 from review.opener import Vault, open_case
+from review.opinions import Agreement
 from review.overview import HOUR_MS, HOURS, Hour, Judged, overview
 from review.store import CaseStore
 from tests.review.examples import NOW_MS, decision
@@ -23,6 +24,7 @@ def test_an_empty_queue_is_said_as_zeros(engine: sa.Engine) -> None:
     said = overview(engine, NOW_MS)
     assert (said.states, said.ages, said.oldest_ms, said.overdue, said.reasons) == ({}, (0, 0, 0, 0), None, 0, ())
     assert len(said.hours) == HOURS
+    assert said.agreement == Agreement(0, 0, None)
 
 
 def test_load_age_verdicts_and_precision_are_counted(engine: sa.Engine, vault: Vault) -> None:

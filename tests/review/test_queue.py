@@ -70,7 +70,15 @@ def test_views_and_filters_choose(engine: sa.Engine, case: Case) -> None:
     assert walked(engine, Filter(view="escalated"), 9) == ["topic:0:004"]
     for one in (Filter(outcome="review"), Filter(country="AE"), Filter(method="wallet")):
         assert walked(engine, one, 9) == ["topic:0:001"]
-    assert counts(engine, "noura") == {"open": 3, "mine": 1, "snoozed": 0, "waiting": 0, "escalated": 1, "overdue": 0}
+    assert counts(engine, "noura") == {
+        "open": 3,
+        "mine": 1,
+        "assigned": 0,
+        "snoozed": 0,
+        "waiting": 0,
+        "escalated": 1,
+        "overdue": 0,
+    }
 
 
 def test_a_links_empty_fields_do_not_matter_and_odd_ones_are_refused() -> None:

@@ -105,7 +105,7 @@ def test_the_labels_id_depends_on_decision_version_and_verdict_alone(store: Case
 def test_a_decided_case_is_not_decided_again(store: CaseStore, desk: Desk, case: Case) -> None:
     store.take_in(case)
     decided = desk.decide(case, "dismiss", reason=b"sealed", actor="noura", now_ms=NOW_MS)
-    with pytest.raises(TransitionRefused, match="does not take confirm_fraud; it takes contest, undo"):
+    with pytest.raises(TransitionRefused, match="does not take confirm_fraud; it takes contest, reconsider, undo"):
         desk.decide(decided, "confirm_fraud", reason=b"sealed", actor="saud", now_ms=NOW_MS)
     assert len(store.pending_labels(NOW_MS + 5)) == 1
 

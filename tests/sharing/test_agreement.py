@@ -17,6 +17,7 @@ def test_the_two_agree_on_contracts_and_mutated_ones() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_two_agree_on_a_hundred_thousand_cases() -> None:
     assert list(differences(seed=6, cases=100_000)) == []
 

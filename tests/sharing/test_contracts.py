@@ -63,7 +63,10 @@ def test_a_contract_is_in_force_from_its_first_day_through_its_last() -> None:
 
 
 def test_the_events_type_is_the_contracts_own() -> None:
-    assert parse(ACQUIRER, "x").event_uri == "https://schemas.amana.example/event/acquirer/v1"
+    root = "https://schemas.amana.example/event/acquirer"
+    assert parse(ACQUIRER, "x").event_uri == f"{root}/FraudPreventionAndDetection/v1"
+    other = ACQUIRER.replace("dpv:FraudPreventionAndDetection", "dpv:DisputeManagement")
+    assert parse(other, "y").event_uri == f"{root}/DisputeManagement/v1"
 
 
 WRONG = [

@@ -1,3 +1,4 @@
+import html
 import json
 import subprocess
 import sys
@@ -5,13 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from markdown_it import MarkdownIt
 
 from sharing import docs
 from sharing.contracts import FOLDER
 from sharing.example import example_body
+from sharing.page import escaped, page
 from sharing.projection import compile_contract
 from tests.sharing.contracts import ACQUIRER, EVERYTHING, NAMES, shipped
 
@@ -101,6 +105,29 @@ def test_a_partners_page_has_every_field_its_meaning_its_reason_and_its_example(
     assert contract.hash() in page
     assert contract.event_uri in page
     assert json.dumps(json.loads(example_body(contract)), indent=2, ensure_ascii=False) in page
+
+
+HOSTILE = [
+    "so that it | is a column of its own",
+    "<script>alert(1)</script> and <!-- what is not shown",
+    "[the terms](https://evil.example) and <https://evil.example>",
+    "![](https://evil.example/pixel.png) &lt; *so* _so_ `so` ~~so~~ \\\\",
+]
+
+
+@pytest.mark.parametrize("reason", HOSTILE)
+def test_a_contracts_reason_stands_on_the_page_as_it_was_written(reason: str) -> None:
+    carrier = shipped("carrier")
+    first = msgspec.structs.replace(carrier.fields[0], reason=reason)
+    contract = msgspec.structs.replace(carrier, fields=(first, *carrier.fields[1:]))
+    shown = MarkdownIt("commonmark").enable("table").render(page(contract))
+    assert f"<td>{html.escape(reason, quote=False)}</td>" in shown.replace("&quot;", '"')
+
+
+def test_a_contracts_reason_over_several_lines_is_one_and_no_address_in_it_is_a_link() -> None:
+    assert escaped("see\n\n# www.evil.example or\thttps://evil.example, a@evil.example") == (
+        r"see # www\.evil.example or https\://evil.example, a\@evil.example"
+    )
 
 
 def test_a_page_lists_the_values_of_a_closed_list() -> None:

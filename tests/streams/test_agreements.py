@@ -15,7 +15,7 @@ def test_a_contract_that_ends_while_a_process_runs_is_named_once_and_shows_in_a_
     clock, metrics = [ENDS_MS - 1], Metrics()
     agreed = Agreed([load(FOLDER / "carrier.yaml"), load(FOLDER / "acquirer.yaml")])
     with capture_logs() as logs:
-        watched = Watched(agreed, lambda: clock[0], metrics)
+        watched = Watched(lambda: agreed, lambda: clock[0], metrics)
         assert (logs, _silent(metrics)) == ([], {"acquirer": 0.0, "carrier": 0.0})
         clock[0] = ENDS_MS
         watched.look()
@@ -27,7 +27,7 @@ def test_a_contract_that_ends_while_a_process_runs_is_named_once_and_shows_in_a_
 
 def test_a_contract_that_has_not_begun_is_named_at_the_start() -> None:
     with capture_logs() as logs:
-        Watched(Agreed([load(FOLDER / "carrier.yaml")]), lambda: 0)
+        Watched(lambda: Agreed([load(FOLDER / "carrier.yaml")]), lambda: 0)
     assert [(each["partner"], each["why"]) for each in logs] == [("carrier", "begins on 2026-01-01")]
 
 

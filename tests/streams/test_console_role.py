@@ -1,33 +1,91 @@
-"""The console's newer acts under its own role of PostgreSQL: what they take it may do, and no more."""
+"""The analysts' console on a real PostgreSQL over TLS, under the role `console`: all that people do there, and no more.
+
+Accounts are made under `accounts`, cases under `opener`.
+"""
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import httpx2 as httpx
+import msgspec
+import psycopg
 import pytest
 import sqlalchemy as sa
+from starlette.testclient import TestClient
 
-from review import erasing, tables
-from review.access.accounts import Account
-from review.access.identities import Identities
-from review.access.openid import Proved
+from review.access.accounts import Account, hashed
+from review.access.store import AccessStore
+from review.access.tokens import Tokens
+from review.chores import Chores
+from review.console.app import console
 from review.console.house import House, furnished
-from review.law import Asking
+from review.desk import Desk
 from review.opener import open_case
+from review.policy import Policy
 from review.store import CaseStore, SubjectKeyTable
-from sharing.contracts import FOLDER, load
 from streams.bootstrap.database import engine
-from streams.roles import grant
+from streams.roles import ACCOUNTS, CONSOLE, grant
 from streams.secrets import postgres_passwords
 from streams.settings import Settings
 from tests.harness import SecuredPostgres
-from tests.review.examples import NOW_MS, decision, vault
+from tests.review.examples import NOW_MS, decision
+from tests.review.examples import vault as vault_of
 from tests.sharing.orders import ORDER
+from tests.streams.used_rights import granted, seen
 from vault.keyring import Keyring
 
-CASE = "topic:0:17"
-CONTRACTS = [load(path) for path in sorted(FOLDER.glob("*.yaml"))]
+WORD = "correct horse battery"
+HOUR_MS = 3_600_000
+# Read beside a case whose order the index knows, and of which a partner was told (tests/review/test_panels.py).
+BESIDE = {
+    *("history_labels", "history_links"),
+    *("sharing_head", "sharing_leaves", "sharing_nodes", "sharing_checkpoints"),
+}
+# Signing in by OpenID Connect (tests/review/test_openid.py): it makes accounts, and gives them the provider's roles.
+FOREIGN = {"review_identities", "review_spent", "review_accounts", "review_accounts.roles"}
+
+
+class Clock:
+    now_ms = NOW_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+class Place:
+    """A database with its roles, and an engine for each role that works on it."""
+
+    def __init__(self, server: SecuredPostgres, stack: ExitStack, keyring: Keyring) -> None:
+        self._server, self._stack = server, stack
+        self.owner = server.create_database(f"test_{uuid.uuid4().hex}")
+        owner = self.engine("amana")
+        grant(owner, postgres_passwords(server.secrets))
+        self.accounts, self.console = self.engine("accounts"), self.engine("console")
+        self.cases = CaseStore(self.engine("opener"))
+        self.vault = vault_of(keyring, SubjectKeyTable(self.engine("opener")))
+        self.keys = SubjectKeyTable(owner)
+        self.clock = Clock()
+        vault = vault_of(keyring, SubjectKeyTable(self.console))
+        self.house: House = furnished(self.console, *vault, os.urandom, self.clock, https=False)
+
+    def address(self, role: str) -> str:
+        return self._server.reached_by(role, self.owner)
+
+    def engine(self, role: str) -> sa.Engine:
+        made = engine(Settings(database=self.address(role)))
+        self._stack.callback(made.dispose)
+        return made
+
+    def open(self, number: int, amount_minor: int = 129_950) -> str:
+        order_id = f"ord-{number}"
+        order = msgspec.structs.replace(ORDER, order_id=order_id)
+        flagged = decision(number, order_id=order_id, amount_minor=amount_minor)
+        self.cases.take_in(open_case(flagged, order, self.vault, NOW_MS))
+        return f"topic:0:{number}"
 
 
 @pytest.fixture(scope="module")
@@ -37,56 +95,214 @@ def server() -> Iterator[SecuredPostgres]:
 
 
 @pytest.fixture
-def house(server: SecuredPostgres, tmp_path: Path) -> Iterator[House]:
-    """With one case that the tables' owner took in; everything else is done by the console's role."""
-    url = server.create_database(f"test_{uuid.uuid4().hex}")
-    owner = engine(Settings(database=url))
-    grant(owner, postgres_passwords(server.secrets))
-    keyring = Keyring.create(tmp_path / "keyring.json", os.urandom)
-    CaseStore(owner).take_in(open_case(decision(), ORDER, vault(keyring, SubjectKeyTable(owner)), NOW_MS))
-    owner.dispose()
-    sql = sa.create_engine(server.reached_by("console", url))
-    held = vault(keyring, SubjectKeyTable(sql))
-    yield furnished(sql, *held, os.urandom, lambda: NOW_MS, https=True, contracts=CONTRACTS)
-    sql.dispose()
+def place(server: SecuredPostgres, tmp_path: Path) -> Iterator[Place]:
+    with ExitStack() as stack:
+        yield Place(server, stack, Keyring.create(tmp_path / "keyring.json", os.urandom))
 
 
-def test_whom_a_provider_names_gets_an_account_and_todays_roles_but_nobody_a_password(house: House) -> None:
-    identities = Identities(house.engine, house.access)
-    proved = Proved(issuer="https://id", subject="1", username="noura", roles=("analyst",), nonce="a", until_ms=NOW_MS)
-    identities.welcome(proved, NOW_MS)
-    token = identities.welcome(
-        Proved(issuer="https://id", subject="1", username="noura", roles=("lead",), nonce="b", until_ms=NOW_MS), NOW_MS
+class Browser:
+    """A person at the console."""
+
+    def __init__(self, client: TestClient, house: House) -> None:
+        self.client, self.house = client, house
+
+    def sign_in(self, name: str, word: str = WORD) -> httpx.Response:
+        fields = {"username": name, "password": word, "next": "/queue"}
+        return self.client.post("/sign-in", data={"csrf": self.mark("/sign-in"), **fields})
+
+    def mark(self, page: str) -> str:
+        found = re.search(r'name="csrf" value="([0-9a-f]{64})"', self.client.get(page).text)
+        assert found is not None
+        return found[1]
+
+    def post(self, path: str, **fields: str) -> httpx.Response:
+        answer = self.client.post(path, data={"csrf": self.mark("/queue"), **fields})
+        assert answer.status_code in (200, 303), (path, answer.status_code)
+        return answer
+
+    def act(self, case_id: str, action: str, reason: str = "looked at it") -> str:
+        """Take an action on the case as it is; gives its state afterwards."""
+        version = str(self.house.cases.get(case_id).version)
+        self.post(f"/cases/{case_id}/{action}", version=version, reason=reason)
+        return self.house.cases.get(case_id).status
+
+
+@pytest.fixture
+def browser(place: Place) -> Iterator[Browser]:
+    people, word = AccessStore(place.accounts, os.urandom), hashed(WORD)
+    people.add(Account(username="noura", roles=("lead",), password=word), "cli:root", NOW_MS)
+    people.add(Account(username="saud", roles=("auditor",), password=word), "cli:root", NOW_MS)
+    with TestClient(console(place.house), follow_redirects=False) as client:
+        yield Browser(client, place.house)
+
+
+def work(browser: Browser, place: Place) -> None:
+    """A day at the console: everything that its pages and its API do with the database."""
+    first, second, third = place.open(17), place.open(18), place.open(19)
+    assert browser.sign_in("noura", "wrong horse battery").status_code == 403
+    assert browser.sign_in("noura").status_code == 303
+    assert browser.post("/queue/next").headers["location"] == f"/cases/{first}"
+    assert browser.act(first, "renew") == "claimed"
+    browser.post(f"/cases/{first}/notes", body="called the customer")
+    revealed = browser.post(f"/cases/{first}/reveal", field="email", reason="to call back")
+    assert str(ORDER.contact.email) in revealed.text
+    assert f"/cases/{first}" in browser.post("/search", by="email", value=str(ORDER.contact.email)).text
+    assert browser.act(first, "confirm_fraud") == "decided"
+    assert place.house.cases.get(second).holder == "noura"
+    assert browser.act(first, "undo") == "claimed"
+    assert browser.act(first, "dismiss") == "decided"
+    assert browser.act(third, "escalate") == "open"
+    browser.post(f"/cases/{third}/assign", to="noura", version=str(place.house.cases.get(third).version))
+    assert place.house.cases.get(third).assignee == "noura"
+    assert browser.act(second, "snooze") == "snoozed"
+    oversee(browser, place)
+
+
+def oversee(browser: Browser, place: Place) -> None:
+    assert browser.client.get("/overview").status_code == 200
+    browser.post("/language", language="ar", next="/queue")
+    place.clock.now_ms += 2 * 60_000
+    assert browser.client.get("/queue").status_code == 200
+    labels: list[str] = []
+    chores = Chores(
+        place.house.desk, place.house.cases, lambda due: labels.extend(each.order_id for each in due), place.clock
     )
-    assert house.access.resume(token, NOW_MS) == (Account(username="noura", roles=("lead",)), token)
-    with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
-        house.access.change("noura", "noura", NOW_MS, password="$argon2id$forged")
-    with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
-        house.access.add(Account(username="other", roles=("administrator",), password="x"), "noura", NOW_MS)
+    place.clock.now_ms += 2 * HOUR_MS
+    chores.round()
+    assert labels == ["ord-17"]
+    assert place.house.cases.get("topic:0:18").status == "open"
+    assert place.house.access.sweep(place.clock()) == 1
+    ask_the_api(browser, place)
+    browser.sign_in("saud")
+    assert "confirm_fraud" in browser.client.get("/audit").text
+    place.clock.now_ms += HOUR_MS // 3
+    assert browser.client.get("/overview").status_code == 200
+    browser.post("/sign-out")
 
 
-def test_a_request_of_the_law_is_entered_approved_and_answered_but_the_ledger_stays_shut(house: House) -> None:
-    assert house.law is not None
-    asking = Asking(reference="LE-1", case_id=CASE, fields=("name",), basis="Law 17, article 6, order 42", days=7)
-    house.law.ask(asking, "noura", NOW_MS)
-    for officer in ("saud", "layla"):
-        house.law.move("LE-1", "approve", officer, NOW_MS)
-    assert house.law.move("LE-1", "answer", "noura", NOW_MS).state == "answered"
-    assert [step.action for step in house.law.one("LE-1", "noura", NOW_MS).steps] == [
-        "ask",
-        "approve",
-        "approve",
-        "answer",
-    ]
-    with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), house.engine.connect() as connection:
-        connection.execute(sa.text("SELECT salt FROM sharing_lookup"))
+def ask_the_api(browser: Browser, place: Place) -> None:
+    token = Tokens(place.accounts, os.urandom).issue("noura", "nightly", ["queue.read"], 1, "cli:root", place.clock())
+    headers = {"authorization": f"Bearer {token}"}
+    found = browser.client.get("/api/v1/cases", headers=headers).json()["cases"]
+    assert [each["order_id"] for each in found] == ["ord-18", "ord-19"]
 
 
-def test_a_customer_is_erased(house: House) -> None:
-    assert erasing.erase(house.engine, house.cases.get(CASE), "noura", NOW_MS, shares=True) == 1
-    assert house.cases.get(CASE).withheld == "erased"
-    with house.engine.connect() as connection:
-        assert connection.scalar(sa.select(sa.func.count()).select_from(tables.subject_keys)) == 0
-        assert connection.scalars(sa.select(tables.audit.c.action)).all() == ["erase"]
-    with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), house.engine.begin() as connection:
-        connection.execute(sa.update(tables.cases).values(amount_minor=0))
+def test_a_days_work_takes_just_the_rights_that_the_console_has(browser: Browser, place: Place) -> None:
+    with seen(place.console) as used:
+        work(browser, place)
+        long_session(browser, place)
+        note_on_an_erased_subject(browser, place)
+        rarer_work(browser, place)
+        second_opinions(place)
+        sort_and_decide_many(browser, place)
+    assert used <= granted(CONSOLE)
+    assert {table for table, _ in granted(CONSOLE) - used} == BESIDE | FOREIGN
+
+
+def rarer_work(browser: Browser, place: Place) -> None:
+    """Filters that are kept, a case's panels, two looks at a high amount, what nobody decided in time."""
+    browser.post("/filters", name="blocks", view="open", outcome="block")
+    browser.post("/filters/forget", name="blocks")
+    case_id = place.open(21, amount_minor=9_000_000)
+    assert browser.client.get(f"/cases/{case_id}").status_code == 200
+    assert browser.act(case_id, "claim") == "claimed"
+    assert browser.act(case_id, "dismiss") == "open"
+    assert place.house.cases.get(case_id).first_look == "noura"
+    case = place.house.cases.get(case_id)
+    sealed = place.house.sealed(case, "note", "the rule was withdrawn")
+    place.house.desk.correct(case, "review", reason=sealed, actor="noura", now_ms=place.clock())
+    blocked = place.open(22)
+    assert browser.act(blocked, "claim") == "claimed"
+    assert browser.act(blocked, "confirm_fraud") == "decided"
+    place.clock.now_ms += HOUR_MS
+    found = place.house.cases.get(blocked)
+    assert place.house.desk.act(found, "contest", "orders", place.clock()).status == "reopened"
+    place.clock.now_ms += 200 * HOUR_MS
+    Chores(place.house.desk, place.house.cases, lambda _: None, place.clock).round()
+    assert place.house.cases.get(case_id).status == "decided"
+
+
+def second_opinions(place: Place) -> None:
+    """A verdict that is undone, then one that comes back and that somebody agrees with."""
+    desk, case_id = Desk(place.console, policy=Policy(seen_again={"dismiss": 1.0})), place.open(23)
+    for undone in (True, False):
+        case = place.house.cases.get(case_id)
+        sealed = place.house.sealed(case, "reason", "looked at it")
+        decided = desk.decide(case, "dismiss", reason=sealed, actor="noura", now_ms=place.clock())
+        if undone:
+            desk.act(decided, "undo", "noura", place.clock())
+    place.clock.now_ms += HOUR_MS
+    desk.tick(place.clock())
+    back = place.house.cases.get(case_id)
+    assert back.status == "open"
+    assert desk.decide(back, "dismiss", reason=sealed, actor="salem", now_ms=place.clock()).decided_by == "noura"
+
+
+def sort_and_decide_many(browser: Browser, place: Place) -> None:
+    """Whose work a case is, its tags, and a bulk that is taken back."""
+    browser.sign_in("noura")
+    case_id = place.open(24)
+    browser.post(f"/cases/{case_id}/assign", version="1", to="noura")
+    browser.post(f"/cases/{case_id}/tag", put="reseller")
+    assert browser.client.get("/queue?tag=reseller").text.count(f"/cases/{case_id}") == 1
+    browser.post(f"/cases/{case_id}/tag", off="reseller")
+    rows = {f"row.{case_id}": "2", "all": "on"}
+    browser.post("/bulk", verdict="dismiss", reason="known customers", **rows)
+    assert place.house.cases.get(case_id).verdict == "dismiss"
+    browser.post("/bulk/undo", **(rows | {f"row.{case_id}": str(place.house.cases.get(case_id).version)}))
+    assert place.house.cases.get(case_id).status == "open"
+
+
+def long_session(browser: Browser, place: Place) -> None:
+    """Its token is replaced each hour."""
+    browser.sign_in("saud")
+    for _ in range(4):
+        place.clock.now_ms += HOUR_MS // 3
+        assert browser.client.get("/overview").status_code == 200
+
+
+def note_on_an_erased_subject(browser: Browser, place: Place) -> None:
+    case_id = place.open(20)
+    place.keys.delete(place.house.cases.get(case_id).subject)
+    browser.sign_in("noura")
+    assert browser.act(case_id, "dismiss", "asked to be forgotten") == "decided"
+
+
+def test_accounts_are_made_changed_and_ended_with_just_the_rights_that_their_role_has(place: Place) -> None:
+    with seen(place.accounts) as used:
+        people, tokens = AccessStore(place.accounts, os.urandom), Tokens(place.accounts, os.urandom)
+        people.add(Account(username="noura", roles=("lead",)), "cli:root", NOW_MS)
+        tokens.issue("noura", "nightly", ["queue.read"], 1, "cli:root", NOW_MS)
+        assert tokens.revoke("noura", "nightly", "cli:root", NOW_MS) == 1
+        people.change("noura", "cli:root", NOW_MS, password=hashed(WORD), failures=0, locked_until_ms=0)
+        people.change("noura", "cli:root", NOW_MS, disabled=True)
+        assert [each.disabled for each in people.list()] == [True]
+    assert used == granted(ACCOUNTS)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE review_cases SET amount_minor = 1",
+        "UPDATE review_cases SET envelope = NULL",
+        "DELETE FROM review_cases",
+        "UPDATE review_subject_keys SET wrapped = ''",
+        "DELETE FROM review_subject_keys",
+        "UPDATE review_notes SET body = ''",
+        "DELETE FROM review_audit",
+        "UPDATE review_outbox SET not_before_ms = 0",
+        "UPDATE review_accounts SET password = NULL",
+        "UPDATE review_accounts SET disabled = false",
+        "INSERT INTO review_accounts (username, password) VALUES ('x', 'x')",
+        "INSERT INTO review_tokens (key) VALUES ('x')",
+        "SELECT 1 FROM sharing_lookup",
+        "SELECT 1 FROM sharing_outbox",
+        "SELECT 1 FROM sharing_requests",
+        "UPDATE sharing_disclosures SET state = 'acknowledged'",
+        "SELECT 1 FROM history_verifications",
+    ],
+)
+def test_a_stolen_console_is_refused_the_rest(place: Place, statement: str) -> None:
+    url = place.address("console").replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement)

@@ -59,7 +59,7 @@ class Store:
             if len(told) >= until_answered:
                 enough.set()
 
-        reader = Acknowledgements(self.brokers, name, [name], answers, heard)
+        reader = Acknowledgements(self.brokers, name, lambda: [name], answers, heard)
         await sender.start()
         await reader.start()
         by_kafka = Way(ByKafka(sender, desk.roots, desk.checkpoint).send)
@@ -91,11 +91,11 @@ class Store:
             consumer.close()
         return found
 
-    def say(self, *values: bytes) -> None:
+    def say(self, *values: bytes, to: str | None = None) -> None:
         producer: Any = KafkaProducer(bootstrap_servers=self.brokers)
         try:
             for value in values:
-                producer.send(share_ack_topic(self.partner.name), value, partition=0).get(30)
+                producer.send(share_ack_topic(to or self.partner.name), value, partition=0).get(30)
         finally:
             producer.close()
 

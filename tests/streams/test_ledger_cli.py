@@ -12,6 +12,7 @@ from history.database import make_engine
 from sharing.ledger.checkpoints import ORIGIN, Signer
 from sharing.ledger.receipts import receipt_of
 from streams.cli import main
+from tests.sharing.full_disk import no_more_than
 from tests.sharing.ledger.made import LEDGER, SALT, filled, rewritten, told
 from tests.sharing.ledger.made import bodies as bodies_of
 from vault.keyring import Keyring
@@ -181,3 +182,13 @@ def auditor(*arguments: str) -> int:
     verifier = Path(__file__).parents[2] / "examples" / "auditor" / "verify.py"
     command = [sys.executable, "-I", str(verifier), *arguments, "--key", "ledger.keys"]
     return subprocess.run(command, capture_output=True, check=False, env={}).returncode
+
+
+@pytest.mark.parametrize("command", [("receipt", "5"), ("export", "--last")])
+def test_a_disk_that_is_full_leaves_no_file_behind(run: Run, engine: sa.Engine, command: tuple[str, ...]) -> None:
+    run("checkpoint", "--out", "kept.txt")
+    before = sorted(path.name for path in Path().iterdir())
+    with no_more_than(100):
+        failed = run(*command, "--out", "out")
+    assert (failed.exit_code, failed.stderr) == (1, "Error: out: File too large\n")
+    assert sorted(path.name for path in Path().iterdir()) == before

@@ -20,7 +20,7 @@ from tests.sharing.delivery.tls import Authority
 from tests.sharing.sealed import JWKS, OURS
 from tests.streams.delivering import KIND, ROOT, Premises
 
-EVENT = "https://schemas.amana.example/event/agency/v1"
+EVENT = "https://schemas.amana.example/event/agency/FraudPreventionAndDetection/v1"
 
 
 @pytest.fixture

@@ -148,7 +148,9 @@ def test_the_sandbox_says_what_it_expected(options: list[str], expected: str) ->
 
 
 def test_the_sandbox_knows_no_partner_without_a_contract(tmp_path: Path) -> None:
-    assert "nobody.yaml: No such file" in run("sandbox", "nobody", "--out", tmp_path, code=1).stderr
+    unknown = run("sandbox", "nobody", "--out", tmp_path, code=2).stderr
+    assert "no contract with nobody comes with Amana; expected one of acquirer, carrier, fellow-merchant, " in unknown
+    assert unknown.endswith("verification-agency, or its file as --contract\n")
     acquirer = Path(__file__).parents[2] / "sharing" / "contracts" / "acquirer.yaml"
     other = run("sandbox", "carrier", "--contract", acquirer, "--out", tmp_path, code=2)
     assert "--contract is acquirer's, not carrier's" in other.stderr

@@ -1,7 +1,7 @@
 // Shortcuts. Every one of them presses a link or a button that is on the page: with scripts off nothing is missing but these.
 "use strict";
 
-const typing = (target) => target.matches("input, textarea, select, [contenteditable]");
+const typing = (target) => target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 function rows() {
   return [...document.querySelectorAll("table.queue tbody tr")];
@@ -15,12 +15,32 @@ function move(step) {
   next.querySelector("a").focus();
 }
 
+// Ticks of the queue's rows, where there are any: one by one, or all of the page.
+const whole = document.querySelector("#bulk [name=all]");
+const ticks = () => [...document.querySelectorAll("table.queue [type=checkbox]")];
+
+function tick() {
+  const row = rows().find((each) => each.contains(document.activeElement));
+  if (row) row.querySelector("[type=checkbox]").click();
+}
+
+if (whole) {
+  whole.addEventListener("change", () => {
+    for (const each of ticks()) each.checked = whole.checked;
+  });
+  document.querySelector("table.queue").addEventListener("change", () => {
+    whole.checked = ticks().every((each) => each.checked);
+  });
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && typing(event.target)) event.target.blur();
   if (event.key === "Enter" && event.target.matches("a, button, select")) return;
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
+  else if (event.key === "x" && whole) tick();
+  else if (event.key === "X" && whole) whole.click();
   else {
     const field = document.querySelector(`[data-focus="${CSS.escape(event.key)}"]`);
     if (field) {

@@ -33,6 +33,7 @@
   const skew = Number(lease.dataset.now || Date.now()) - Date.now();
   const said = lease.textContent;
   const warning = document.querySelector("[data-warning]");
+  const ended = document.querySelector("[data-ended]");
   let asking = false;
 
   const renew = async () => {
@@ -52,7 +53,8 @@
     const left = Math.max(0, Number(lease.dataset.until) - Date.now() - skew);
     lease.textContent = `${said} (${Math.floor(left / MINUTE)}:${String(Math.floor(left / 1000) % 60).padStart(2, "0")})`;
     lease.classList.toggle("soon", left < 2 * MINUTE);
-    if (warning) warning.hidden = left >= 2 * MINUTE;
+    if (warning) warning.hidden = left >= 2 * MINUTE || !left;
+    if (ended) ended.hidden = left > 0;
     if (renewal && !asking && left > 0 && left < 5 * MINUTE && idle() < 3 * MINUTE) {
       asking = true;
       renew().catch(() => {}).finally(() => setTimeout(() => { asking = false; }, MINUTE / 4));

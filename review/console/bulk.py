@@ -1,0 +1,146 @@
+"""Many cases at once, for leads: one verdict and one reason, each case in a transaction of its own.
+
+What one person alone may not approve is left as it is: it is looked at on its own page. So whatever a bulk decides can
+be taken back whole while nothing has left the house.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from review.cases import Case, Verdict
+from review.console import doing
+from review.console.house import House
+from review.console.people import Person
+from review.console.routes import Form, Way
+from review.console.words import marked
+from review.desk import VERDICTS
+from review.errors import StaleCase, TransitionRefused, Unfit, UnknownCase
+from review.policy import takes_two
+from review.workflow import UNDO_MS
+
+MOST = 200
+Why = Literal["unknown", "stale", "held", "two_people", "refused", "late"]
+SAID: Mapping[Why, str] = {
+    "unknown": marked("There is no such case."),
+    "stale": marked("Somebody else changed this case since you opened it."),
+    "held": marked("Somebody else holds it."),
+    "two_people": marked("Such an amount takes two people: decide it on its own page."),
+    "refused": marked("Its state does not allow this."),
+    "late": marked("Its minute has passed; what it set off has left."),
+}
+Versions = Mapping[str, int]
+
+
+class Left(NamedTuple):
+    """A case that stayed as it was, and why. `order_id` is None where there is no such case."""
+
+    case_id: str
+    order_id: str | None
+    why: Why
+
+
+class Outcome(NamedTuple):
+    done: tuple[Case, ...]
+    left: tuple[Left, ...]
+
+
+def decide_all(house: House, actor: str, verdict: Verdict, reason: str, versions: Versions) -> Outcome:
+    """A verdict on each case as it was read at its version. A second click finds what the first has done, and says so.
+
+    Raises Unfit for words that are no reason, for no case and for too many.
+    """
+    words = doing.fit(reason)
+
+    def decided(case: Case, version: int) -> Case | Why:
+        if _decided_so(case, verdict, actor, version, house.clock()):
+            return case
+        if case.version != version:
+            return "stale"
+        if case.status == "claimed" and case.holder != actor:
+            return "held"
+        if verdict == "dismiss" and (case.first_look == actor or _first_of_two(house, case)):
+            return "two_people"
+        return doing.perform(house, actor, case.decision_id, verdict, version, words)
+
+    return _each(house, versions, decided)
+
+
+def undo_all(house: House, actor: str, versions: Versions) -> Outcome:
+    """Take verdicts back and give the cases back to the queue. Raises Unfit for no case and for too many."""
+
+    def undone(case: Case, version: int) -> Case | Why:
+        if case.version != version:
+            return "stale"
+        if case.decided_at_ms is not None and house.clock() >= case.decided_at_ms + UNDO_MS:
+            return "late"
+        return house.desk.take_back(case, actor, house.clock())
+
+    return _each(house, versions, undone)
+
+
+def _each(house: House, versions: Versions, take: Callable[[Case, int], Case | Why]) -> Outcome:
+    if not 1 <= len(versions) <= MOST:
+        raise Unfit(marked("Tick at least one case, and at most 200."))
+    done, left = [], []
+    for case_id, version in versions.items():
+        case = house.cases.find(case_id)
+        found = "unknown" if case is None else _tried(take, case, version)
+        if isinstance(found, Case):
+            done.append(found)
+        else:
+            left.append(Left(case_id, None if case is None else case.order_id, found))
+    return Outcome(tuple(done), tuple(left))
+
+
+def _tried(take: Callable[[Case, int], Case | Why], case: Case, version: int) -> Case | Why:
+    """Whoever was faster than the look at the case, the transaction finds out."""
+    try:
+        return take(case, version)
+    except (StaleCase, UnknownCase):
+        return "stale"
+    except TransitionRefused:
+        return "refused"
+
+
+def _decided_so(case: Case, verdict: Verdict, actor: str, version: int, now_ms: int) -> bool:
+    """Whether the same person has just decided it so, from the same page: claimed and decided, or decided alone."""
+    mine = case.status == "decided" and case.verdict == verdict and case.holder == actor
+    recent = case.decided_at_ms is not None and now_ms < case.decided_at_ms + UNDO_MS
+    return mine and recent and version < case.version <= version + 2
+
+
+def _first_of_two(house: House, case: Case) -> bool:
+    return case.first_look is None and takes_two(house.desk.policy, case)
+
+
+def decide(house: House, request: Request, person: Person, form: Form) -> Response:
+    verdict = VERDICTS.get(form.get("verdict", ""))  # type: ignore[call-overload]
+    if verdict is None:
+        raise Unfit(marked("There is no such verdict."))
+    found = decide_all(house, person.name, verdict, form.get("reason", ""), ticked(form))
+    until_ms = min((case.decided_at_ms or 0 for case in found.done), default=0) + UNDO_MS
+    return house.page(request, "bulk.html", person, found=found, said=SAID, until_ms=until_ms)
+
+
+def undo(house: House, request: Request, person: Person, form: Form) -> Response:
+    found = undo_all(house, person.name, ticked(form))
+    return house.page(request, "bulk.html", person, found=found, said=SAID, until_ms=None)
+
+
+def ticked(form: Form) -> dict[str, int]:
+    """The versions of the page's rows that are ticked, or of all its rows."""
+    rows = {name.removeprefix("row."): value for name, value in form.items() if name.startswith("row.")}
+    return {
+        case_id: int(version)
+        for case_id, version in rows.items()
+        if (form.get("all") or form.get(f"tick.{case_id}")) and version.isascii() and version.isdecimal()
+    }
+
+
+WAYS = (
+    Way("POST", "/bulk", decide, "case.bulk"),
+    Way("POST", "/bulk/undo", undo, "case.bulk"),
+)

@@ -1,0 +1,55 @@
+"""Tags of cases: words from a list that the policy closes, so that nobody writes a customer's data into one.
+
+A tag is put or taken off as it is pressed, whatever else happens to its case: it is no part of the case's version.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from review import tables
+from review.access.store import note
+from review.errors import Unfit
+from review.policy import Policy
+from review.store import INSERTS
+
+_HELD = tables.tags.c
+NONE = "There is no such tag."  # the console says it in its languages
+
+
+def of(engine: sa.Engine, case_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """Each case's, by name; none for a case that has none."""
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(case_ids, ())
+    query = sa.select(_HELD.case_id, _HELD.tag).where(_HELD.case_id.in_(case_ids)).order_by(_HELD.tag)
+    with engine.connect() as connection:
+        for case_id, tag in connection.execute(query):
+            found[case_id] += (tag,)
+    return found
+
+
+def change(
+    engine: sa.Engine,
+    policy: Policy,
+    case_id: str,
+    actor: str,
+    now_ms: int,
+    *,
+    put: Collection[str] = (),
+    off: Collection[str] = (),
+) -> None:
+    """Put tags on a case and take others off; what is so already stays. Raises Unfit for what is in no list.
+
+    One that the policy names no more can still be taken off.
+    """
+    if not set(put) <= set(policy.tags) or set(put) & set(off):
+        raise Unfit(NONE)
+    # In one order everywhere, so that two who put the same ones wait for each other and never deadlock.
+    rows = [{"case_id": case_id, "tag": tag} for tag in sorted(set(put))]
+    statement = INSERTS[engine.dialect.name](tables.tags).on_conflict_do_nothing().returning(_HELD.tag)
+    taken = sa.delete(tables.tags).where(_HELD.case_id == case_id, _HELD.tag.in_(off))
+    with engine.begin() as connection:
+        changed = connection.execute(taken).rowcount > 0
+        if rows and connection.scalars(statement, rows).all():
+            changed = True
+        if changed:
+            note(connection, actor, "tag", now_ms, case_id, ["tags"])

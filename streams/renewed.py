@@ -1,0 +1,108 @@
+"""What a process makes of files that people change while it runs: contracts, their signers, partners' keys."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from datetime import date
+from pathlib import Path
+from threading import Lock
+from typing import Generic, TypeVar
+
+import structlog
+from prometheus_client import Gauge
+
+from events.errors import AmanaError
+from sharing.standing import day_of
+from streams.metrics import Metrics
+from vault.errors import VaultError
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+MAX_BYTES = 1 << 20  # looked at of a file: none that is taken is longer
+EVERY_MS = 5_000
+
+
+class Renewed(Generic[T]):
+    """`now` is what was made last; `look` makes it anew when a file has changed, or a day (UTC) has begun.
+
+    What cannot be made (a contract that is ill-formed or not signed yet, a key file half-written) leaves in force what
+    was there: all of it, for contracts are checked against each other. It is logged, and tried again at every look.
+    `check` gets what is in force and what was made anew, and raises AmanaError where the one may not follow the other.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[date], T],
+        files: Callable[[], Iterable[Path]],
+        now_ms: Callable[[], int],
+        metrics: Metrics | None = None,
+        check: Callable[[T, T], None] = lambda *_: None,
+    ) -> None:
+        self._make = make
+        self._files = files
+        self._now_ms = now_ms
+        self._check = check
+        self._lock = Lock()
+        self._refused: str | None = None
+        self._gauge: Gauge | None = None
+        if metrics is not None:
+            self._gauge = Gauge(
+                "amana_agreements_refused", "1 while changed contracts or keys are not taken up: the old ones hold",
+                registry=metrics.registry,
+            )  # fmt: skip
+        self._looked_ms = now_ms()
+        self._seen = self._content()
+        self.now = make(day_of(self._looked_ms))
+
+    def look(self) -> T:
+        """What holds now; the files are read every few seconds at most, by one thread."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if abs(self._now_ms() - self._looked_ms) >= EVERY_MS:
+                    self._looked_ms = self._now_ms()
+                    self._renew()
+            finally:
+                self._lock.release()
+        return self.now
+
+    def _renew(self) -> None:
+        content = self._content()  # before they are read: what changes meanwhile shows at the next look
+        if content == self._seen:
+            self._hold(None)
+            return
+        try:
+            made = self._make(day_of(self._looked_ms))
+            self._check(self.now, made)
+        except (AmanaError, VaultError, OSError) as error:
+            self._hold(str(error))
+            return
+        self.now, self._seen = made, content
+        self._hold(None)
+        log.info("agreements.taken_up")
+
+    def _hold(self, refused: str | None) -> None:
+        if refused is not None and refused != self._refused:
+            log.error("agreements.refused", why=refused)
+        self._refused = refused
+        if self._gauge is not None:
+            self._gauge.set(refused is not None)
+
+    def _content(self) -> bytes:
+        found = hashlib.sha256(day_of(self._looked_ms).isoformat().encode())
+        for path in sorted(self._files()):
+            found.update(hashlib.sha256(str(path).encode()).digest() + _hash(path))
+        return found.digest()
+
+
+def _hash(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.sha256(file.read(MAX_BYTES)).digest()
+    except OSError:
+        return bytes(32)
+
+
+def agreement_files(contracts: Path, signers: Path | None, partners: Path, *more: Path) -> list[Path]:
+    """Whatever decides what partners are told, and to which keys it is sealed."""
+    found = [*contracts.glob("*.yaml"), *contracts.glob("past/*.yaml"), *partners.glob("*.json"), *more]
+    return found if signers is None else [*found, signers]

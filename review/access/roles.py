@@ -12,6 +12,7 @@ Permission = Literal[
     "case.bulk",
     "case.assign",
     "case.contest",
+    "case.answer",
     "law.read",
     "overview.read",
     "audit.read",
@@ -28,6 +29,7 @@ WORDS: Mapping[Permission, str] = {
     "case.bulk": "decide many cases at once",
     "case.assign": "give a case to somebody, or take it from them",
     "case.contest": "have a block reviewed by a person, because the customer contests it",
+    "case.answer": "answer what an analyst asked the order service",
     "law.read": "see what was told to law enforcement",
     "overview.read": "see the overview",
     "audit.read": "see who did what",
@@ -44,7 +46,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
     "auditor": frozenset({"queue.read", "case.read", "overview.read", "audit.read"}),
     "administrator": frozenset({"overview.read", "audit.read", "accounts.manage"}),
     # A program's: it names an order's case and sees nothing of it.
-    "order_service": frozenset({"case.contest"}),
+    "order_service": frozenset({"case.contest", "case.answer"}),
 }
 
 

@@ -37,6 +37,7 @@ from review.console.api_types import (
     Versioned,
 )
 from review.console.house import House
+from review.health import Health
 from review.views import CaseView, opened
 
 
@@ -130,6 +131,10 @@ def oversee(asked: Asked) -> overview.Overview:
     return overview.overview(asked.house.engine, asked.house.clock())
 
 
+def health(asked: Asked) -> Health:
+    return overseeing.health_of(asked.house, law=False)
+
+
 def trail(asked: Asked) -> Trail:
     entries, before = overseeing.trail(asked.house.engine, asked.query.before)
     return Trail(tuple(Entry(**entry) for entry in entries), before)
@@ -167,5 +172,6 @@ ENDPOINTS = (
     Endpoint("POST", "/bulk/undo", "undo_many_cases", undo_many, "case.bulk", Bulk, body=BulkUndoBody),
     Endpoint("POST", "/search", "search_cases", search, "queue.read", Found, body=SearchBody),
     Endpoint("GET", "/overview", "show_overview", oversee, "overview.read", overview.Overview),
+    Endpoint("GET", "/overview/health", "show_health", health, "overview.read", Health),
     Endpoint("GET", "/audit", "list_audit", trail, "audit.read", Trail, query=TrailQuery),
 )

@@ -11,7 +11,7 @@ from review.workflow import State
 from sharing.disclosable import Material, Verification
 
 Verdict = Literal["confirm_fraud", "dismiss"]
-Withheld = Literal["expired", "refused"]
+Withheld = Literal["expired", "refused", "erased"]
 
 
 class Personal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -38,7 +38,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One flagged order. In clear: what an analyst sorts and filters by; the rest is in `envelope`.
 
     `subject` names the key that the envelopes are sealed under: the customer's blind index, or the order's where the
-    customer is not known. A case without an envelope says in `withheld` why: the raw order had expired, or was refused.
+    customer is not known. A case without an envelope says in `withheld` why: the raw order had expired or
+    was refused, or the customer was erased.
     `version` rises with every change. `priority`: US cents that a review saves a minute; `holder` to `first_look` are
     how far the work has come (review.workflow). `resolved`: the outcome that holds since the case was decided, by a
     verdict or, without one, because it was due; `contested`: a block that was decided has come back once. `reason` is

@@ -27,6 +27,8 @@ from models.decisions import Decision, Outcome, encode
 from review.cases import Case, Verdict
 from review.database import upgrade
 from review.desk import Desk
+from review.erasing import cases_of, subject_of
+from review.erasing import erase as erase_subject
 from review.store import CaseStore, SubjectKeyTable
 from review.views import CaseView, opened, summary
 from review.workflow import STATES, State
@@ -219,9 +221,40 @@ def correct(case_id: str, outcome: Outcome, reason: str, actor: str, database: s
     click.echo(f"order {corrected.order_id}: {case.outcome} is corrected to {corrected.outcome}")
 
 
+@cases.command()
+@click.argument("case_id", metavar="ORDER_ID")
+@click.option("--actor", required=True, help="Who erases.")
+@click.option("--yes", is_flag=True, help="Do not ask; for programs.")
+@database_option
+@stated
+def erase(case_id: str, actor: str, yes: bool, database: str) -> None:
+    """Erase the data of a case's customer for good, because they asked: of all their cases.
+
+    What was ordered and decided stays, with nobody's name. Partners who were told of a case are told to delete it.
+    Refused while an authority has asked for data of the customer and was not answered.
+
+    \b
+    Example:
+      amana cases erase ord-1001 --actor noura
+    """
+    _check_actor(actor)
+    engine = opened_database(database)
+    subject = subject_of(engine, case_id)
+    if not yes:
+        count = len(cases_of(engine, subject))
+        click.confirm(f"Erase the data of {count} case(s) of this customer for good?", abort=True)
+    shares = sa.inspect(engine).has_table("sharing_requests")
+    done = erase_subject(engine, subject, actor, time.time_ns() // 1_000_000, shares=shares)
+    click.echo(f"the customer's data are erased; {done} case(s)")
+
+
 def _check_words(reason: str, actor: str) -> None:
     if not 3 <= len(reason.strip()) <= 1000 or holds_card_number(reason):
         raise click.BadParameter("expected 3 to 1000 characters without a card number", param_hint="--reason")
+    _check_actor(actor)
+
+
+def _check_actor(actor: str) -> None:
     if not actor.isprintable() or not 1 <= len(actor) <= 64:
         raise click.BadParameter("expected 1 to 64 printable characters", param_hint="--actor")
 

@@ -31,7 +31,8 @@ UNSAID: Mapping[str, None] = {"verdict": None, "resolved": None, "decided_by": N
 LEADS: frozenset[Action] = frozenset({"dismiss", "confirm_fraud", "default", "undo"})  # what joined orders take part in
 TICKS: tuple[tuple[State, Action], ...] = (("claimed", "lapse"), ("snoozed", "wake"))
 COMES_BACK: frozenset[Action] = frozenset({"contest", "reconsider"})  # to whoever is next
-LETS_GO: frozenset[Action] = frozenset({"release", "escalate", "second_look"})  # an assignee, of the assignment too
+# Who does this is the case's assignee no longer.
+LETS_GO: frozenset[Action] = frozenset({"release", "escalate", "second_look", "disagree"})
 LEAVES_MS = UNDO_MS + 5_000  # the clocks of who undoes and who publishes may differ by so much
 AT_ONCE = 200  # cases that the clock moves in one transaction
 
@@ -119,13 +120,15 @@ class Desk:
     def assign(self, case: Case, to: str | None, actor: str, now_ms: int) -> Case:
         """Make it somebody's work, or nobody's. Whoever else holds it, from them it is taken.
 
-        Raises TransitionRefused for a decided case and for who had the first look, StaleCase as `act`.
+        Raises TransitionRefused for a decided case and for who has judged it, StaleCase as `act`.
         """
         if case.status in {"decided", "joined"}:
             raise TransitionRefused(f"a case that is {case.status} is assigned to nobody")
         if to is not None and to == case.first_look:
             raise TransitionRefused(f"{to} had the first look; somebody else has the second one")
         with self._engine.begin() as connection:
+            if to is not None and not opinions.may_get(connection, case.decision_id, to):
+                raise TransitionRefused(f"{to} is not given this case; assign it to somebody else")
             theirs = to is not None and case.status == "claimed" and case.holder != to
             free = self._acted(connection, case, "take", actor, now_ms) if theirs else case
             assigned = msgspec.structs.replace(free, assignee=to, version=free.version + 1)

@@ -12,6 +12,9 @@ AmanaError
     ├── BadOpenID          a file that says how people sign in elsewhere, and cannot be worked with
     ├── NotProved          what an identity provider said does not prove who somebody is
     ├── ProviderDown       an identity provider that does not answer, or not as it should
+    ├── UnknownRequest     no request of the law by that reference
+    ├── LawRefused         a request of the law that does not take that, or not from this person
+    ├── ErasureRefused     data that may not be erased yet
     ├── BadPassword        a password that no account may have
     └── AccountRefused     an account that is there already, is not there, or may not be changed so
 """
@@ -49,6 +52,18 @@ class NotProved(ReviewError):
 
 class ProviderDown(ReviewError):
     """An identity provider that does not answer, or not as it should."""
+
+
+class UnknownRequest(ReviewError):
+    """No request of the law by that reference."""
+
+
+class LawRefused(ReviewError):
+    """A request of the law that does not take that, or not from this person."""
+
+
+class ErasureRefused(ReviewError):
+    """Data that may not be erased yet."""
 
 
 class BadPassword(ReviewError):

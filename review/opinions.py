@@ -104,6 +104,12 @@ def not_of(actor: str) -> sa.ColumnElement[bool]:
     return ~sa.exists(sa.select(sa.literal(1)).where(back))
 
 
+def may_get(connection: sa.Connection, case_id: str, person: str) -> bool:
+    """Whether the person has not given a verdict on the case, if it is back."""
+    free = sa.select(tables.cases.c.decision_id).where(tables.cases.c.decision_id == case_id, not_of(person))
+    return connection.scalar(free) is not None
+
+
 def turned(opinion: Opinion, action: Action, actor: str) -> Action:
     """What an action is on a case that is back. Raises TransitionRefused for who has given a verdict on it."""
     if action in {"claim", "dismiss", "confirm_fraud"} and actor in _said(opinion):

@@ -116,11 +116,16 @@ class SubjectKeyTable:
 
     def delete(self, subject: str) -> None:
         """With the key goes a trigger for each of the subject's cases: partners are told to delete what they hold."""
-        of_subject = sa.select(tables.cases.c.decision_id).where(tables.cases.c.subject == subject)
         with self._engine.begin() as connection:
-            erased = sa.delete(tables.subject_keys).where(tables.subject_keys.c.subject == subject)
-            if connection.execute(erased).rowcount:
-                triggers.put(connection, "erased", connection.scalars(of_subject.order_by(tables.cases.c.decision_id)))
+            erased(connection, subject)
+
+
+def erased(connection: sa.Connection, subject: str) -> None:
+    """The subject's key goes, inside the caller's transaction, and each of its cases has its trigger."""
+    of_subject = sa.select(tables.cases.c.decision_id).where(tables.cases.c.subject == subject)
+    gone = sa.delete(tables.subject_keys).where(tables.subject_keys.c.subject == subject)
+    if connection.execute(gone).rowcount:
+        triggers.put(connection, "erased", connection.scalars(of_subject.order_by(tables.cases.c.decision_id)))
 
 
 def keep(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> frozenset[str]:

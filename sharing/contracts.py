@@ -82,8 +82,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Who is told what, when, for which purpose and on which legal basis; each field with the reason for it.
 
-    In force from the first day until the last, both included (UTC). A default is left out of the hash, so that a new
-    optional term of ours does not undo signatures that stand.
+    In force from the first day until the last, both included (UTC). `jitter_s`: each first message of a real-time
+    contract waits for a time drawn anew, of up to so many seconds; 0: it leaves at once. A default is left out of the
+    hash, so that a new optional term of ours does not undo signatures that stand.
     """
 
     partner: PartnerName
@@ -94,6 +95,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trigger: Trigger
     delivery: Delivery
     release: Release | None = None
+    jitter_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
     fields: Annotated[tuple[AnyOperator, ...], Meta(min_length=1)]
     epochs: tuple[Epoch, ...] = ()
     retention_days: Annotated[int, Meta(ge=1, le=3660)]
@@ -225,6 +227,8 @@ def _of_delivery(contract: Contract) -> Iterator[tuple[str, str]]:
         yield "$.delivery", "a batch needs release: its hour, and its day if it is weekly"
     if contract.delivery == "realtime" and contract.release is not None:
         yield "$.release", "only a batch is released; expected delivery: batch, or no release"
+    if contract.delivery == "batch" and contract.jitter_s:
+        yield "$.jitter_s", "a batch leaves at its hour; expected delivery: realtime, or no jitter_s"
     if contract.delivery == "batch" and contract.trigger != "confirmed":
         yield "$.trigger", f"a batch tells of confirmed cases; expected trigger: confirmed, not {contract.trigger}"
     if contract.trigger == "requested" and not any(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sharing import batches, waiting
 from sharing.batches import Group, Shuffle
 from sharing.projection import Projection
-from sharing.projector import Message, Projector, contract_hash
+from sharing.projector import Message, Moment, Projector, contract_hash
 from sharing.waiting import Left
 from vault.chain import framed, named
 
@@ -60,11 +60,11 @@ class Grouping:
         """
         projection, sub_id = self._projector.projection(left.head.contract), self._sub_id(left.group_jti)
         if projection is None or left.people < self._k_of(projection):
-            return self._projector.taken_back("withdrawal", left.head, None, sub_id, now_ms)
+            return self._projector.taken_back("withdrawal", left.head, None, sub_id, Moment(now_ms))
         jti = named(self._key, framed("group", "correction", left.head.jti))
         head = {"jti": jti, "supersedes": left.head.jti}
         payload = projection.counted(_with(left.payload, head), left.cases)
-        return self._projector.corrected(left.head, None, sub_id, payload, now_ms)
+        return self._projector.corrected(left.head, None, sub_id, payload, Moment(now_ms))
 
     def _message(self, connection: sa.Connection, projection: Projection, group: Group, now_ms: int) -> Message:
         hashed, partner = contract_hash(projection.contract), projection.partner
@@ -73,7 +73,7 @@ class Grouping:
         values = msgspec.json.encode(group.values)
         payload = projection.counted(_with(values, {"jti": jti}), len(group.members))
         waiting.release(connection, jti, values, group)
-        return self._projector.disclosed(partner, hashed, None, self._sub_id(jti), payload, now_ms)
+        return self._projector.disclosed(partner, hashed, None, self._sub_id(jti), payload, Moment(now_ms))
 
     def _k_of(self, projection: Projection) -> int:
         release = projection.contract.release

@@ -84,7 +84,7 @@ def _terms(contract: Contract) -> Iterator[str]:
         "purpose": contract.purpose,
         "legal basis": contract.legal_basis,
         "when": OCCASIONS[contract.trigger],
-        "delivery": when(contract.release),
+        "delivery": _delivery(contract),
         "topics": f"`{share_topic(contract.partner)}`, acknowledged on `{share_ack_topic(contract.partner)}`",
         "pushed to": contract.push_url or "nowhere: read the topic, or poll",
         "keep it": f"{contract.retention_days} days at most",
@@ -95,6 +95,12 @@ def _terms(contract: Contract) -> Iterator[str]:
     }
     yield from ("| | |", "|---|---|")
     yield from (f"| {name} | {value} |" for name, value in rows.items())
+
+
+def _delivery(contract: Contract) -> str:
+    if contract.jitter_s:
+        return f"each message after a wait drawn at random, of up to {contract.jitter_s} s; what changes it at once"
+    return when(contract.release)
 
 
 def _row(term: AnyOperator) -> str:

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 
 from sharing import batches, rotations, tables, waiting
 from sharing.asking import granted
-from sharing.delivery import disclosures
+from sharing.delivery import disclosures, outbox
 from sharing.delivery.lifecycle import SUPERSEDED
 from sharing.delivery.schedule import Schedule
 from sharing.disclosable import Disclosable
 from sharing.errors import SharingError
 from sharing.grouping import Grouping
 from sharing.ledger.store import Ledger
-from sharing.projector import Answer, Message, Projector, Told, Trigger
+from sharing.projector import Answer, Message, Moment, Projector, Told, Trigger
 from sharing.standing import day_of
 from sharing.waiting import told
 
@@ -124,7 +124,7 @@ class Projecting(NamedTuple):
                 untold = rotations.untold(connection, contract, today)
             for epoch in untold:
                 try:
-                    message = self.projector.rotation(projection, epoch.number, now_ms)
+                    message = self.projector.rotation(projection, epoch.number, Moment(now_ms))
                 except SharingError as error:
                     failures.append(f"{contract.partner}: {error}")
                     continue
@@ -156,7 +156,8 @@ class Projecting(NamedTuple):
         opens = trigger.kind not in ("cleared", "erased")
         disclosable = self.cases.disclosable(trigger.case_id) if opens else None
         have = told_of(connection, trigger.case_id)
-        answer = self.projector.answer(trigger, disclosable, have, now_ms, request)
+        waits = outbox.waits(connection, trigger.case_id) if have else {}
+        answer = self.projector.answer(trigger, disclosable, have, Moment(now_ms, waits), request)
         if answer.leaves_groups:
             waiting.leave(connection, trigger.case_id)
         return answer
@@ -213,4 +214,5 @@ def _made(message: Message, place: int) -> disclosures.Made:
         supersedes=message.supersedes,
         place=place,
         sealed=message.sealed,
+        leaves_ms=message.leaves_ms,
     )

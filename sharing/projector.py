@@ -12,7 +12,7 @@ that it supersedes for what follows. Told already is not told again. A contract 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -28,6 +28,7 @@ TriggerKind = Literal["flagged", "confirmed", "cleared", "corrected", "erased", 
 Kind = Literal["disclosure", "correction", "withdrawal", "deletion", "notice"]  # sharing.delivery.lifecycle
 State = Literal["pending", "delivered", "acknowledged", "refused", "overdue", "corrected", "withdrawn", "deleted"]
 Random = Callable[[int], bytes]
+Draw = Callable[[int], int]  # a number from 0 to the one that is given
 
 CHANGES: Mapping[Kind, leaves.Change] = {"correction": "corrected", "withdrawal": "withdrawn", "deletion": "deleted"}
 _STATUS: Mapping[Kind, Literal["withdrawn", "deleted"]] = {"withdrawal": "withdrawn", "deletion": "deleted"}
@@ -61,7 +62,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message, ready to be recorded. `case_id` is None for one about a group."""
+    """One message, ready to be recorded. `case_id` is None for one about a group. Before `leaves_ms` it is not sent."""
 
     jti: str
     partner: str
@@ -70,8 +71,20 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     supersedes: str | None = None
     sealed: bytes
+    leaves_ms: int
     salt: bytes
     leaf: leaves.Disclosed | leaves.Superseding
+
+
+class Moment(NamedTuple):
+    """When it is, and by partner until when the last of the case's messages waits that was not sent yet.
+
+    What follows that leaves no earlier: a case's messages keep their order, and what puts right or takes back what
+    never left shows the moment no more than that would have.
+    """
+
+    now_ms: int
+    waits: Mapping[str, int] = {}
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,9 +121,16 @@ Made = Message | Waiting | str  # the last: why it could not be made
 
 
 class Projector:
-    """Holds the compiled contracts and the seal. `key`: the vault's "disclosure" key."""
+    """Holds the compiled contracts and the seal. `key`: the vault's "disclosure" key.
 
-    def __init__(self, projections: Sequence[Projection], sealer: Seals, key: bytes, random: Random) -> None:
+    `draw` gives each first message's wait in milliseconds, of up to its contract's `jitter_s`: messages to two partners
+    that are told of one moment do not leave together. Without it none waits.
+    """
+
+    def __init__(
+        self, projections: Sequence[Projection], sealer: Seals, key: bytes, random: Random, draw: Draw = lambda _: 0
+    ) -> None:
+        self._draw = draw
         self._projections = projections
         self._by_hash = {contract_hash(each.contract): each for each in projections}
         self._by_partner = {each.partner: each for each in reversed(projections)}
@@ -123,23 +143,22 @@ class Projector:
         trigger: Trigger,
         disclosable: Disclosable | None,
         told: Sequence[Told],
-        now_ms: int,
+        at: Moment,
         granted: Granted | None = None,
     ) -> Answer:
         """`disclosable` is None where nothing may be told of the case (any more); `told` what its partners have.
-
         A contract that fails keeps no other from telling.
         """
         if trigger.kind in ("cleared", "erased"):
             kind: Kind = "withdrawal" if trigger.kind == "cleared" else "deletion"
-            return _gathered(self._taken_back(trigger.case_id, told, kind, now_ms), leaves_groups=True)
+            return _gathered(self._taken_back(trigger.case_id, told, kind, at), leaves_groups=True)
         if disclosable is None:
             return Answer()
         if trigger.kind == "requested":
-            return _gathered(self._requested(disclosable, granted, told, now_ms))
-        made = list(self._first(trigger.kind, disclosable, told, now_ms))
+            return _gathered(self._requested(disclosable, granted, told, at))
+        made = list(self._first(trigger.kind, disclosable, told, at))
         if trigger.kind != "flagged":
-            made += self._put_right(trigger.kind, disclosable, told, now_ms)
+            made += self._put_right(trigger.kind, disclosable, told, at)
         return _gathered(made)
 
     @property
@@ -156,30 +175,32 @@ class Projector:
         return found.contract if found else None
 
     def disclosed(
-        self, partner: str, contract: bytes, case_id: str | None, sub_id: str, payload: bytes, now_ms: int
+        self, partner: str, contract: bytes, case_id: str | None, sub_id: str, payload: bytes, at: Moment
     ) -> Message:
         """A first message. Raises SharingError where it cannot be sealed."""
-        return self._sealed("disclosure", partner, contract, case_id, sub_id, payload, now_ms)
+        projection = self._by_hash.get(contract)
+        wait_ms = self._draw(projection.contract.jitter_s * 1000) if projection and projection.contract.jitter_s else 0
+        return self._sealed("disclosure", partner, contract, case_id, sub_id, payload, at, wait_ms=wait_ms)
 
-    def rotation(self, projection: Projection, number: int, now_ms: int) -> Message:
+    def rotation(self, projection: Projection, number: int, at: Moment) -> Message:
         """Tells of an epoch of the partner's pseudonyms. Raises SharingError."""
         partner = projection.partner
         sub_id = named(self._key, framed("rotation's sub_id", partner))
         hashed, payload = contract_hash(projection.contract), projection.rotation(number)
-        return self._sealed("notice", partner, hashed, None, sub_id, payload, now_ms)
+        return self._sealed("notice", partner, hashed, None, sub_id, payload, at)
 
-    def corrected(self, told: Told, case_id: str | None, sub_id: str, payload: bytes, now_ms: int) -> Message:
+    def corrected(self, told: Told, case_id: str | None, sub_id: str, payload: bytes, at: Moment) -> Message:
         """A message with the values as they are now, in the place of one. Raises SharingError."""
-        return self._sealed("correction", told.partner, told.contract, case_id, sub_id, payload, now_ms, told)
+        return self._sealed("correction", told.partner, told.contract, case_id, sub_id, payload, at, told)
 
-    def taken_back(self, kind: Kind, told: Told, case_id: str | None, sub_id: str, now_ms: int) -> Message:
+    def taken_back(self, kind: Kind, told: Told, case_id: str | None, sub_id: str, at: Moment) -> Message:
         """A withdrawal or a deletion: it says what it takes back and no more. Raises SharingError.
 
         It needs no contract's fields, so that what an older version told is taken back all the same.
         """
         jti = named(self._key, framed("taken back", kind, told.jti))
         payload = msgspec.json.encode(Withdrawal(jti=jti, supersedes=told.jti, status=_STATUS[kind]))
-        return self._sealed(kind, told.partner, told.contract, case_id, sub_id, payload, now_ms, told)
+        return self._sealed(kind, told.partner, told.contract, case_id, sub_id, payload, at, told)
 
     def sub_id(self, partner: str, case_id: str) -> str:
         """What a partner knows a case by over its messages: no other partner has the same, and it opens nothing."""
@@ -192,22 +213,22 @@ class Projector:
         return named(self._key, framed("person", partner, kind, who))
 
     def _first(
-        self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], now_ms: int
+        self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], at: Moment
     ) -> Iterator[Made | None]:
         have = {each.contract for each in told}
-        day = day_of(now_ms)
+        day = day_of(at.now_ms)
         for projection in self._projections:
             contract = projection.contract
             if contract_hash(contract) in have or not contract.in_force(day):
                 continue
             if fires(contract, kind, disclosable) and projection.concerns(disclosable):
-                yield attempt(contract.partner, lambda p=projection: self._told_or_waits(p, disclosable, now_ms))  # type: ignore[misc]
+                yield attempt(contract.partner, lambda p=projection: self._told_or_waits(p, disclosable, at))  # type: ignore[misc]
 
-    def _told_or_waits(self, projection: Projection, disclosable: Disclosable, now_ms: int) -> Message | Waiting:
+    def _told_or_waits(self, projection: Projection, disclosable: Disclosable, at: Moment) -> Message | Waiting:
         contract, case_id, payload = projection.contract, disclosable.decision_id, projection.project(disclosable)
         if contract.delivery == "realtime":
             sub_id = self.sub_id(contract.partner, case_id)
-            return self.disclosed(contract.partner, contract_hash(contract), case_id, sub_id, payload, now_ms)
+            return self.disclosed(contract.partner, contract_hash(contract), case_id, sub_id, payload, at)
         return Waiting(
             jti=jti_of(payload),
             partner=contract.partner,
@@ -218,51 +239,54 @@ class Projector:
         )
 
     def _put_right(
-        self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], now_ms: int
+        self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], at: Moment
     ) -> Iterator[Made | None]:
         for each in told:
             if each.state in _LIVE:
-                made = attempt(each.partner, lambda e=each: self._righted(kind, e, disclosable, now_ms))  # type: ignore[misc]
+                made = attempt(each.partner, lambda e=each: self._righted(kind, e, disclosable, at))  # type: ignore[misc]
                 if made is not None:
                     yield made
 
-    def _righted(self, kind: TriggerKind, told: Told, disclosable: Disclosable, now_ms: int) -> Message | None:
+    def _righted(self, kind: TriggerKind, told: Told, disclosable: Disclosable, at: Moment) -> Message | None:
         """What puts a message right, or None where it stands as it was.
 
         A contract that is not in force tells no values any more: what is not true any more is withdrawn.
         """
         case_id, sub_id = disclosable.decision_id, self.sub_id(told.partner, disclosable.decision_id)
         projection = self._by_hash.get(told.contract)
-        if projection is not None and not projection.contract.in_force(day_of(now_ms)):
+        if projection is not None and not projection.contract.in_force(day_of(at.now_ms)):
             projection = None
         if kind == "corrected" and (projection is None or not still_told(projection.contract, disclosable)):
-            return self.taken_back("withdrawal", told, case_id, sub_id, now_ms)
+            return self.taken_back("withdrawal", told, case_id, sub_id, at)
         if projection is None or projection.contract.trigger == "requested":
             return None
         if kind == "confirmed" and (projection.contract.trigger == kind or not tells_verdicts(projection, disclosable)):
             return None
-        return self.corrected(told, case_id, sub_id, projection.project(disclosable, told.jti), now_ms)
+        return self.corrected(told, case_id, sub_id, projection.project(disclosable, told.jti), at)
 
-    def _taken_back(self, case_id: str, told: Sequence[Told], kind: Kind, now_ms: int) -> Iterator[Made | None]:
+    def _taken_back(self, case_id: str, told: Sequence[Told], kind: Kind, at: Moment) -> Iterator[Made | None]:
         held = _LIVE | {"withdrawn"} if kind == "deletion" else _LIVE
         for each in told:
             if each.state in held:
                 sub_id = self.sub_id(each.partner, case_id)
-                yield attempt(each.partner, lambda e=each, s=sub_id: self.taken_back(kind, e, case_id, s, now_ms))  # type: ignore[misc]
+                yield attempt(
+                    each.partner,
+                    lambda e=each, s=sub_id: self.taken_back(kind, e, case_id, s, at),  # type: ignore[misc]
+                )
 
     def _requested(
-        self, disclosable: Disclosable, granted: Granted | None, told: Sequence[Told], now_ms: int
+        self, disclosable: Disclosable, granted: Granted | None, told: Sequence[Told], at: Moment
     ) -> Iterator[Made | None]:
         """One request's answer, by the contract of the partner who asked."""
         if granted is None:
             yield "no request that is approved and has not expired"
             return
-        answered = msgspec.structs.replace(disclosable, request=granted.request, at_ms=now_ms)
-        day = day_of(now_ms)
+        answered = msgspec.structs.replace(disclosable, request=granted.request, at_ms=at.now_ms)
+        day = day_of(at.now_ms)
         for projection in self._projections:
             contract = projection.contract
             if contract.trigger == "requested" and contract.partner == granted.partner and contract.in_force(day):
-                made = attempt(contract.partner, lambda p=projection: self._told_or_waits(p, answered, now_ms))  # type: ignore[misc]
+                made = attempt(contract.partner, lambda p=projection: self._told_or_waits(p, answered, at))  # type: ignore[misc]
                 if not isinstance(made, Message) or made.jti not in {each.jti for each in told}:
                     yield made
                 return
@@ -276,14 +300,17 @@ class Projector:
         case_id: str | None,
         sub_id: str,
         payload: bytes,
-        now_ms: int,
+        at: Moment,
         supersedes: Told | None = None,
+        wait_ms: int = 0,
     ) -> Message:
+        """Issued when it may leave: the token's time shows the moment that it tells of no more than its arrival."""
         known = self._by_hash.get(contract) or self._by_partner.get(partner)
         if known is None:
             raise SharingError("no contract of this partner is in force, so that nothing says what the message is")
         jti = jti_of(payload)
-        sealed = self._sealer.seal(partner, jti, sub_id, known.contract.event_uri, payload, now_ms)
+        leaves_ms = max(at.now_ms + wait_ms, at.waits.get(partner, 0))
+        sealed = self._sealer.seal(partner, jti, sub_id, known.contract.event_uri, payload, leaves_ms)
         salt = self._random(leaves.SALT_BYTES)
         return Message(
             jti=jti,
@@ -293,6 +320,7 @@ class Projector:
             kind=kind,
             supersedes=None if supersedes is None else supersedes.jti,
             sealed=sealed,
+            leaves_ms=leaves_ms,
             salt=salt,
             leaf=_leaf(
                 kind,
@@ -300,7 +328,7 @@ class Projector:
                 contract,
                 sealed,
                 leaves.commitment(salt, case_id or "", jti, payload),
-                now_ms,
+                at.now_ms,
                 supersedes,
             ),
         )

@@ -87,6 +87,9 @@ def _times(old: Contract, new: Contract) -> Iterator[Change]:
     if (old.delivery, old.release) != (new.delivery, new.release):
         way = _direction(_as_soon(new.release, old.release), _as_soon(old.release, new.release))
         yield Change(way, f"it would leave {when(new.release)}, instead of {when(old.release)}")
+    if old.jitter_s != new.jitter_s:
+        way = "more" if new.jitter_s < old.jitter_s else "less"
+        yield Change(way, f"each message would {_wait(new.jitter_s)}, instead of {_wait(old.jitter_s)}")
     if old.valid_from != new.valid_from:
         way = "more" if new.valid_from < old.valid_from else "less"
         yield Change(way, f"the contract would begin on {new.valid_from}, instead of {old.valid_from}")
@@ -105,6 +108,10 @@ def _as_soon(one: Release | None, other: Release | None) -> bool:
     if one is None or other is None:
         return one is None
     return (one.day is None or other.day is not None) and one.group_of <= other.group_of
+
+
+def _wait(jitter_s: int) -> str:
+    return f"wait for a time drawn of up to {jitter_s} s" if jitter_s else "not wait"
 
 
 def when(release: Release | None) -> str:

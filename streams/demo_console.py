@@ -54,7 +54,7 @@ def serve(folder: Path, end_ms: int, random: Random = os.urandom) -> None:
 def furnished_for(folder: Path, clock: Callable[[], int], random: Random) -> House:
     engine, keyring = make_engine(f"sqlite:///{folder}/amana.db"), Keyring.load(folder / "keyring.json")
     envelopes = Envelopes(keyring, SubjectKeyTable(engine), random)
-    return furnished(engine, envelopes, BlindIndex(keyring), random, clock, https=False)
+    return furnished(engine, envelopes, BlindIndex(keyring), random, clock, https=False, private=engine)
 
 
 def welcomed(house: House, folder: Path, random: Random) -> dict[str, str]:

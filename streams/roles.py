@@ -98,7 +98,7 @@ PROJECTOR = Role(
         on(sharing.disclosures, "SELECT INSERT"),
         part(sharing.disclosures, "UPDATE", "case_id state changed_at_ms"),
         # It takes back what is superseded before it was sent.
-        part(sharing.outbox, "SELECT", "place jti"),
+        part(sharing.outbox, "SELECT", "place jti partner attempts next_at_ms"),
         on(sharing.outbox, "INSERT DELETE"),
         on(sharing.waiting, "SELECT INSERT UPDATE DELETE"),
         on(sharing.groups, "SELECT INSERT"),
@@ -205,7 +205,7 @@ ACCOUNTS = Role(
 )
 PRIVACY = Role(
     "privacy",
-    "`amana requests` and `ledger receipt`: privacy officers alone",
+    "`amana requests`, `ledger receipt`, `cases erase` and the console's pages for it: privacy officers alone",
     (
         *_APPENDS,
         on(sharing.lookup, "SELECT INSERT"),
@@ -215,8 +215,18 @@ PRIVACY = Role(
         part(sharing.requests, "UPDATE", "state"),
         on(sharing.request_steps, "SELECT INSERT"),
         on(review.triggers, "INSERT"),
-        part(review.triggers, "SELECT", "place"),
-        part(review.cases, "SELECT", "decision_id order_id"),
+        part(review.triggers, "SELECT", "place decision_id kind"),
+        part(review.cases, "SELECT", "decision_id order_id subject"),
+        # To erase a subject: its key and notes go, and what its cases hold of it.
+        part(review.cases, "UPDATE", "envelope withheld reason email_index phone_index last4"),
+        part(review.opinions, "SELECT", "case_id"),
+        part(review.opinions, "UPDATE", "reason"),
+        part(review.subject_keys, "SELECT", "subject"),
+        on(review.subject_keys, "DELETE"),
+        part(review.notes, "SELECT", "case_id"),
+        on(review.notes, "DELETE"),
+        part(review.audit, "SELECT", "place"),
+        on(review.audit, "INSERT"),
     ),
 )
 AUDITOR = Role(

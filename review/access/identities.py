@@ -6,6 +6,7 @@ import msgspec
 import sqlalchemy as sa
 
 from review import tables
+from review.access.accounts import Language
 from review.access.openid import Proved
 from review.access.store import AccessStore, account_named, note
 from review.errors import AccountRefused, NotProved
@@ -20,8 +21,8 @@ class Identities:
         self._engine = engine
         self._access = access
 
-    def welcome(self, proved: Proved, now_ms: int) -> str:
-        """A session's token for whom the token proved. Its roles are the account's from now on.
+    def welcome(self, proved: Proved, now_ms: int, language: Language = "en") -> str:
+        """A session's token for whom the token proved. Its roles are the account's from now on; `language` a new one's.
 
         Raises NotProved for a token that was used before, AccountRefused for somebody without a role here, whose name
         is another's, or whose account is disabled.
@@ -29,7 +30,7 @@ class Identities:
         self._spend(proved, now_ms)
         username = self._known(proved)
         if username is None and proved.roles:
-            username = self._made(proved, now_ms)
+            username = self._made(proved, language, now_ms)
         elif username is not None and self._access.get(username).roles != proved.roles:
             self._access.change(username, username, now_ms, roles=proved.roles)  # and signs out who has lost one
         if username is None or not proved.roles:
@@ -51,10 +52,10 @@ class Identities:
         with self._engine.connect() as connection:
             return connection.scalar(query)
 
-    def _made(self, proved: Proved, now_ms: int) -> str:
+    def _made(self, proved: Proved, language: Language, now_ms: int) -> str:
         """An account without a password, and whose it is, in one transaction."""
         username = proved.username
-        row = {"username": username, "roles": msgspec.json.encode(proved.roles).decode(), "language": "en"}
+        row = {"username": username, "roles": msgspec.json.encode(proved.roles).decode(), "language": language}
         named = {"issuer": proved.issuer, "subject": proved.subject, "username": username}
         try:
             with self._engine.begin() as connection:

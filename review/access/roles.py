@@ -12,7 +12,9 @@ Permission = Literal[
     "case.bulk",
     "case.assign",
     "case.contest",
+    "case.erase",
     "law.read",
+    "law.work",
     "overview.read",
     "audit.read",
     "accounts.manage",
@@ -28,7 +30,9 @@ WORDS: Mapping[Permission, str] = {
     "case.bulk": "decide many cases at once",
     "case.assign": "give a case to somebody, or take it from them",
     "case.contest": "have a block reviewed by a person, because the customer contests it",
-    "law.read": "see what was told to law enforcement",
+    "case.erase": "erase a customer's data for good, because they asked",
+    "law.read": "see requests of the law, and what was told to law enforcement",
+    "law.work": "enter, approve, refuse and have answered requests of the law",
     "overview.read": "see the overview",
     "audit.read": "see who did what",
     "accounts.manage": "make, change and lock accounts",
@@ -40,7 +44,9 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
         {"queue.read", "case.read", "case.work", "case.reveal", "case.bulk", "case.assign", "overview.read"}
     ),
     "risk_engineer": frozenset({"queue.read", "case.read", "overview.read"}),
-    "privacy_officer": frozenset({"queue.read", "case.read", "law.read", "overview.read", "audit.read"}),
+    "privacy_officer": frozenset(
+        {"queue.read", "case.read", "case.erase", "law.read", "law.work", "overview.read", "audit.read"}
+    ),
     "auditor": frozenset({"queue.read", "case.read", "overview.read", "audit.read"}),
     "administrator": frozenset({"overview.read", "audit.read", "accounts.manage"}),
     # A program's: it names an order's case and sees nothing of it.

@@ -25,13 +25,17 @@ BASE = "/api/v1"
 
 
 class Asked(NamedTuple):
-    """A request that was let in: `path` has the path's values, `query` and `body` are of the endpoint's own types."""
+    """A request that was let in: `path` has the path's values, `query` and `body` are of the endpoint's own types.
+
+    `may`: all that the token is let do.
+    """
 
     house: House
     actor: str
     path: Mapping[str, str]
     query: Any
     body: Any
+    may: frozenset[Permission] = frozenset()
 
 
 class Endpoint(NamedTuple):
@@ -72,8 +76,9 @@ def _answering(house: House, endpoint: Endpoint) -> Callable[[Request], Awaitabl
 
 
 def _handled(house: House, endpoint: Endpoint, request: Request, body: bytes) -> Any:
-    account = _let_in(house, endpoint, request)
-    asked = Asked(house, account.username, request.path_params, _query(endpoint, request), _body(endpoint, body))
+    account, may = _let_in(house, endpoint, request)
+    query, given = _query(endpoint, request), _body(endpoint, body)
+    asked = Asked(house, account.username, request.path_params, query, given, may)
     try:
         return endpoint.handle(asked)
     except ReviewError as error:
@@ -82,7 +87,7 @@ def _handled(house: House, endpoint: Endpoint, request: Request, body: bytes) ->
         raise Refused(404, "The subject was erased.") from None
 
 
-def _let_in(house: House, endpoint: Endpoint, request: Request) -> Account:
+def _let_in(house: House, endpoint: Endpoint, request: Request) -> tuple[Account, frozenset[Permission]]:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     found = house.tokens.holder(token, house.clock()) if scheme.lower() == "bearer" and token else None
     if found is None:
@@ -90,7 +95,7 @@ def _let_in(house: House, endpoint: Endpoint, request: Request) -> Account:
     account, may = found
     if endpoint.needs not in may:
         raise Refused(403, "The token's scopes or the account's roles do not allow this.", f"needs {endpoint.needs}")
-    return account
+    return account, may
 
 
 def _query(endpoint: Endpoint, request: Request) -> Any:

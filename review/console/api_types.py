@@ -203,6 +203,18 @@ class Revealed(msgspec.Struct, frozen=True):
     value: str | None
 
 
+class EraseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The order's own id, to confirm: erased data do not come back."""
+
+    order_id: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Erasure(msgspec.Struct, frozen=True):
+    """Of how many cases the data are erased."""
+
+    cases: int
+
+
 class Found(msgspec.Struct, frozen=True):
     """At most 50, the newest first."""
 

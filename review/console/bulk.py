@@ -1,7 +1,8 @@
 """Many cases at once, for leads: one verdict and one reason, each case in a transaction of its own.
 
-What one person alone may not approve is left as it is: it is looked at on its own page. So whatever a bulk decides can
-be taken back whole while nothing has left the house.
+What one person alone may not approve, and what is back for a second opinion, is left as it is: it is looked at on its
+own page. So whatever a bulk decides can be taken back whole while nothing has left the house. One reason is said for
+both, so that nobody learns here which cases are back.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Literal, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
+from review import opinions
 from review.cases import Case, Verdict
 from review.console import doing
 from review.console.house import House
@@ -22,12 +24,12 @@ from review.policy import takes_two
 from review.workflow import UNDO_MS
 
 MOST = 200
-Why = Literal["unknown", "stale", "held", "two_people", "refused", "late"]
+Why = Literal["unknown", "stale", "held", "own_page", "refused", "late"]
 SAID: Mapping[Why, str] = {
     "unknown": marked("There is no such case."),
     "stale": marked("Somebody else changed this case since you opened it."),
     "held": marked("Somebody else holds it."),
-    "two_people": marked("Such an amount takes two people: decide it on its own page."),
+    "own_page": marked("It is one to look at by itself: decide it on its own page."),
     "refused": marked("Its state does not allow this."),
     "late": marked("Its minute has passed; what it set off has left."),
 }
@@ -61,8 +63,8 @@ def decide_all(house: House, actor: str, verdict: Verdict, reason: str, versions
             return "stale"
         if case.status == "claimed" and case.holder != actor:
             return "held"
-        if verdict == "dismiss" and (case.first_look == actor or _first_of_two(house, case)):
-            return "two_people"
+        if _looked_at_alone(house, case, verdict, actor):
+            return "own_page"
         return doing.perform(house, actor, case.decision_id, verdict, version, words)
 
     return _each(house, versions, decided)
@@ -112,8 +114,11 @@ def _decided_so(case: Case, verdict: Verdict, actor: str, version: int, now_ms: 
     return mine and recent and version < case.version <= version + 2
 
 
-def _first_of_two(house: House, case: Case) -> bool:
-    return case.first_look is None and takes_two(house.desk.policy, case)
+def _looked_at_alone(house: House, case: Case, verdict: Verdict, actor: str) -> bool:
+    first = case.first_look is None and takes_two(house.desk.policy, case)
+    if verdict == "dismiss" and (first or case.first_look == actor):
+        return True
+    return opinions.standing(house.engine, case.decision_id) is not None
 
 
 def decide(house: House, request: Request, person: Person, form: Form) -> Response:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import sqlalchemy as sa
 import uvicorn
 
 from events.types import LabelEvent
@@ -46,6 +47,11 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--oidc", type=FILE, help="How people sign in elsewhere (OpenID Connect): a YAML file, see docs/console.md."
 )
+@click.option(
+    "--privacy-database",
+    envvar="AMANA_PRIVACY_DATABASE",
+    help="The database under the role of privacy officers, to serve their pages too; SQLite's is the same.",
+)
 @labels_options
 @stated
 def console_command(
@@ -57,6 +63,7 @@ def console_command(
     certificate: Path | None,
     certificate_key: Path | None,
     oidc: Path | None,
+    privacy_database: str | None,
     brokers: str | None,
     labels_file: Path | None,
 ) -> None:
@@ -85,6 +92,7 @@ def console_command(
         https=certificate is not None,
         contracts=[load(path) for path in sorted(FOLDER.glob("*.yaml"))],
         provider=provider_of(oidc) if oidc else None,
+        private=private_of(engine, privacy_database),
     )
     click.echo(f"{'https' if certificate else 'http'}://{host}:{port}/")
     with chores(house, brokers, labels_file):
@@ -104,6 +112,13 @@ def provider_of(path: Path) -> Provider:
     """Raises BadOpenID."""
     settings = load_openid(path)
     return Provider(settings, secret_of(settings, path), client(), time.monotonic)
+
+
+def private_of(engine: sa.Engine, database: str | None) -> sa.Engine | None:
+    """What privacy officers' work is done on: SQLite knows no roles, so there it is the same."""
+    if database is not None:
+        return opened_database(database)
+    return engine if engine.dialect.name == "sqlite" else None
 
 
 @contextmanager

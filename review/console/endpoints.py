@@ -6,8 +6,9 @@ import msgspec
 
 from review import finding, joining, overview, queue, tags
 from review.cases import Case
-from review.console import bulk, doing, overseeing
+from review.console import bulk, doing, erasing, law, overseeing
 from review.console.api import Asked, Endpoint
+from review.console.api_law import RequestActBody, RequestBody, RequestDetails, Requested, RequestStep, RequestSummary
 from review.console.api_types import (
     ActBody,
     AssignBody,
@@ -19,6 +20,8 @@ from review.console.api_types import (
     ContestBody,
     Contested,
     Entry,
+    EraseBody,
+    Erasure,
     Found,
     KeepBody,
     LeftCase,
@@ -35,7 +38,11 @@ from review.console.api_types import (
     Versioned,
 )
 from review.console.house import House
+from review.law import Asking
 from review.views import CaseView, opened
+from sharing.requests import LawRequest
+
+_STEP = RequestStep.__struct_fields__
 
 
 def list_cases(asked: Asked) -> CasePage:
@@ -125,8 +132,40 @@ def oversee(asked: Asked) -> overview.Overview:
 
 
 def trail(asked: Asked) -> Trail:
-    entries, before = overseeing.trail(asked.house.engine, asked.query.before)
+    entries, before = overseeing.trail(asked.house.engine, asked.query.before, law="law.read" in asked.may)
     return Trail(tuple(Entry(**entry) for entry in entries), before)
+
+
+def erase(asked: Asked) -> Erasure:
+    case = asked.house.cases.get(asked.path["case_id"])
+    return Erasure(erasing.done(asked.house, asked.actor, case, asked.body.order_id))
+
+
+def list_requests(asked: Asked) -> Requested:
+    found = law.desk(asked.house).all(asked.actor, asked.house.clock())
+    return Requested(tuple(map(request_of, found)))
+
+
+def show_request(asked: Asked) -> RequestDetails:
+    shown = law.desk(asked.house).one(asked.path["reference"], asked.actor, asked.house.clock())
+    steps = tuple(RequestStep(**{name: getattr(step, name) for name in _STEP}) for step in shown.steps)
+    return RequestDetails(request_of(shown.request), steps)
+
+
+def enter_request(asked: Asked) -> RequestSummary:
+    body = asked.body
+    case = asked.house.cases.get(body.case_id)
+    fields = msgspec.structs.asdict(body) | {"case_id": case.decision_id}
+    return request_of(law.desk(asked.house).ask(Asking(**fields), asked.actor, asked.house.clock()))
+
+
+def move_request(asked: Asked) -> RequestSummary:
+    desk, reference = law.desk(asked.house), asked.path["reference"]
+    return request_of(desk.move(reference, asked.body.action, asked.actor, asked.house.clock()))
+
+
+def request_of(request: LawRequest) -> RequestSummary:
+    return RequestSummary(**msgspec.structs.asdict(request))
 
 
 def summaries(house: House, cases: Sequence[Case]) -> tuple[CaseSummary, ...]:
@@ -160,5 +199,18 @@ ENDPOINTS = (
     Endpoint("POST", "/bulk/undo", "undo_many_cases", undo_many, "case.bulk", Bulk, body=BulkUndoBody),
     Endpoint("POST", "/search", "search_cases", search, "queue.read", Found, body=SearchBody),
     Endpoint("GET", "/overview", "show_overview", oversee, "overview.read", overview.Overview),
+    Endpoint("POST", "/cases/{case_id}/erase", "erase_customer", erase, "case.erase", Erasure, body=EraseBody),
+    Endpoint("GET", "/requests", "list_requests", list_requests, "law.read", Requested),
+    Endpoint("POST", "/requests", "enter_request", enter_request, "law.work", RequestSummary, body=RequestBody),
+    Endpoint("GET", "/requests/{reference}", "show_request", show_request, "law.read", RequestDetails),
+    Endpoint(
+        "POST",
+        "/requests/{reference}/actions",
+        "act_on_request",
+        move_request,
+        "law.work",
+        RequestSummary,
+        body=RequestActBody,
+    ),
     Endpoint("GET", "/audit", "list_audit", trail, "audit.read", Trail, query=TrailQuery),
 )

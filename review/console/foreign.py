@@ -17,7 +17,7 @@ from starlette.routing import Route
 from review.access.identities import Identities
 from review.access.openid import FRESH_S, Proved, Try
 from review.access.provider import Provider
-from review.console.house import House
+from review.console.house import House, preferred
 from review.console.routes import refused
 from review.console.signing_in import HOME, local
 from review.console.words import marked
@@ -68,7 +68,7 @@ def back(house: House, provider: Provider, request: Request) -> Response:
     word, _, then = request.cookies.get(_cookie(house), "").partition(".")
     try:
         proved = _proved(house, provider, request, Try(word))
-        token = Identities(house.engine, house.access).welcome(proved, house.clock())
+        token = Identities(house.engine, house.access).welcome(proved, house.clock(), preferred(request))
         response: Response = RedirectResponse(local(unquote(then)), 303)
         house.cookies.give(response, token)
     except ProviderDown as error:

@@ -20,6 +20,7 @@ from review.cases import Case
 from review.console.people import Cookies, Person
 from review.console.words import LANGUAGES, Words
 from review.desk import Desk
+from review.law import Law
 from review.store import CaseStore
 from sharing.contracts import Contract
 from vault.blind_index import BlindIndex
@@ -32,6 +33,8 @@ class House(NamedTuple):
     """`clock`: milliseconds since the epoch. `links` is None, `shares` false where the database has no such tables.
 
     `contracts` say what partners would get. `provider`: where people sign in elsewhere, if anywhere.
+    `private`: the database as privacy officers' work reaches it, under a role of its own, None where that is not done
+    here; `law` is None with it, and where there are no partners.
     """
 
     engine: sa.Engine
@@ -48,6 +51,8 @@ class House(NamedTuple):
     shares: bool = False
     contracts: tuple[Contract, ...] = ()
     provider: Provider | None = None
+    private: sa.Engine | None = None
+    law: Law | None = None
 
     def sealed(self, case: Case, what: str, text: str) -> bytes:
         """Words of a person's about a case, under its subject's key."""
@@ -81,6 +86,7 @@ def furnished(
     https: bool,
     contracts: Sequence[Contract] = (),
     provider: Provider | None = None,
+    private: sa.Engine | None = None,
 ) -> House:
     there = set(sa.inspect(engine).get_table_names())
     return House(
@@ -98,6 +104,8 @@ def furnished(
         shares="sharing_disclosures" in there,
         contracts=tuple(contracts),
         provider=provider,
+        private=private,
+        law=Law(private, random, contracts) if private and "sharing_requests" in there else None,
     )
 
 

@@ -11,6 +11,7 @@ from review import tables
 from review.console.house import House
 from review.console.people import Person
 from review.console.routes import Form, Way
+from review.law import TRAIL as OF_LAW
 from review.overview import AGES_H, overview
 
 TRAIL = 100
@@ -23,15 +24,20 @@ def overview_page(house: House, request: Request, person: Person, _: Form) -> Re
 def audit_page(house: House, request: Request, person: Person, _: Form) -> Response:
     before = request.query_params.get("before", "")
     usable = before.isascii() and before.isdecimal() and len(before) < 19
-    entries, older = trail(house.engine, int(before) if usable else None)
+    entries, older = trail(house.engine, int(before) if usable else None, law=person.may("law.read"))
     return house.page(request, "audit.html", person, entries=entries, older=older)
 
 
-def trail(engine: sa.Engine, before: int | None) -> tuple[list[dict[str, Any]], int | None]:
-    """The newest entries, or those older than a place; and the place that older ones are before, None at the end."""
+def trail(engine: sa.Engine, before: int | None, *, law: bool) -> tuple[list[dict[str, Any]], int | None]:
+    """The newest entries, or those older than a place; and the place that older ones are before, None at the end.
+
+    `law`: whether those about requests of the law are among them.
+    """
     query = sa.select(tables.audit).order_by(tables.audit.c.place.desc()).limit(TRAIL + 1)
     if before is not None:
         query = query.where(tables.audit.c.place < before)
+    if not law:
+        query = query.where(tables.audit.c.action.not_like(f"{OF_LAW}%"))
     with engine.connect() as connection:
         rows = [dict(row) for row in connection.execute(query).mappings()]
     entries = [row | {"fields": tuple(msgspec.json.decode(row["fields"], type=list[str]))} for row in rows[:TRAIL]]

@@ -18,11 +18,28 @@ from review.access.roles import Permission
 from review.console.house import House
 from review.console.people import Person, ours
 from review.console.words import marked
-from review.errors import ReviewError, StaleCase, TooMany, TransitionRefused, UnknownCase
+from review.errors import (
+    ErasureRefused,
+    LawRefused,
+    ReviewError,
+    StaleCase,
+    TooMany,
+    TransitionRefused,
+    UnknownCase,
+    UnknownRequest,
+)
 
 Form = Mapping[str, str]
 Handle = Callable[[House, Request, Person, Form], Response]
-STATUS: Mapping[type[ReviewError], int] = {UnknownCase: 404, StaleCase: 409, TransitionRefused: 409, TooMany: 429}
+STATUS: Mapping[type[ReviewError], int] = {
+    UnknownCase: 404,
+    UnknownRequest: 404,
+    StaleCase: 409,
+    TransitionRefused: 409,
+    LawRefused: 409,
+    ErasureRefused: 409,
+    TooMany: 429,
+}
 
 
 class Way(NamedTuple):

@@ -36,7 +36,7 @@ class Ledger(Protocol):
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as the projector made it: sealed, and at `place` in the ledger."""
+    """A message as the projector made it: sealed, and at `place` in the ledger. It is not sent before `leaves_ms`."""
 
     jti: str
     partner: str
@@ -46,6 +46,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     supersedes: str | None = None
     place: int
     sealed: bytes
+    leaves_ms: int = 0
 
 
 class Answer(NamedTuple):
@@ -72,11 +73,12 @@ def made(connection: sa.Connection, message: Made, schedule: Schedule, now_ms: i
         raise DeliveryError(f"a {message.kind} {'names' if supersedes else 'does not name'} what it supersedes")
     if message.supersedes is not None:
         _supersede(connection, message.supersedes, message.partner, message.kind, now_ms)
-    row = {name: value for name, value in msgspec.structs.asdict(message).items() if name != "sealed"}
-    due_ms = schedule.due_ms(True, now_ms) if hurried else None
+    row = {name: value for name, value in msgspec.structs.asdict(message).items() if name in disclosures.c}
+    leaves_ms = max(now_ms, message.leaves_ms)
+    due_ms = schedule.due_ms(True, leaves_ms) if hurried else None
     times = {"made_at_ms": now_ms, "changed_at_ms": now_ms, "due_at_ms": due_ms}
     connection.execute(sa.insert(disclosures).values(**row, **times, state="pending"))
-    outbox.put(connection, message.jti, message.partner, message.sealed, hurried, now_ms)
+    outbox.put(connection, message.jti, message.partner, message.sealed, hurried, now_ms, leaves_ms)
 
 
 def _supersede(connection: sa.Connection, jti: str, partner: str, kind: Kind, now_ms: int) -> None:

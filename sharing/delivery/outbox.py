@@ -48,10 +48,30 @@ class Dead(NamedTuple):
     made_at_ms: int
 
 
-def put(connection: sa.Connection, jti: str, partner: str, sealed: bytes, urgent: bool, now_ms: int) -> None:
-    """In the transaction that appends the ledger's leaf: what is told and what is recorded are one."""
+def put(
+    connection: sa.Connection,
+    jti: str,
+    partner: str,
+    sealed: bytes,
+    urgent: bool,
+    now_ms: int,
+    leaves_ms: int | None = None,
+) -> None:
+    """In the transaction that appends the ledger's leaf: what is told and what is recorded are one.
+
+    It is not due before `leaves_ms`: now, where that is not said.
+    """
     row = {"jti": jti, "partner": partner, "sealed": sealed, "urgent": urgent, "made_at_ms": now_ms}
-    connection.execute(sa.insert(outbox).values(**row, attempts=0, next_at_ms=now_ms))
+    next_at_ms = now_ms if leaves_ms is None else leaves_ms
+    connection.execute(sa.insert(outbox).values(**row, attempts=0, next_at_ms=next_at_ms))
+
+
+def waits(connection: sa.Connection, case_id: str) -> dict[str, int]:
+    """By partner until when the last of the case's messages waits that nobody has tried to send."""
+    untried = (disclosures.c.case_id == case_id, outbox.c.attempts == 0)
+    last = sa.func.max(outbox.c.next_at_ms)
+    query = sa.select(outbox.c.partner, last).join(disclosures, disclosures.c.jti == outbox.c.jti)
+    return {row[0]: row[1] for row in connection.execute(query.where(*untried).group_by(outbox.c.partner))}
 
 
 def due(connection: sa.Connection, now_ms: int) -> frozenset[str]:

@@ -49,6 +49,7 @@ async def embedded(
     screening = Screening(store, facts, FACTS_ID, concluder(settings), publish, report=report)
     intake = Intake(Pseudonymiser(Keyring.load(settings.keyring)))
     agreed = contracts(ProjectorSettings(demo=True), now())
-    projector = projecting(prepared(folder, settings, [each.partner for each in agreed], now()), sql, now, agreed)
+    prepared_settings = prepared(folder, settings, [each.partner for each in agreed], now())
+    projector = projecting(prepared_settings, sql, now, agreed, lambda _: 0)  # a file shows no time of arrival
     telling = Telling(projector, desk(sql, now()), out)
     return Embedded(intake, facts, screening, Index(sql), opener(settings, sql, now), telling, out)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import date
@@ -23,7 +24,7 @@ from sharing.grouping import Grouping
 from sharing.ledger.store import Ledger
 from sharing.projecting import Projecting, begun
 from sharing.projection import Projection, compile_contract
-from sharing.projector import Projector
+from sharing.projector import Draw, Projector
 from sharing.signers import DEMO, Signers
 from sharing.standing import Agreed, day_of
 from sharing.tokens import Sealer
@@ -102,8 +103,17 @@ def renewed(
     return Renewed(make, files, now, metrics, check)
 
 
+def up_to(most_ms: int) -> int:
+    """Each as likely as any other, and not to be foreseen by who knows those before."""
+    return secrets.randbelow(most_ms + 1)
+
+
 def projecting(
-    settings: ProjectorSettings, sql: Engine, now: Callable[[], int] = now_ms, agreed: Sequence[Contract] | None = None
+    settings: ProjectorSettings,
+    sql: Engine,
+    now: Callable[[], int] = now_ms,
+    agreed: Sequence[Contract] | None = None,
+    draw: Draw = up_to,
 ) -> Projecting:
     """The projector's parts from settings; `agreed` are the contracts, by default those of the settings' folder."""
     keyring = Keyring.load(settings.keyring)
@@ -111,7 +121,7 @@ def projecting(
     projections = [
         compile_contract(each, key, keyring.keys("partner")) for each in agreed or contracts(settings, now())
     ]
-    projector = Projector(projections, sealer(settings, keyring, now()), key, os.urandom)
+    projector = Projector(projections, sealer(settings, keyring, now()), key, os.urandom, draw)
     return Projecting(
         engine=sql,
         triggers=TriggerTable(),

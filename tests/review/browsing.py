@@ -55,7 +55,7 @@ def served(
     history.database.upgrade(engine)
     history.database.migrate(engine, sharing.database.MIGRATIONS, sharing.database.LOCK)
     held = vault(Keyring.create(folder / "keyring.json", os.urandom), SubjectKeyTable(engine))
-    house = furnished(engine, *held, os.urandom, clock, https=False, contracts=CONTRACTS)
+    house = furnished(engine, *held, os.urandom, clock, https=False, contracts=CONTRACTS, private=engine)
     password = hashed(WORD)
     for name, roles in people.items():
         house.access.add(Account(username=name, roles=roles, password=password), "cli:root", NOW_MS)

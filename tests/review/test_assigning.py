@@ -13,6 +13,7 @@ from review.console.house import House
 from review.desk import Desk
 from review.errors import StaleCase, TransitionRefused
 from review.opener import Vault, open_case
+from review.policy import Policy
 from review.queue import Filter, page
 from review.store import CaseStore
 from review.workflow import Action
@@ -109,6 +110,25 @@ def test_a_decided_case_is_nobodys_work_and_a_second_look_not_the_firsts(
     with pytest.raises(TransitionRefused, match=r"^noura had the first look; somebody else has the second one$"):
         desk.assign(looked, "noura", "layla", NOW_MS)
     assert [store.get(f"ord-{n}").assignee for n in (0, 1)] == [None, None]
+
+
+def test_a_case_that_is_back_is_not_assigned_to_who_judged_it_nor_stays_with_who_disagrees(
+    engine: sa.Engine, cases: list[Case], store: CaseStore
+) -> None:
+    desk = Desk(engine, 0, Policy(seen_again={"dismiss": 1.0}))
+    mine = desk.assign(cases[0], "noura", "layla", NOW_MS)
+    desk.decide(mine, "dismiss", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    desk.tick(NOW_MS)
+    back = store.get("ord-0")
+    assert (back.status, back.assignee) == ("open", None)
+    with pytest.raises(TransitionRefused, match=r"^noura is not given this case; assign it to somebody else$"):
+        desk.assign(back, "noura", "layla", NOW_MS)
+    theirs = desk.assign(back, "salem", "layla", NOW_MS)
+    doubted = desk.decide(theirs, "confirm_fraud", reason=b"sealed", actor="salem", now_ms=NOW_MS)
+    assert (doubted.status, doubted.escalated, doubted.assignee) == ("open", True, None)
+    third = desk.next("lina", NOW_MS)
+    assert third is not None
+    assert third.order_id == "ord-0"
 
 
 def test_an_analyst_takes_a_free_case_and_gives_it_up_and_leaves_others_theirs(

@@ -136,3 +136,19 @@ def test_a_value_is_revealed_for_a_reason_on_one_page_and_that_stays_in_the_trai
         ["noura", "note", "topic:0:0", "notes"],
         ["noura", "reveal", "topic:0:0", "email"],
     ]
+
+
+def test_a_person_switches_to_arabic_and_keeps_it(site: tuple[str, House], browser: Browser) -> None:
+    url, house = site
+    for then in ("العربية", None):
+        context = browser.new_context(locale="en")
+        page = context.new_page()
+        sign_in(page, url, "noura")
+        if then:
+            page.click(f"text={then}")
+            page.wait_for_selector("html[dir=rtl]")
+        assert page.get_attribute("html", "lang") == "ar"
+        assert page.inner_text("h1") == "قائمة الانتظار"
+        assert page.locator("bdi", has_text="ord-0").count() == 1
+        context.close()
+    assert house.access.get("noura").language == "ar"

@@ -81,6 +81,14 @@ def test_with_scripts_off_it_is_the_same_and_accessible(
     page = seen.new_page()
     sign_in(page, url, "layla")
     assert violations(page) == []
+    page.goto(f"{url}/cases/topic:0:0")
+    page.click("[name=put] >> nth=0")
+    page.select_option("[name=to]", "layla")
+    page.locator("form[action$='/assign'] button").click()
+    page.wait_for_selector("[name=kept]")
+    assert house.cases.get("topic:0:0").assignee == "layla"
+    assert violations(page) == []
+    page.goto(f"{url}/queue")
     page.check("[name=all]")
     page.fill("[name=reason]", "a ring of stolen cards")
     for press in ("[value=confirm_fraud]", "[data-key=u]"):

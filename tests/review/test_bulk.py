@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import msgspec
@@ -15,10 +16,11 @@ from review.access.accounts import Account, hashed
 from review.access.roles import PERMISSIONS
 from review.console.api import BASE
 from review.console.app import console
-from review.console.bulk import SAID
+from review.console.bulk import SAID, Left, decide_all
 from review.console.house import House, furnished
-from review.desk import LEAVES_MS
+from review.desk import LEAVES_MS, VERDICTS, Desk
 from review.opener import Vault, open_case
+from review.policy import Policy
 from review.workflow import UNDO_MS
 from tests.review.browsing import Clock
 from tests.review.examples import NOW_MS, decision
@@ -111,9 +113,32 @@ def test_the_reason_is_sealed_for_each_case_under_its_own_key(client: TestClient
 def test_all_of_the_page_is_decided_but_for_what_takes_two_people(client: TestClient, house: House) -> None:
     answer = bulk(client, client.get("/queue").text, all="on")
     assert "4 cases are decided." in answer.text
-    assert SAID["two_people"] in answer.text
+    assert SAID["own_page"] in answer.text
     case = house.cases.get(case_id(4))
     assert (case.status, case.first_look, case.version) == ("open", None, 1)
+
+
+def test_what_is_back_for_a_second_opinion_is_left_out_like_a_high_amount(
+    house: House, engine: sa.Engine, clock: Clock
+) -> None:
+    blind = house._replace(desk=Desk(engine, policy=Policy(seen_again={"dismiss": 1.0})))
+    case = blind.cases.get(case_id(0))
+    blind.desk.decide(case, "dismiss", reason=b"sealed", actor="other", now_ms=NOW_MS)
+    clock.now_ms += LEAVES_MS
+    blind.desk.tick(clock())
+    back = blind.cases.get(case_id(0))
+    for verdict in VERDICTS.values():
+        found = decide_all(blind, "lead", verdict, REASON, {back.decision_id: back.version})
+        assert found == ((), (Left(back.decision_id, "ord-0", "own_page"),))
+    assert blind.cases.get(case_id(0)) == back
+
+
+def test_two_leads_at_once_decide_each_case_once(house: House) -> None:
+    versions = {case_id(n): 1 for n in range(4)}
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda name: decide_all(house, name, "dismiss", REASON, versions), ("lead", "other")))
+    assert sorted(case.decision_id for each in found for case in each.done) == sorted(versions)
+    assert waiting(house) == (8, 4)
 
 
 def test_a_fraud_takes_one_person_whatever_its_amount(client: TestClient, house: House) -> None:
@@ -196,7 +221,7 @@ def test_a_program_decides_many_and_takes_them_back(house: House) -> None:
         found = client.post(f"{BASE}/bulk", json=body, headers=bearer).json()
         assert found == {
             "done": [{"decision_id": case_id(n), "version": 3} for n in (0, 1)],
-            "left": [{"decision_id": case_id(4), "why": "two_people"}, {"decision_id": "nothing", "why": "unknown"}],
+            "left": [{"decision_id": case_id(4), "why": "own_page"}, {"decision_id": "nothing", "why": "unknown"}],
         }
         undone = client.post(f"{BASE}/bulk/undo", json={"cases": found["done"]}, headers=bearer).json()
     assert undone == {"done": [{"decision_id": case_id(n), "version": 5} for n in (0, 1)], "left": []}

@@ -65,7 +65,7 @@ def post(client: TestClient, path: str, **fields: str) -> httpx2.Response:
 
 def test_without_a_session_every_page_leads_to_the_sign_in(client: TestClient) -> None:
     for way in WAYS:
-        answer = client.request(way.method, way.path.format(case_id=CASE, action="claim"))
+        answer = client.request(way.method, way.path.format(case_id=CASE, action="claim", reference="LE-1"))
         assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/sign-in")
 
 
@@ -93,7 +93,7 @@ def test_every_route_is_open_to_just_the_roles_that_the_table_grants_it(client: 
     for way in WAYS:
         if way.path == "/sign-out":
             continue
-        path = way.path.format(case_id=CASE, action="claim")
+        path = way.path.format(case_id=CASE, action="claim", reference="LE-1")
         answer = client.request(way.method, path, data={"csrf": mark} if way.method == "POST" else None)
         refused = answer.status_code == 403
         assert refused == (way.needs is not None and way.needs not in GRANTS[role]), (way.path, answer.status_code)

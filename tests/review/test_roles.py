@@ -17,4 +17,5 @@ def test_an_auditor_and_an_administrator_never_work_cases_or_see_a_customer_in_c
 
 
 def test_requests_of_the_law_are_for_privacy_officers_alone() -> None:
-    assert [role for role in ROLES if "law.read" in GRANTS[role]] == ["privacy_officer"]
+    for permission in ("law.read", "law.work"):
+        assert [role for role in ROLES if permission in GRANTS[role]] == ["privacy_officer"]

@@ -145,6 +145,10 @@ def _another_version(rng: Random, contract: dict[str, Any]) -> None:
     contract["version"] = rng.choice((1, 2, 9, 0, -1, "1"))
 
 
+def _another_jitter(rng: Random, contract: dict[str, Any]) -> None:
+    contract["jitter_s"] = rng.choice((0, 60, 86_400, 86_401, -1, "60", True))
+
+
 def _spoil_head(rng: Random, contract: dict[str, Any]) -> None:
     key = rng.choice(("partner", "purpose", "legal_basis", "trigger", "onward_sharing", "extra"))
     contract[key] = rng.choice(
@@ -164,5 +168,6 @@ def _spoil_head(rng: Random, contract: dict[str, Any]) -> None:
 
 _CHANGES = (
     _add_fitting, _add_fitting, _add_fitting, _add_any, _drop, _shuffle, _spoil_line, _set_otherwise, _unspeak,
-    _another_kind, _another_delivery, _another_epoch, _another_version, _spoil_head,
+    _another_kind, _another_delivery, _another_epoch, _another_version, _another_jitter,
+    _spoil_head,
 )  # fmt: skip

@@ -81,7 +81,7 @@ KEYS = {
     "partner", "kind", "version", "purpose", "legal_basis", "trigger", "delivery", "fields", "retention_days",
     "onward_sharing", "valid_from", "valid_until", "policy_version",
 }  # fmt: skip
-MAY_KEYS = {"release", "epochs", "push_url", "signatures"}
+MAY_KEYS = {"release", "epochs", "jitter_s", "push_url", "signatures"}
 TRIGGERS = {"flagged", "blocked", "confirmed", "requested"}
 ONWARD = {"prohibited", "processors", "as_law_requires"}
 PURPOSES = {
@@ -157,9 +157,12 @@ def _delivery_is_right(contract: dict[str, Any]) -> bool:
     operators = [(term.get("name"), term.get("operator")) for term in contract["fields"]]
     if contract["trigger"] == "requested" and ("request_ref", "constant") not in operators:
         return False
+    jitter = contract.get("jitter_s", 0)
+    if type(jitter) is not int or not 0 <= jitter <= 24 * 60 * 60:
+        return False
     if contract["delivery"] == "realtime":
         return contract.get("release") is None
-    return contract["trigger"] == "confirmed" and isinstance(contract.get("release"), dict)
+    return contract["trigger"] == "confirmed" and isinstance(contract.get("release"), dict) and jitter == 0
 
 
 def _epochs_are_right(contract: dict[str, Any]) -> bool:

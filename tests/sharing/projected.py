@@ -18,7 +18,7 @@ from sharing.grouping import Grouping
 from sharing.ledger.store import Ledger
 from sharing.projecting import Projecting, Step
 from sharing.projection import compile_contract
-from sharing.projector import Projector
+from sharing.projector import Draw, Projector
 from sharing.tokens import Opener, Sealer
 from sharing.tokens.keys import partner_keys
 from tests.sharing import sealed
@@ -71,6 +71,7 @@ class Desk:
         partners: Any = None,
         random: Callable[[int], bytes] = os.urandom,
         contracts: Sequence[Contract] = tuple(CONTRACTS.values()),
+        draw: Draw = lambda _: 0,
     ) -> None:
         upgrade(engine)
         migrate(engine, MIGRATIONS, LOCK)
@@ -80,7 +81,7 @@ class Desk:
         self.ledger = Ledger()
         sealer = Sealer(sealed.ISSUER, sealed.OURS, PARTNERS if partners is None else partners)
         projections = [compile_contract(contract, KEY, [b"r" * 32]) for contract in contracts]
-        projector = Projector(projections, sealer, KEY, random)
+        projector = Projector(projections, sealer, KEY, random, draw)
         batch = [each for each in projections if each.contract.delivery == "batch"]
         self.projecting = Projecting(
             engine=engine,

@@ -103,6 +103,11 @@ WRONG = [
     ("version: 1", "version: '1", ": not YAML: "),
     ("partner: acquirer", "partner: Acquirer Ltd", ":2: $.partner: Expected `str` matching regex"),
     ("delivery: realtime", "delivery: batch", ":8: a batch needs release: its hour, and its day if it is weekly"),
+    (
+        "trigger: blocked\ndelivery: realtime",
+        "trigger: confirmed\ndelivery: batch\nrelease: {hour: 3}\njitter_s: 60",
+        ":10: a batch leaves at its hour; expected delivery: realtime, or no jitter_s",
+    ),
     ("delivery: realtime", "delivery: realtime\nrelease: {hour: 3}", ":9: only a batch is released; expected delivery"),
     ("delivery: realtime", "delivery: batch\nrelease: {hour: 3}", ":7: a batch tells of confirmed cases; expected tri"),
     ("delivery: realtime", "delivery: batch\nrelease: {hour: 24}", ":9: $.release.hour: Expected `int` <= 23"),
@@ -117,6 +122,8 @@ WRONG = [
     ("valid_until: 2027-12-31", "valid_until: soon", ":25: $.valid_until: Invalid RFC3339 encoded date"),
     ("retention_days: 180", "retention_days: 0", ":22: $.retention_days: Expected `int` >= 1"),
     ("policy_version: 2026-01", "policy_version: latest version", ":26: $.policy_version: Expected `str` matching"),
+    ("delivery: realtime", "delivery: realtime\njitter_s: -1", ":9: $.jitter_s: Expected `int` >= 0"),
+    ("delivery: realtime", "delivery: realtime\njitter_s: 86401", ":9: $.jitter_s: Expected `int` <= 86400"),
     ("policy_version: 2026-01", "push_url: http://acquirer.example/", ":26: $.push_url: Expected `str` matching regex"),
     (
         "policy_version: 2026-01",

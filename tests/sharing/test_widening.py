@@ -1,10 +1,11 @@
 import re
 
+import msgspec
 import pytest
 
 from sharing.contracts import Contract, parse
 from sharing.operators import Band, Disclose, Echo, Pseudonym, Truncate
-from sharing.widening import compare, signatures_needed
+from sharing.widening import Change, compare, signatures_needed
 from tests.sharing.contracts import shipped
 
 BASE = """
@@ -247,3 +248,17 @@ def test_an_id_itself_is_more_than_a_name_for_it_and_a_value_than_a_range() -> N
         True,
         False,
     )
+
+
+@pytest.mark.parametrize(
+    ("old_s", "new_s", "expected"),
+    [
+        (0, 60, Change("less", "each message would wait for a time drawn of up to 60 s, instead of not wait")),
+        (60, 30, Change("more", "each message would wait for a time drawn of up to 30 s, instead of wait for a time "
+                        "drawn of up to 60 s")),
+        (60, 0, Change("more", "each message would not wait, instead of wait for a time drawn of up to 60 s")),
+    ],
+)  # fmt: skip
+def test_who_is_told_sooner_is_told_more(old_s: int, new_s: int, expected: Change) -> None:
+    old, new = (msgspec.structs.replace(parse(AT_ONCE, "x"), jitter_s=seconds) for seconds in (old_s, new_s))
+    assert compare(old, new) == (expected,)

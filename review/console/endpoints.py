@@ -146,7 +146,7 @@ def oversee(asked: Asked) -> overview.Overview:
 
 
 def health(asked: Asked) -> Health:
-    return overseeing.health_of(asked.house, law=False)
+    return overseeing.health_of(asked.house, law="law.read" in asked.may)
 
 
 def trail(asked: Asked) -> Trail:

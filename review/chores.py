@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from events.questions import InformationAsked
 from events.types import LabelEvent
 from models.decisions import Decision
 from review.desk import Desk
@@ -17,13 +18,14 @@ log = structlog.get_logger()
 
 Publish = Callable[[Sequence[LabelEvent]], None]
 PublishDecisions = Callable[[Sequence[Decision]], None]
+PublishQuestions = Callable[[Sequence[InformationAsked]], None]
 
 
 class Chores:
     """`publish` returns once the labels are durable where they go; `clock` gives milliseconds since the epoch.
 
     `labels_go`: whether there is anywhere for labels to go; if not, they wait, as decisions do without `supersede`,
-    which returns once the order service's decisions are durable.
+    which returns once the order service's decisions are durable, and questions without `ask`.
     """
 
     def __init__(
@@ -35,7 +37,9 @@ class Chores:
         *,
         labels_go: bool = True,
         supersede: PublishDecisions | None = None,
+        ask: PublishQuestions | None = None,
     ) -> None:
+        self._ask = ask
         self._supersede = supersede
         self._labels_go = labels_go
         self._desk = desk
@@ -53,6 +57,10 @@ class Chores:
         if self._supersede and decisions:
             self._supersede([decision for _, decision in decisions])
             self._cases.mark_published([event_id for event_id, _ in decisions])
+        questions = self._cases.pending_questions(self._clock()) if self._ask else ()
+        if self._ask and questions:
+            self._ask(questions)
+            self._cases.mark_published([question.event_id for question in questions])
 
     def run(self, stopped: threading.Event, pause_s: float) -> None:
         """Round after round until `stopped`. What fails is tried again: nothing is forgotten before it is durable."""

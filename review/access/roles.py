@@ -12,6 +12,7 @@ Permission = Literal[
     "case.bulk",
     "case.assign",
     "case.contest",
+    "case.answer",
     "case.erase",
     "law.read",
     "law.work",
@@ -31,6 +32,7 @@ WORDS: Mapping[Permission, str] = {
     "case.assign": "give a case to somebody, or take it from them",
     "case.contest": "have a block reviewed by a person, because the customer contests it",
     "case.erase": "erase a customer's data for good, because they asked",
+    "case.answer": "answer what an analyst asked the order service",
     "law.read": "see requests of the law, and what was told to law enforcement",
     "law.work": "enter, approve, refuse and have answered requests of the law",
     "overview.read": "see the overview",
@@ -50,7 +52,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
     "auditor": frozenset({"queue.read", "case.read", "overview.read", "audit.read"}),
     "administrator": frozenset({"overview.read", "audit.read", "accounts.manage"}),
     # A program's: it names an order's case and sees nothing of it.
-    "order_service": frozenset({"case.contest"}),
+    "order_service": frozenset({"case.contest", "case.answer"}),
 }
 
 

@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from events.questions import InformationAsked
 from review.access.accounts import Account, hashed
 from review.access.store import AccessStore
 from review.access.tokens import Tokens
@@ -197,6 +198,7 @@ def test_a_days_work_takes_just_the_rights_that_the_console_has(browser: Browser
         rarer_work(browser, place)
         second_opinions(place)
         sort_and_decide_many(browser, place)
+        questions(place)
     assert used <= granted(CONSOLE)
     assert {table for table, _ in granted(CONSOLE) - used} == BESIDE | FOREIGN
 
@@ -253,6 +255,25 @@ def sort_and_decide_many(browser: Browser, place: Place) -> None:
     assert place.house.cases.get(case_id).verdict == "dismiss"
     browser.post("/bulk/undo", **(rows | {f"row.{case_id}": str(place.house.cases.get(case_id).version)}))
     assert place.house.cases.get(case_id).status == "open"
+
+
+def questions(place: Place) -> None:
+    """One that is taken back, and one that leaves and is answered."""
+    case_id = place.open(25)
+    for taken_back in (True, False):
+        case = place.house.cases.get(case_id)
+        if case.status == "open":
+            case = place.house.desk.act(case, "claim", "noura", place.clock())
+        sealed = place.house.sealed(case, "note", "the address is odd")
+        asked = place.house.desk.ask(case, "address_confirmed", reason=sealed, actor="noura", now_ms=place.clock())
+        if taken_back:
+            place.house.desk.act(asked, "unask", "noura", place.clock())
+    place.clock.now_ms += HOUR_MS
+    left: list[InformationAsked] = []
+    Chores(place.house.desk, place.house.cases, lambda _: None, place.clock, ask=left.extend).round()
+    (question,) = left
+    answered = place.house.desk.answer(asked, question.event_id, "yes", actor="store", now_ms=place.clock())
+    assert answered.status == "open"
 
 
 def long_session(browser: Browser, place: Place) -> None:

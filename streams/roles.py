@@ -188,7 +188,9 @@ CONSOLE = Role(
         # opens one (lookup) stays shut.
         *(on(table, "SELECT") for table in (history.decisions, history.labels, history.links)),
         *(on(table, "SELECT") for table in (sharing.disclosures, sharing.head, sharing.leaves)),
-        *(on(table, "SELECT") for table in (sharing.nodes, sharing.checkpoints)),
+        *(on(table, "SELECT") for table in (sharing.nodes, sharing.checkpoints, sharing.pauses)),
+        # How deliveries are; what they carry stays shut.
+        part(sharing.outbox, "SELECT", "partner dead"),
     ),
 )
 ACCOUNTS = Role(

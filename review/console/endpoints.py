@@ -41,6 +41,7 @@ from review.console.api_types import (
     Versioned,
 )
 from review.console.house import House
+from review.health import Health
 from review.law import Asking
 from review.views import CaseView, opened
 from sharing.requests import LawRequest
@@ -144,6 +145,10 @@ def oversee(asked: Asked) -> overview.Overview:
     return overview.overview(asked.house.engine, asked.house.clock())
 
 
+def health(asked: Asked) -> Health:
+    return overseeing.health_of(asked.house, law="law.read" in asked.may)
+
+
 def trail(asked: Asked) -> Trail:
     entries, before = overseeing.trail(asked.house.engine, asked.query.before, law="law.read" in asked.may)
     return Trail(tuple(Entry(**entry) for entry in entries), before)
@@ -227,5 +232,6 @@ ENDPOINTS = (
         RequestSummary,
         body=RequestActBody,
     ),
+    Endpoint("GET", "/overview/health", "show_health", health, "overview.read", Health),
     Endpoint("GET", "/audit", "list_audit", trail, "audit.read", Trail, query=TrailQuery),
 )

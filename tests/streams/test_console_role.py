@@ -47,6 +47,7 @@ BESIDE = {
     *("history_labels", "history_links"),
     *("sharing_head", "sharing_leaves", "sharing_nodes", "sharing_checkpoints"),
     "review_cases.lead",  # set free when an order that was joined is contested: the test of both roles below
+    *("sharing_pauses", "sharing_outbox"),
 }
 # Signing in by OpenID Connect (tests/review/test_openid.py): it makes accounts, and gives them the provider's roles.
 FOREIGN = {"review_identities", "review_spent", "review_accounts", "review_accounts.roles"}
@@ -195,10 +196,10 @@ def test_a_days_work_takes_just_the_rights_that_the_console_has(browser: Browser
         work(browser, place)
         long_session(browser, place)
         note_on_an_erased_subject(browser, place)
+        questions(place)
         rarer_work(browser, place)
         second_opinions(place)
         sort_and_decide_many(browser, place)
-        questions(place)
     assert used <= granted(CONSOLE)
     assert {table for table, _ in granted(CONSOLE) - used} == BESIDE | FOREIGN
 
@@ -268,7 +269,7 @@ def questions(place: Place) -> None:
         asked = place.house.desk.ask(case, "address_confirmed", reason=sealed, actor="noura", now_ms=place.clock())
         if taken_back:
             place.house.desk.act(asked, "unask", "noura", place.clock())
-    place.clock.now_ms += HOUR_MS
+    place.clock.now_ms += HOUR_MS // 12
     left: list[InformationAsked] = []
     Chores(place.house.desk, place.house.cases, lambda _: None, place.clock, ask=left.extend).round()
     (question,) = left

@@ -147,6 +147,7 @@ def chores(house: House, brokers: str | None, labels_file: Path | None) -> Itera
         labels_go=bool(brokers or labels_file),
         supersede=supersede if brokers else None,
         ask=ask if brokers else None,
+        sweep=house.access.sweep,
     )
     thread = threading.Thread(target=doing.run, args=(stopped, ROUND_S), name="chores", daemon=True)
     thread.start()

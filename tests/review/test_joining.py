@@ -243,3 +243,30 @@ def test_what_is_just_being_taken_is_not_waited_for(database: str) -> None:
         store.take_in(order(2, card="a"))
     assert leads(store) == {"ord-1": None, "ord-2": None}
     engine.dispose()
+
+
+def test_a_verdict_on_several_orders_is_not_asked_of_a_second_person(engine: sa.Engine, store: CaseStore) -> None:
+    policy = msgspec.structs.replace(JOINS, seen_again={"dismiss": 1.0, "confirm_fraud": 1.0})
+    desk = Desk(engine, policy=policy)
+    store.take_in_all([order(1, card="a"), order(2, card="a"), order(3, card="c")])
+    for name in ("ord-1", "ord-3"):
+        desk.decide(store.get(name), "dismiss", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    assert desk.tick(NOW_MS + LEAVES_MS) == 1
+    assert [each.status for each in store.list(limit=9)] == ["open", "decided", "decided"]
+    store.take_in(order(4, card="c"))
+    assert store.get("ord-4").lead is None  # the third is back, and what was said of it holds
+
+
+def test_an_order_that_was_joined_is_nobodys_work_of_its_own(store: CaseStore, desk: Desk) -> None:
+    store.take_in_all([order(1, card="a"), order(2, card="a")])
+    with pytest.raises(TransitionRefused, match=r"^a case that is joined is assigned to nobody$"):
+        desk.assign(store.get("ord-2"), "noura", "lead", NOW_MS)
+
+
+def test_what_was_decided_among_many_is_taken_back_with_all_its_orders(store: CaseStore, desk: Desk) -> None:
+    store.take_in_all([order(1, card="a"), order(2, card="a")])
+    decided = desk.decide(store.get("ord-1"), "dismiss", reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    desk.take_back(decided, "noura", NOW_MS + 1)
+    assert [each.status for each in store.list(limit=9)] == ["joined", "open"]
+    store.take_in(order(3, card="a"))
+    assert store.get("ord-3").lead == "topic:0:1"

@@ -12,7 +12,7 @@ from review.store import erased
 from sharing.tables import requests
 
 # What a case keeps says what was ordered and decided, and of nobody in particular.
-NAMES = ("envelope", "reason", "email_index", "phone_index", "last4")
+NAMES = ("envelope", "reason", "email_index", "phone_index", "card", "device", "last4")
 BLANK = {**dict.fromkeys(NAMES), "withheld": "erased"}
 
 _CASES, _TRIGGERS = tables.cases.c, tables.triggers.c

@@ -222,7 +222,7 @@ PRIVACY = Role(
         part(review.triggers, "SELECT", "place decision_id kind"),
         part(review.cases, "SELECT", "decision_id order_id subject"),
         # To erase a subject: its key and notes go, and what its cases hold of it.
-        part(review.cases, "UPDATE", "envelope withheld reason email_index phone_index last4"),
+        part(review.cases, "UPDATE", "envelope withheld reason email_index phone_index card device last4"),
         part(review.opinions, "SELECT", "case_id"),
         part(review.opinions, "UPDATE", "reason"),
         part(review.subject_keys, "SELECT", "subject"),

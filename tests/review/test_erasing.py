@@ -14,6 +14,7 @@ from review.access.roles import PERMISSIONS
 from review.cli import cases
 from review.console.app import console
 from review.console.house import House
+from review.erasing import NAMES
 from review.opener import Vault, open_case
 from review.views import opened
 from tests.review.examples import NOW_MS, decision
@@ -53,7 +54,7 @@ def left(house: House, kind: str) -> list[str]:
 
 def gone(house: House, case_id: str) -> bool:
     case = house.cases.get(case_id)
-    blank = (case.envelope, case.reason, case.email_index, case.phone_index, case.last4) == (None,) * 5
+    blank = all(getattr(case, name) is None for name in NAMES)
     return blank and case.withheld == "erased" and house.desk.notes(case) == ()
 
 

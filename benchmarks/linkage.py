@@ -47,6 +47,9 @@ PAIRS = (
     (AGENCY, SUCCESSOR),
 )  # fmt: skip
 
+AT_ONE_MOMENT = ((ACQUIRER, CARRIER), (AGENCY, SUCCESSOR))
+JITTERS_S = (600, 3_600, 21_600, 86_400)
+
 AGAIN = f"another {MERCHANT}"
 BATCHED = (
     (ACQUIRER, MERCHANT), (CARRIER, MERCHANT), (AGENCY, MERCHANT), (SUCCESSOR, MERCHANT), (MERCHANT, AGAIN),
@@ -123,10 +126,14 @@ def feed(contract: Contract, of: Sequence[Case], rng: random.Random) -> list[Rec
     if contract.delivery == "batch":
         return _batches(contract, [(number, case, at, body) for number, case, at, body in payloads], size, rng)
     found = [
-        Received((number,), at + round(rng.lognormvariate(6, 0.8)), size(body), _fields(body))
+        Received((number,), at + _wait_ms(contract, rng) + round(rng.lognormvariate(6, 0.8)), size(body), _fields(body))
         for number, _, at, body in payloads
     ]
     return _placed(found)
+
+
+def _wait_ms(contract: Contract, rng: random.Random) -> int:
+    return rng.randrange(contract.jitter_s * 1000 + 1) if contract.jitter_s else 0
 
 
 def _placed(messages: Iterable[Received]) -> list[Received]:
@@ -313,6 +320,7 @@ def measure(plan: Plan) -> Outcome:
     rows = [[f"{one} and {other}", "all of it", f"{share:.4f}"] for (one, other), share in (batch | real).items()]
     for one, other in [] if plan.quick else PAIRS:
         rows += _by_each(feeds[one], feeds[other], f"{one} and {other}", rng)
+    rows += jittered(known, of, random.Random(6))
     groups = [len(message.members) for message in feeds[MERCHANT]]
     return Outcome(
         workload=(
@@ -334,6 +342,20 @@ def measure(plan: Plan) -> Outcome:
 
 def _by_all(feeds: dict[str, list[Received]], one: str, other: str, rng: random.Random) -> float:
     return top1(feeds[one], feeds[other], looks(feeds[one], feeds[other]), rng)
+
+
+def jittered(known: dict[str, Contract], of: Sequence[Case], rng: random.Random) -> list[list[str]]:
+    """Pairs that are told at one moment, where each message of both waits for a time drawn of up to so long."""
+    found = []
+    for one, other in AT_ONE_MOMENT:
+        for seconds in JITTERS_S:
+            waiting = (msgspec.structs.replace(known[name], jitter_s=seconds) for name in (one, other))
+            a, b = (feed(contract, of, rng) for contract in waiting)
+            every = looks(a, b)
+            for name, used in (("all of it", every), ("arrival", {"arrival": every["arrival"]})):
+                shown = f"{one} and {other}, both waiting up to {seconds:,} s"
+                found.append([shown, name, f"{top1(a, b, used, rng):.4f}"])
+    return found
 
 
 def _by_each(one: Sequence[Received], other: Sequence[Received], name: str, rng: random.Random) -> list[list[str]]:

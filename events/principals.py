@@ -57,7 +57,9 @@ def _store() -> tuple[Principal, ...]:
     return (
         Principal("publisher", "the order service: publishes events", (*_write(*RAW),)),
         Principal(
-            "store", "the order service: reads decisions", (*_read(topics.DECISIONS), _group("store.", prefixed=True))
+            "store",
+            "the order service: reads decisions and analysts' questions",
+            (*_read(topics.DECISIONS, topics.QUESTIONS), _group("store.", prefixed=True)),
         ),
     )
 
@@ -114,8 +116,8 @@ def _tasks() -> tuple[Principal, ...]:
     return (
         Principal(
             "console",
-            "analysts: publishes their verdicts as labels and decisions",
-            _write(topics.LABELS, topics.DECISIONS),
+            "analysts: publishes their verdicts as labels and decisions, and what they ask",
+            _write(topics.LABELS, topics.DECISIONS, topics.QUESTIONS),
         ),
         Principal("rules-promoter", "`amana rules promote` and `log`", (*_read(topics.RULES), *_write(topics.RULES))),
         Principal(

@@ -14,6 +14,7 @@ import msgspec
 
 from events import topics
 from events.facts import AnyFact
+from events.questions import InformationAsked
 
 FOLDER = Path(__file__).parent / "schemas"
 # What msgspec's patterns say beyond ECMA 262, the dialect of JSON Schema: there `$` is only the very end.
@@ -22,7 +23,7 @@ _PYTHON_END = r"$(?!\n)"
 
 def schemas() -> dict[str, str]:
     """File name to text of each topic's schema (JSON Schema 2020-12)."""
-    unions: Mapping[str, object] = {**topics.UNIONS, topics.FACTS: AnyFact}
+    unions: Mapping[str, object] = {**topics.UNIONS, topics.FACTS: AnyFact, topics.QUESTIONS: InformationAsked}
     return {f"{topic}.json": _text(topic, union) for topic, union in unions.items()}
 
 

@@ -18,6 +18,7 @@ QUARANTINE = "quarantine"
 LATE = "late"
 RULES = "rules"
 MODELS = "models"
+QUESTIONS = "questions"
 
 UNIONS: Mapping[str, object] = {ORDERS: OrderEvent, VISITS: VisitEvent, ACTIVITY: ActivityEvent, LABELS: LabelEvent}
 _TOPICS = {kind.__name__: topic for topic, union in UNIONS.items() for kind in get_args(union) or (union,)}
@@ -63,6 +64,7 @@ SPECS = (
     TopicSpec(LABELS, 180 * _DAY_MS),
     TopicSpec(FACTS, 400 * _DAY_MS),
     TopicSpec(DECISIONS, 30 * _DAY_MS),
+    TopicSpec(QUESTIONS, 30 * _DAY_MS),
     TopicSpec(QUARANTINE, 30 * _DAY_MS),
     TopicSpec(LATE, 30 * _DAY_MS),
     # Who promoted what, and when: all of it as long as the facts that it was decided on, the last of each set for good.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from events.questions import InformationAsked
 from events.types import LabelEvent
 from models.decisions import Decision
 from review.desk import Desk
@@ -15,15 +16,19 @@ from review.store import CaseStore
 
 log = structlog.get_logger()
 
+SWEEP_MS = 60_000
+
 Publish = Callable[[Sequence[LabelEvent]], None]
 PublishDecisions = Callable[[Sequence[Decision]], None]
+PublishQuestions = Callable[[Sequence[InformationAsked]], None]
 
 
 class Chores:
     """`publish` returns once the labels are durable where they go; `clock` gives milliseconds since the epoch.
 
     `labels_go`: whether there is anywhere for labels to go; if not, they wait, as decisions do without `supersede`,
-    which returns once the order service's decisions are durable.
+    which returns once the order service's decisions are durable, and questions without `ask`. `sweep` forgets what has
+    ended by a time, once a minute: it looks at all there is.
     """
 
     def __init__(
@@ -35,7 +40,12 @@ class Chores:
         *,
         labels_go: bool = True,
         supersede: PublishDecisions | None = None,
+        ask: PublishQuestions | None = None,
+        sweep: Callable[[int], object] | None = None,
     ) -> None:
+        self._sweep = sweep
+        self._swept_ms = 0
+        self._ask = ask
         self._supersede = supersede
         self._labels_go = labels_go
         self._desk = desk
@@ -53,6 +63,13 @@ class Chores:
         if self._supersede and decisions:
             self._supersede([decision for _, decision in decisions])
             self._cases.mark_published([event_id for event_id, _ in decisions])
+        questions = self._cases.pending_questions(self._clock()) if self._ask else ()
+        if self._ask and questions:
+            self._ask(questions)
+            self._cases.mark_published([question.event_id for question in questions])
+        if self._sweep and self._clock() >= self._swept_ms + SWEEP_MS:
+            self._sweep(self._clock())
+            self._swept_ms = self._clock()
 
     def run(self, stopped: threading.Event, pause_s: float) -> None:
         """Round after round until `stopped`. What fails is tried again: nothing is forgotten before it is durable."""

@@ -20,7 +20,8 @@ from events.cards import holds_card_number
 from events.errors import AmanaError
 from events.options import BROKERS
 from events.publisher import Publisher
-from events.topics import DECISIONS
+from events.questions import InformationAsked
+from events.topics import DECISIONS, QUESTIONS
 from events.types import LabelEvent
 from history.database import existing
 from models.decisions import Decision, Outcome, encode
@@ -285,6 +286,13 @@ def publish_decisions(decisions: Sequence[Decision], brokers: str) -> None:
     """To the topic that the order service reads; returns once they are durable there."""
     with Publisher(brokers) as publisher:
         publisher.publish_records(DECISIONS, [(each.order_id.encode(), encode(each)) for each in decisions])
+
+
+def publish_questions(questions: Sequence[InformationAsked], brokers: str) -> None:
+    """As decisions."""
+    with Publisher(brokers) as publisher:
+        records = [(each.order_id.encode(), msgspec.json.encode(each)) for each in questions]
+        publisher.publish_records(QUESTIONS, records)
 
 
 def _append(path: Path, labels: Sequence[LabelEvent]) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 import msgspec
 import sqlalchemy as sa
 
+from events.questions import Answer, Question
 from models import decisions
 from models.decisions import Outcome
-from review import opinions, tables, triggers
+from review import opinions, questions, tables, triggers
 from review.access.store import note
 from review.cases import Case, Verdict
 from review.errors import StaleCase, TransitionRefused
@@ -135,6 +136,26 @@ class Desk:
             change(connection, free, assigned)
             note(connection, actor, "assign", now_ms, case.decision_id, fields(free, assigned))
         return assigned
+
+    def ask(self, case: Case, question: Question, *, reason: bytes, actor: str, now_ms: int) -> Case:
+        """Have the order service asked, a minute later, and put the case aside until it answers. Raises as `act`."""
+        with self._engine.begin() as connection:
+            asked = self._acted(connection, case, "ask", actor, now_ms, reason=reason)
+            questions.ask(connection, asked, question, actor, now_ms, now_ms + self._leaves_ms)
+        return asked
+
+    def answer(self, case: Case, question_id: str, said: Answer, *, actor: str, now_ms: int) -> Case:
+        """Keep what the order service answers, and wake the case if it waits; a repeat changes nothing.
+
+        Raises UnknownCase for a question that is not the case's, TransitionRefused for another answer than before.
+        """
+        with self._engine.begin() as connection:
+            if not questions.answer(connection, case.decision_id, question_id, said, now_ms):
+                return case
+            if case.status == "waiting":
+                return self._acted(connection, case, "answer", actor, now_ms)
+            note(connection, actor, "answer", now_ms, case.decision_id, ["answer"])
+        return case
 
     def next(self, actor: str, now_ms: int) -> Case | None:
         """Claim the open case whose review is worth most, or None: two people never get the same one.
@@ -299,6 +320,8 @@ class Desk:
             _supersede(connection, changed, now_ms)
         elif action == "undo":
             _take_back(connection, case, now_ms)
+        elif action == "unask":
+            questions.take_back(connection, case, changed.holder or "", now_ms)
         note(connection, actor, action, now_ms, case.decision_id, fields(case, changed))
 
     def _choose(

@@ -52,6 +52,10 @@ class Opinion(msgspec.Struct, frozen=True, kw_only=True):
     second_by: str | None = None
     second_at_ms: int | None = None
 
+    def bars(self, person: str) -> bool:
+        """Whether the case is back, and not for this person, who has given a verdict on it."""
+        return self.state in STANDING and person in {self.decided_by, self.first_look, self.second_by}
+
 
 class Agreement(msgspec.Struct, frozen=True):
     """Of cases judged twice, how many alike. `kappa` (Cohen's): 1 is always, 0 as often as by chance.
@@ -112,7 +116,7 @@ def may_get(connection: sa.Connection, case_id: str, person: str) -> bool:
 
 def turned(opinion: Opinion, action: Action, actor: str) -> Action:
     """What an action is on a case that is back. Raises TransitionRefused for who has given a verdict on it."""
-    if action in {"claim", "dismiss", "confirm_fraud"} and actor in _said(opinion):
+    if action in {"claim", "dismiss", "confirm_fraud"} and opinion.bars(actor):
         raise TransitionRefused("you have judged this case; somebody else looks at it now")
     if action == "default":
         return "forgo"
@@ -171,10 +175,6 @@ def agreed(pairs: Counter[tuple[str, str]]) -> Agreement:
         return Agreement(judged, alike, None)
     by_chance = sum(firsts[each] * seconds[each] for each in firsts) / judged**2
     return Agreement(judged, alike, (alike / judged - by_chance) / (1 - by_chance))
-
-
-def _said(opinion: Opinion) -> set[str | None]:
-    return {opinion.decided_by, opinion.first_look, opinion.second_by}
 
 
 def _set(connection: sa.Connection, case_id: str, values: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """How the queue stands and what came of it: counts that tell a lead where to look, and nobody's data."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -15,6 +15,7 @@ from review.workflow import State
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 AGES_H: Sequence[int] = (1, 4, 24)  # how long open cases have waited: up to each, and longer
 HOURS = 24
+NO_RULE = ("refused.", "model.")  # codes that no rule gives
 JUDGED_DAYS, JUDGED_MOST, REASONS_SHOWN = 30, 20_000, 10
 
 _CASES = tables.cases.c
@@ -38,8 +39,19 @@ class Judged(msgspec.Struct, frozen=True):
     decided: int
 
 
+class Saved(msgspec.Struct, frozen=True):
+    """What confirmed frauds of one currency would have taken, in minor units, and how many they were."""
+
+    currency: str
+    amount_minor: int
+    orders: int
+
+
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """`ages`: open cases that waited up to 1, 4, 24 hours and longer."""
+    """`ages`: open cases that waited up to 1, 4, 24 hours and longer.
+
+    `reasons` are by the first reason, `rules` by every reason that a rule gave; `saved` is by currency.
+    """
 
     states: dict[State, int]
     ages: tuple[int, ...]
@@ -47,18 +59,23 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     overdue: int
     hours: tuple[Hour, ...]
     reasons: tuple[Judged, ...]
+    rules: tuple[Judged, ...]
+    saved: tuple[Saved, ...]
     agreement: Agreement
 
 
 def overview(engine: sa.Engine, now_ms: int) -> Overview:
     with engine.connect() as connection:
+        judged = _judged(connection, now_ms)
         return Overview(
             states=_states(connection),
             ages=_ages(connection, now_ms),
             oldest_ms=connection.scalar(sa.select(sa.func.min(_CASES.opened_at_ms)).where(_CASES.status.in_(_OPEN))),
             overdue=_count(connection, _CASES.status != "decided", _CASES.due_at_ms < now_ms),
             hours=_hours(connection, now_ms),
-            reasons=_reasons(connection, now_ms),
+            reasons=_precision((codes[:1], fraud) for codes, _, fraud in judged),
+            rules=_precision((rules, fraud) for _, rules, fraud in judged),
+            saved=_saved(connection, now_ms),
             agreement=opinions.agreement(connection, now_ms - JUDGED_DAYS * DAY_MS),
         )
 
@@ -88,16 +105,35 @@ def _hours(connection: sa.Connection, now_ms: int) -> tuple[Hour, ...]:
     )
 
 
-def _reasons(connection: sa.Connection, now_ms: int) -> tuple[Judged, ...]:
-    since = _CASES.decided_at_ms >= now_ms - JUDGED_DAYS * DAY_MS
-    query = sa.select(_CASES.reasons, _CASES.verdict).where(since).order_by(_CASES.decided_at_ms.desc())
+def _judged(connection: sa.Connection, now_ms: int) -> list[tuple[list[str], list[str], bool]]:
+    """Of the newest verdicts: the reasons' codes, those of rules, and whether it was fraud."""
+    since = (_CASES.decided_at_ms >= now_ms - JUDGED_DAYS * DAY_MS, _CASES.verdict.is_not(None))
+    query = sa.select(_CASES.reasons, _CASES.verdict).where(*since).order_by(_CASES.decided_at_ms.desc())
+    found = []
+    for encoded, verdict in connection.execute(query.limit(JUDGED_MOST)):
+        reasons = _REASONS.decode(encoded)
+        rules = [each.code for each in reasons if each.weight is None and not each.code.startswith(NO_RULE)]
+        found.append(([each.code for each in reasons], rules, verdict == "confirm_fraud"))
+    return found
+
+
+def _precision(judged: Iterable[tuple[Sequence[str], bool]]) -> tuple[Judged, ...]:
+    """Of the codes that the most cases have, how many of these were fraud; a case counts once for a code."""
     found: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for reasons, verdict in connection.execute(query.limit(JUDGED_MOST)):
-        for reason in _REASONS.decode(reasons)[:1]:
-            found[reason.code][0] += verdict == "confirm_fraud"
-            found[reason.code][1] += 1
+    for codes, fraud in judged:
+        for code in set(codes):
+            found[code][0] += fraud
+            found[code][1] += 1
     most = sorted(found.items(), key=lambda each: (-each[1][1], each[0]))[:REASONS_SHOWN]
     return tuple(Judged(code, *counted) for code, counted in most)
+
+
+def _saved(connection: sa.Connection, now_ms: int) -> tuple[Saved, ...]:
+    since = (_CASES.decided_at_ms >= now_ms - JUDGED_DAYS * DAY_MS, _CASES.verdict == "confirm_fraud")
+    query = sa.select(_CASES.currency, sa.func.sum(_CASES.amount_minor), sa.func.count())
+    rows = connection.execute(query.where(*since, _CASES.amount_minor.is_not(None)).group_by(_CASES.currency))
+    sums = [Saved(currency, int(amount), number) for currency, amount, number in rows if currency is not None]
+    return tuple(sorted(sums, key=lambda each: (-each.orders, each.currency)))
 
 
 def _count(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> int:

@@ -7,6 +7,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from events.questions import InformationAsked
+from events.topics import QUESTIONS
 from events.types import LabelEvent
 from models.decisions import Decision, Reason, decode
 from review import tables, triggers
@@ -15,6 +17,7 @@ from review.errors import StaleCase, UnknownCase
 from review.workflow import State
 
 _REASONS = msgspec.json.Decoder(tuple[Reason, ...])
+_QUESTION = msgspec.json.Decoder(InformationAsked)
 _LABEL = msgspec.json.Decoder(LabelEvent)
 INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -85,6 +88,10 @@ class CaseStore:
         """Superseding decisions whose time has come, each with the id that it is forgotten by."""
         return tuple((event_id, decode(body)) for event_id, body in self._due("decisions", now_ms))
 
+    def pending_questions(self, now_ms: int) -> tuple[InformationAsked, ...]:
+        """What the order service is to be asked whose time has come."""
+        return tuple(_QUESTION.decode(body) for _, body in self._due(QUESTIONS, now_ms))
+
     def _due(self, topic: str, now_ms: int) -> Sequence[tuple[str, bytes]]:
         columns = tables.outbox.c
         due = sa.select(columns.event_id, columns.body).where(columns.topic == topic, columns.not_before_ms <= now_ms)
@@ -92,7 +99,7 @@ class CaseStore:
             return [(row[0], row[1]) for row in connection.execute(due.order_by(columns.place))]
 
     def mark_published(self, event_ids: Sequence[str]) -> None:
-        """Forget labels and decisions that the broker, or the file, has durably."""
+        """Forget labels, decisions and questions that the broker, or the file, has durably."""
         with self._engine.begin() as connection:
             connection.execute(sa.delete(tables.outbox).where(tables.outbox.c.event_id.in_(event_ids)))
 

@@ -18,7 +18,7 @@ Action = Literal[
     "claim", "renew", "release", "take", "lapse", "snooze", "wake", "ask", "answer", "escalate", "second_look",
     "dismiss", "confirm_fraud", "default", "undo", "contest",
     "join", "follow", "rejoin", "part",
-    "reconsider", "agree", "disagree", "forgo",
+    "unask", "reconsider", "agree", "disagree", "forgo",
 ]  # fmt: skip
 STATES: tuple[State, ...] = get_args(State)
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -39,6 +39,7 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
     ("snoozed", "wake"): "open",
     ("claimed", "ask"): "waiting",
     ("waiting", "answer"): "open",
+    ("waiting", "unask"): "claimed",
     ("claimed", "escalate"): "open",
     ("claimed", "second_look"): "open",
     ("claimed", "dismiss"): "decided",
@@ -92,7 +93,7 @@ def after(work: Work, action: Action, actor: str, now_ms: int, *, until_ms: int 
         allowed = ", ".join(taken) or "what the case takes that leads it"
         raise TransitionRefused(f"a case that is {work.state} does not take {action}; it takes {allowed}")
     _check(work, action, actor, now_ms)
-    if action in {"claim", "renew", "undo"}:
+    if action in {"claim", "renew", "undo", "unask"}:
         return msgspec.structs.replace(work, state=state, holder=actor, until_ms=now_ms + LEASE_MS, decided_at_ms=None)
     if action == "snooze":
         return msgspec.structs.replace(work, state=state, holder=None, until_ms=until_ms)

@@ -80,6 +80,15 @@ def check_signed(chain: Sequence[tuple[Path, Contract]], signers: Signers) -> No
         before = contract
 
 
+def replaced(folder: Path, today: date) -> dict[bytes, bytes]:
+    """By the hash of each version that another has taken the place of, the hash of the one that holds on a day."""
+    found: dict[bytes, bytes] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        *before, (_, now) = begun(path, today)
+        found |= {bytes.fromhex(each.hash()): bytes.fromhex(now.hash()) for _, each in before}
+    return found
+
+
 def load_one(path: Path, signers: Signers, today: date) -> Contract:
     """The version of a contract's file that is in force, signed as it must be. Raises ContractError for none."""
     chain = begun(path, today)

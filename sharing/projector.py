@@ -124,13 +124,21 @@ class Projector:
     """Holds the compiled contracts and the seal. `key`: the vault's "disclosure" key.
 
     `draw` gives each first message's wait in milliseconds, of up to its contract's `jitter_s`: messages to two partners
-    that are told of one moment do not leave together. Without it none waits.
+    that are told of one moment do not leave together. Without it none waits. `earlier`: by the hash of a version that
+    was replaced that of the one in its place (`sharing.in_force.replaced`).
     """
 
     def __init__(
-        self, projections: Sequence[Projection], sealer: Seals, key: bytes, random: Random, draw: Draw = lambda _: 0
+        self,
+        projections: Sequence[Projection],
+        sealer: Seals,
+        key: bytes,
+        random: Random,
+        draw: Draw = lambda _: 0,
+        earlier: Mapping[bytes, bytes] | None = None,
     ) -> None:
         self._draw = draw
+        self._earlier = earlier or {}
         self._projections = projections
         self._by_hash = {contract_hash(each.contract): each for each in projections}
         self._by_partner = {each.partner: each for each in reversed(projections)}
@@ -171,8 +179,12 @@ class Projector:
 
     def contract_of(self, told: Told) -> Contract | None:
         """The contract that something was told under; that of the partner where it is an older version."""
-        found = self._by_hash.get(told.contract) or self._by_partner.get(told.partner)
+        found = self._now(told.partner, told.contract)
         return found.contract if found else None
+
+    def _now(self, partner: str, contract: bytes) -> Projection | None:
+        """That contract or the version in its place; of a contract that is gone, another of the partner's."""
+        return self._by_hash.get(self._earlier.get(contract, contract)) or self._by_partner.get(partner)
 
     def disclosed(
         self, partner: str, contract: bytes, case_id: str | None, sub_id: str, payload: bytes, at: Moment
@@ -305,7 +317,7 @@ class Projector:
         wait_ms: int = 0,
     ) -> Message:
         """Issued when it may leave: the token's time shows the moment that it tells of no more than its arrival."""
-        known = self._by_hash.get(contract) or self._by_partner.get(partner)
+        known = self._now(partner, contract)
         if known is None:
             raise SharingError("no contract of this partner is in force, so that nothing says what the message is")
         jti = jti_of(payload)

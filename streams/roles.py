@@ -182,11 +182,15 @@ CONSOLE = Role(
         on(review.opinions, "SELECT INSERT DELETE"),
         part(review.opinions, "UPDATE", "state from_ms second second_by second_at_ms"),
         on(review.tags, "SELECT INSERT DELETE"),
+        on(review.questions, "SELECT INSERT DELETE"),
+        part(review.questions, "UPDATE", "answer answered_at_ms"),
         # What stands beside a case: its entities' history, and what partners got. No leaf says whose it is, and what
         # opens one (lookup) stays shut.
         *(on(table, "SELECT") for table in (history.decisions, history.labels, history.links)),
         *(on(table, "SELECT") for table in (sharing.disclosures, sharing.head, sharing.leaves)),
-        *(on(table, "SELECT") for table in (sharing.nodes, sharing.checkpoints)),
+        *(on(table, "SELECT") for table in (sharing.nodes, sharing.checkpoints, sharing.pauses)),
+        # How deliveries are; what they carry stays shut.
+        part(sharing.outbox, "SELECT", "partner dead"),
     ),
 )
 ACCOUNTS = Role(

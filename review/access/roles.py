@@ -13,6 +13,7 @@ Permission = Literal[
     "case.assign",
     "case.contest",
     "case.erase",
+    "case.answer",
     "law.read",
     "law.work",
     "overview.read",
@@ -33,6 +34,7 @@ WORDS: Mapping[Permission, str] = {
     "case.erase": "erase a customer's data for good, because they asked",
     "law.read": "see requests of the law, and what was told to law enforcement",
     "law.work": "enter, approve, refuse and have answered requests of the law",
+    "case.answer": "answer what an analyst asked the order service",
     "overview.read": "see the overview",
     "audit.read": "see who did what",
     "accounts.manage": "make, change and lock accounts",
@@ -50,7 +52,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
     "auditor": frozenset({"queue.read", "case.read", "overview.read", "audit.read"}),
     "administrator": frozenset({"overview.read", "audit.read", "accounts.manage"}),
     # A program's: it names an order's case and sees nothing of it.
-    "order_service": frozenset({"case.contest"}),
+    "order_service": frozenset({"case.contest", "case.answer"}),
 }
 
 

@@ -5,15 +5,18 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from events.questions import Answer, Question
+from events.types import Id
 from models.decisions import Outcome
 from review.cases import Verdict
 from review.console.bulk import MOST, Why
 from review.finding import By
 from review.joining import Joined
+from review.questions import Asked
 from review.queue import View
 from review.workflow import State
 
-Act = Literal["claim", "renew", "release", "snooze", "ask", "escalate", "dismiss", "confirm_fraud", "undo"]
+Act = Literal["claim", "renew", "release", "snooze", "ask", "escalate", "dismiss", "confirm_fraud", "undo", "unask"]
 Seen = Literal["name", "email", "phone", "billing", "shipping", "ip", "user_agent"]
 PLACE = r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$"
 TagName = Annotated[str, Meta(pattern="^[a-z][a-z_]{1,31}$")]
@@ -96,12 +99,16 @@ class Orders(msgspec.Struct, frozen=True):
 
 
 class ActBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`version` as it was read; a `reason` for all but claim, renew, release and undo; `hours` are a snooze's."""
+    """`version` as it was read; a `reason` for all but claim, renew, release, undo and unask.
+
+    `hours` are a snooze's, `question` goes to the order service when the action is `ask`.
+    """
 
     action: Act
     version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     reason: Annotated[str, Meta(max_length=1000)] = ""
     hours: Literal[1, 4, 24] = 1
+    question: Question = "customer_placed"
 
 
 class AssignBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -174,6 +181,26 @@ class Contested(msgspec.Struct, frozen=True):
 
     decision_id: str
     due_at_ms: int | None
+
+
+class AnswerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of the question with that id, as the topic `questions` has it (its `event_id`)."""
+
+    question_id: Id
+    answer: Answer
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """As it is kept; the same again answers the same."""
+
+    question_id: str
+    answer: Answer
+
+
+class Questions(msgspec.Struct, frozen=True):
+    """The oldest first."""
+
+    questions: tuple[Asked, ...]
 
 
 class NoteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

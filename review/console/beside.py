@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from history.links import Kind, Past, Said
 from review import opinions, panels
+from review.access.store import note
 from review.cases import Case
 from review.console.house import House
 from review.console.people import Person
@@ -193,6 +194,8 @@ def receipt(house: House, request: Request, person: Person, _: Form) -> Response
     text = panels.receipt(house.engine, int(place))
     if text is None:
         return refused(house, request, person, 404, marked("No signed checkpoint covers this entry yet; try later."))
+    with house.engine.begin() as connection:
+        note(connection, person.name, "receipt", house.clock(), case.decision_id)
     named = {"content-disposition": f'attachment; filename="{int(place)}.tlog-proof"'}
     return Response(text, media_type="text/plain", headers=named)
 

@@ -11,6 +11,7 @@ import click
 import sqlalchemy as sa
 import uvicorn
 
+from events.questions import InformationAsked
 from events.types import LabelEvent
 from models.decisions import Decision
 from review.access.openid import load as load_openid
@@ -24,6 +25,7 @@ from review.cli import (
     opened_database,
     publish_decisions,
     publish_labels,
+    publish_questions,
     stated,
 )
 from review.console.app import console
@@ -70,7 +72,7 @@ def console_command(
     """Serve the analysts' console. Without a certificate on this machine's own addresses alone.
 
     Labels leave a minute after the verdict, to the brokers or the file; with neither they wait in the database. The
-    decisions that supersede the machine's for the order service go to the brokers alone.
+    decisions that supersede the machine's for the order service, and questions to it, go to the brokers alone.
 
     \b
     Examples:
@@ -132,6 +134,10 @@ def chores(house: House, brokers: str | None, labels_file: Path | None) -> Itera
         assert brokers is not None
         publish_decisions(decisions, brokers)
 
+    def ask(questions: Sequence[InformationAsked]) -> None:
+        assert brokers is not None
+        publish_questions(questions, brokers)
+
     stopped = threading.Event()
     doing = Chores(
         house.desk,
@@ -140,6 +146,8 @@ def chores(house: House, brokers: str | None, labels_file: Path | None) -> Itera
         house.clock,
         labels_go=bool(brokers or labels_file),
         supersede=supersede if brokers else None,
+        ask=ask if brokers else None,
+        sweep=house.access.sweep,
     )
     thread = threading.Thread(target=doing.run, args=(stopped, ROUND_S), name="chores", daemon=True)
     thread.start()

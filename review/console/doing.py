@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from events.cards import holds_card_number
+from events.questions import Answer, Question
 from review import finding, tags
 from review.access.roles import permissions
 from review.cases import Case
@@ -16,14 +17,21 @@ HOUR_MS = 3_600_000
 SNOOZE_HOURS = (1, 4, 24)
 ACTIONS: Mapping[str, Action] = {
     **{each: each for each in ("claim", "renew", "release", "snooze", "ask", "escalate")},
-    **{each: each for each in ("dismiss", "confirm_fraud", "undo")},
+    **{each: each for each in ("dismiss", "confirm_fraud", "undo", "unask")},
 }
-UNREASONED = frozenset({"claim", "renew", "release", "undo"})
+UNREASONED = frozenset({"claim", "renew", "release", "undo", "unask"})
 SHORTEST, LONGEST = 3, 1000
 
 
 def perform(
-    house: House, actor: str, case_id: str, action: Action, version: int, reason: str = "", hours: int = SNOOZE_HOURS[0]
+    house: House,
+    actor: str,
+    case_id: str,
+    action: Action,
+    version: int,
+    reason: str = "",
+    hours: int = SNOOZE_HOURS[0],
+    question: Question = "customer_placed",
 ) -> Case:
     """One action on the case as it was read at `version`.
 
@@ -38,6 +46,9 @@ def perform(
     if action in VERDICTS:
         assert sealed is not None
         return house.desk.decide(case, VERDICTS[action], reason=sealed, actor=actor, now_ms=now_ms)
+    if action == "ask":
+        assert sealed is not None
+        return house.desk.ask(case, question, reason=sealed, actor=actor, now_ms=now_ms)
     until_ms = now_ms + hours * HOUR_MS if action == "snooze" else None
     return house.desk.act(case, action, actor, now_ms, until_ms=until_ms, reason=sealed)
 
@@ -82,6 +93,12 @@ def contest(house: House, actor: str, case_id: str, reason: str) -> Case:
     """A block that was decided comes back to people. Raises TransitionRefused where there is none, Unfit."""
     case = house.cases.get(case_id)
     return house.desk.act(case, "contest", actor, house.clock(), reason=house.sealed(case, "note", fit(reason)))
+
+
+def answer(house: House, actor: str, case_id: str, question_id: str, said: Answer) -> Case:
+    """What the order service says to a question. Raises UnknownCase, TransitionRefused, StaleCase."""
+    case = house.cases.get(case_id)
+    return house.desk.answer(case, question_id, said, actor=actor, now_ms=house.clock())
 
 
 def write_down(house: House, actor: str, case_id: str, body: str) -> Case:

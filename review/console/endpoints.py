@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from review import finding, joining, overview, queue, tags
+from review import finding, joining, overview, questions, queue, tags
 from review.cases import Case
 from review.console import bulk, doing, erasing, law, overseeing
 from review.console.api import Asked, Endpoint
 from review.console.api_law import RequestActBody, RequestBody, RequestDetails, Requested, RequestStep, RequestSummary
 from review.console.api_types import (
     ActBody,
+    AnswerBody,
+    Answered,
     AssignBody,
     Bulk,
     BulkBody,
@@ -28,6 +30,7 @@ from review.console.api_types import (
     Many,
     NoteBody,
     Orders,
+    Questions,
     QueueQuery,
     RevealBody,
     Revealed,
@@ -38,6 +41,7 @@ from review.console.api_types import (
     Versioned,
 )
 from review.console.house import House
+from review.health import Health
 from review.law import Asking
 from review.views import CaseView, opened
 from sharing.requests import LawRequest
@@ -64,9 +68,9 @@ def show_case(asked: Asked) -> CaseView:
 def act(asked: Asked) -> CaseSummary:
     body: ActBody = asked.body
     house, case_id = asked.house, asked.path["case_id"]
-    return summary_of(
-        house, doing.perform(house, asked.actor, case_id, body.action, body.version, body.reason, body.hours)
-    )
+    action, question = body.action, body.question
+    case = doing.perform(house, asked.actor, case_id, action, body.version, body.reason, body.hours, question)
+    return summary_of(house, case)
 
 
 def assign(asked: Asked) -> CaseSummary:
@@ -107,6 +111,16 @@ def contest(asked: Asked) -> Contested:
     return Contested(case.decision_id, case.due_at_ms)
 
 
+def answer(asked: Asked) -> Answered:
+    body: AnswerBody = asked.body
+    doing.answer(asked.house, asked.actor, asked.path["case_id"], body.question_id, body.answer)
+    return Answered(body.question_id, body.answer)
+
+
+def list_questions(asked: Asked) -> Questions:
+    return Questions(questions.of(asked.house.engine, asked.house.cases.get(asked.path["case_id"]).decision_id))
+
+
 def note(asked: Asked) -> CaseSummary:
     return summary_of(asked.house, doing.write_down(asked.house, asked.actor, asked.path["case_id"], asked.body.body))
 
@@ -129,6 +143,10 @@ def reveal(asked: Asked) -> Revealed:
 
 def oversee(asked: Asked) -> overview.Overview:
     return overview.overview(asked.house.engine, asked.house.clock())
+
+
+def health(asked: Asked) -> Health:
+    return overseeing.health_of(asked.house, law="law.read" in asked.may)
 
 
 def trail(asked: Asked) -> Trail:
@@ -190,6 +208,8 @@ ENDPOINTS = (
     Endpoint("GET", "/cases/{case_id}/orders", "list_orders", list_orders, "case.read", Orders),
     Endpoint("POST", "/cases/{case_id}/actions", "act_on_case", act, "case.work", CaseSummary, body=ActBody),
     Endpoint("POST", "/cases/{case_id}/contest", "contest_block", contest, "case.contest", Contested, body=ContestBody),
+    Endpoint("POST", "/cases/{case_id}/answers", "answer_question", answer, "case.answer", Answered, body=AnswerBody),
+    Endpoint("GET", "/cases/{case_id}/questions", "list_questions", list_questions, "case.read", Questions),
     Endpoint("POST", "/cases/{case_id}/notes", "add_note", note, "case.work", CaseSummary, body=NoteBody),
     Endpoint("POST", "/cases/{case_id}/reveal", "reveal_value", reveal, "case.reveal", Revealed, body=RevealBody),
     Endpoint("POST", "/cases/{case_id}/assign", "assign_case", assign, "case.assign", CaseSummary, body=AssignBody),
@@ -212,5 +232,6 @@ ENDPOINTS = (
         RequestSummary,
         body=RequestActBody,
     ),
+    Endpoint("GET", "/overview/health", "show_health", health, "overview.read", Health),
     Endpoint("GET", "/audit", "list_audit", trail, "audit.read", Trail, query=TrailQuery),
 )

@@ -8,9 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from review import tables
+from review.console.beside import MODES
 from review.console.house import House
 from review.console.people import Person
 from review.console.routes import Form, Way
+from review.health import Health, health
 from review.law import TRAIL as OF_LAW
 from review.overview import AGES_H, overview
 
@@ -18,7 +20,21 @@ TRAIL = 100
 
 
 def overview_page(house: House, request: Request, person: Person, _: Form) -> Response:
-    return house.page(request, "overview.html", person, said=overview(house.engine, house.clock()), ages_h=AGES_H)
+    return house.page(
+        request,
+        "overview.html",
+        person,
+        said=overview(house.engine, house.clock()),
+        ages_h=AGES_H,
+        health=health_of(house, law=person.may("law.read")),
+        modes=MODES,
+    )
+
+
+def health_of(house: House, *, law: bool) -> Health:
+    """`law`: with partners of law enforcement, of which others are told nothing."""
+    partners = {each.partner for each in house.contracts if law or each.kind != "law_enforcement"}
+    return health(house.engine, indexed=house.links is not None, partners=partners if house.shares else ())
 
 
 def audit_page(house: House, request: Request, person: Person, _: Form) -> Response:

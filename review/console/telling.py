@@ -1,6 +1,22 @@
-"""What a contract's fields are and how they leave, in words that can be translated: the meanings of sharing.fields."""
+"""What a contract's fields are and how they leave, and what the order service is asked, in words to be translated."""
 
+from collections.abc import Mapping
+
+from events.questions import Answer, Question
 from review.console.words import marked
+
+QUESTIONS: Mapping[Question, str] = {
+    "customer_placed": marked("Did the customer place this order?"),
+    "address_confirmed": marked("Does the customer confirm the delivery address?"),
+    "payer_is_holder": marked("Does the payment provider confirm that the payer is the holder?"),
+    "parcel_stoppable": marked("Can the parcel still be stopped?"),
+    "details_changed": marked("Were the account's contact details changed lately, by telephone or by staff?"),
+}
+ANSWERS: Mapping[Answer, str] = {
+    "yes": marked("yes"),
+    "no": marked("no"),
+    "unknown": marked("could not be found out"),
+}
 
 FIELDS = {
     "outcome": marked("what was decided about the order when it was placed"),

@@ -1,18 +1,21 @@
 """The queue and a case: reading, and every action on one case."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import cast
 from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from review import filters, finding, joining, masking, opinions, queue, tags
+from events.questions import Question
+from review import filters, finding, joining, masking, opinions, questions, queue, tags
 from review.cases import Case
 from review.console import beside, doing
 from review.console.house import House
 from review.console.people import Person
 from review.console.routes import Form, Way, refused
+from review.console.telling import ANSWERS, QUESTIONS
 from review.console.words import Words, marked
 from review.desk import VERDICTS
 from review.views import opened
@@ -20,8 +23,9 @@ from review.workflow import UNDO_MS
 from vault.errors import Erased
 
 SEARCHES: Mapping[str, finding.By] = {"order": "order", "last4": "last4", "email": "email", "phone": "phone"}
+DEFAULT_QUESTION: Question = "customer_placed"
 NOTE_SHOWN = doing.LONGEST + 20  # the name of a field stands before the reason to see it
-PUT_OFF = frozenset({"snooze", "ask", "escalate", "release"})
+PUT_OFF = frozenset({"snooze", "escalate", "release"})  # who asks stays: it can be taken back for a minute
 
 
 def queue_page(house: House, request: Request, person: Person, _: Form) -> Response:
@@ -82,6 +86,10 @@ def _case(house: House, request: Request, person: Person, case: Case, revealed: 
         choices=house.desk.policy.tags,
         workers=doing.workers(house) if person.may("case.assign") else (),
         looked=_looked(house, request.query_params.get("done"), person),
+        questions=QUESTIONS,
+        answers=ANSWERS,
+        asked=(asked := questions.of(house.engine, case.decision_id)),
+        unaskable=_unaskable(house, case, asked, person),
         disagreed=_disagreed(house, case),
     )
 
@@ -92,7 +100,11 @@ def act(house: House, request: Request, person: Person, form: Form) -> Response:
     if action is None:
         return refused(house, request, person, 404, marked("There is no such action."))
     case_id, reason = request.path_params["case_id"], form.get("reason", "")
-    case = doing.perform(house, person.name, case_id, action, whole(form, "version"), reason, whole(form, "hours", 1))
+    question = form.get("question", DEFAULT_QUESTION)
+    if question not in QUESTIONS:
+        return refused(house, request, person, 400, marked("There is no such question."))
+    version, hours = whole(form, "version"), whole(form, "hours", 1)
+    case = doing.perform(house, person.name, case_id, action, version, reason, hours, cast("Question", question))
     if action in VERDICTS:
         return _onward(house, person, case)
     return RedirectResponse("/queue" if action in PUT_OFF else f"/cases/{case.decision_id}", 303)
@@ -152,6 +164,12 @@ def _looked(house: House, done: str | None, person: Person) -> Case | None:
     """The case that the person has just approved and that a second one must look at."""
     case = house.cases.find(done) if done and len(done) <= 96 else None
     return case if case and case.status != "decided" and case.first_look == person.name else None
+
+
+def _unaskable(house: House, case: Case, asked: Sequence[questions.Asked], person: Person) -> bool:
+    """Whether the person may still take back what they have just asked."""
+    mine = bool(asked) and case.status == "waiting" and asked[-1].asked_by == person.name
+    return mine and house.clock() < asked[-1].asked_at_ms + UNDO_MS
 
 
 def _disagreed(house: House, case: Case) -> bool:

@@ -121,7 +121,8 @@ def projecting(
     projections = [
         compile_contract(each, key, keyring.keys("partner")) for each in agreed or contracts(settings, now())
     ]
-    projector = Projector(projections, sealer(settings, keyring, now()), key, os.urandom, draw)
+    replaced = in_force.replaced(settings.contracts, day_of(now()))
+    projector = Projector(projections, sealer(settings, keyring, now()), key, os.urandom, draw, replaced)
     return Projecting(
         engine=sql,
         triggers=TriggerTable(),

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 
 from benchmarks import linkage
@@ -47,3 +48,11 @@ def test_groups_of_two_would_be_found(feeds: dict[str, list[Received]]) -> None:
         for a, b in zip(feeds[linkage.ACQUIRER][::2], feeds[linkage.ACQUIRER][1::2], strict=False)
     ]
     assert _top1(feeds[linkage.ACQUIRER], pairs, "arrival") > 0.3
+
+
+def test_messages_that_each_waited_for_a_time_drawn_are_found_by_their_arrival_far_less_often() -> None:
+    rng = random.Random(5)
+    of, known = linkage.cases(40_000, rng), linkage.contracts()
+    waiting = [msgspec.structs.replace(known[name], jitter_s=86_400) for name in (linkage.ACQUIRER, linkage.CARRIER)]
+    one, other = (linkage.feed(contract, of, rng) for contract in waiting)
+    assert _top1(one, other, "arrival") < 0.2

@@ -40,7 +40,7 @@ def test_topics_are_created_listed_and_checked(kafka: Kafka, client: KafkaAdminC
     first = run(topics, "create", "--brokers", kafka.brokers, "--partitions", "2", "--partner", "acquirer")
     assert first.exit_code == 0
     again = run(topics, "create", "--brokers", kafka.brokers, "--partitions", "2", "--partner", "acquirer")
-    assert again.output == "12 topics as they should be\n"
+    assert again.output == "13 topics as they should be\n"
     listed = run(topics, "list", "--brokers", kafka.brokers).output
     assert all(name in listed for name in ("orders", "facts", "share.acquirer.v1", "share.acquirer.ack.v1"))
     other = run(topics, "create", "--brokers", kafka.brokers, "--partitions", "3")

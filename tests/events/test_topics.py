@@ -22,6 +22,7 @@ def event(topic: str, given: dict[str, object]) -> types.AnyEvent:
         ("labels", 180 * 24, 24),
         ("facts", 400 * 24, 24),
         ("decisions", 30 * 24, 24),
+        ("questions", 30 * 24, 24),
         ("quarantine", 30 * 24, 24),
         ("late", 30 * 24, 24),
     ],

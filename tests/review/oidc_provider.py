@@ -82,7 +82,7 @@ class Provider:
             and asked["code_challenge_method"] == "S256"
             and asked["code_challenge"] == challenge.rstrip(b"=").decode()
             and asked["redirect_uri"] == form["redirect_uri"]
-            and self._is_client(request.headers.get("authorization", ""))
+            and self._is_client(request.headers.get("authorization", ""), form)
         )
         if asked is None or not fits:
             return JSONResponse({"error": "invalid_grant"}, 400)
@@ -93,8 +93,13 @@ class Provider:
         claims = {name: value for name, value in claims.items() if value is not None}
         return JSONResponse({"id_token": self.sign(claims), "access_token": "x", "token_type": "Bearer"})
 
-    def _is_client(self, authorization: str) -> bool:
+    def _is_client(self, authorization: str, form: dict[str, Any]) -> bool:
+        """By the one way that it offers."""
         scheme, _, word = authorization.partition(" ")
+        (way,) = self.document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        if way != "client_secret_basic":
+            secret = SECRET if way == "client_secret_post" else None
+            return not authorization and (form.get("client_id"), form.get("client_secret")) == (CLIENT, secret)
         if scheme != "Basic":
             return False
         name, _, secret = base64.b64decode(word).decode().partition(":")

@@ -1,11 +1,16 @@
+import os
 import threading
 
 import pytest
 import sqlalchemy as sa
 
 from events.types import LabelEvent
+from review import tables
+from review.access.accounts import Account
+from review.access.sessions import IDLE_MS
+from review.access.store import AccessStore
 from review.cases import Case
-from review.chores import Chores
+from review.chores import SWEEP_MS, Chores
 from review.desk import LEAVES_MS, Desk
 from review.opener import Vault, open_case
 from review.store import CaseStore
@@ -56,6 +61,19 @@ def test_a_label_waits_for_a_broker_that_is_down(engine: sa.Engine, store: CaseS
     broker.down = False
     chores.round()
     assert len(broker.labels) == 1
+
+
+def test_sessions_that_have_ended_are_forgotten_once_a_minute(engine: sa.Engine, store: CaseStore) -> None:
+    access, now = AccessStore(engine, os.urandom), [NOW_MS]
+    access.add(Account(username="noura", roles=("analyst",)), "cli:root", NOW_MS)
+    sessions = sa.select(sa.func.count()).select_from(tables.sessions)
+    chores = Chores(Desk(engine), store, Broker().publish, lambda: now[0], sweep=access.sweep)
+    access.welcome("noura", NOW_MS - IDLE_MS + 1)
+    for now_ms, left in ((NOW_MS, 1), (NOW_MS + SWEEP_MS - 1, 1), (NOW_MS + SWEEP_MS, 0)):
+        now[0] = now_ms
+        chores.round()
+        with engine.connect() as connection:
+            assert connection.scalar(sessions) == left
 
 
 def test_claims_lapse_by_themselves(engine: sa.Engine, store: CaseStore, case: Case) -> None:

@@ -248,6 +248,7 @@ def test_nobody_is_led_to_another_host(browser: TestClient, then: str) -> None:
         {"authorization_endpoint": "javascript:alert(1)"},
         {"code_challenge_methods_supported": ["plain"]},
         {"token_endpoint": None},
+        {"filler": "x" * 300_000},
     ],
 )
 def test_a_document_that_is_not_as_it_must_be_is_not_worked_with(
@@ -268,6 +269,19 @@ def test_a_provider_that_is_down_is_a_clear_page_and_is_asked_again_after_a_paus
     assert foreign.asked == ["document"]
     foreign.document, clock.now_s = right, PAUSE_S
     assert signed_in(browser).status_code == 303
+
+
+def test_a_client_shows_its_secret_as_the_provider_takes_it(browser: TestClient, foreign: Foreign) -> None:
+    foreign.document = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
+    assert signed_in(browser).status_code == 303
+
+
+def test_a_public_client_has_its_verifier_alone(house: House, foreign: Foreign, provider: Provider) -> None:
+    foreign.document = {"token_endpoint_auth_methods_supported": ["none"]}
+    with client() as http:
+        public = house._replace(provider=Provider(provider.settings, None, http, Clock()))
+        with TestClient(console(public), follow_redirects=False) as browser:
+            assert signed_in(browser).status_code == 303
 
 
 def test_nobody_listens_where_the_provider_was(house: House) -> None:

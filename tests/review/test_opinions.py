@@ -83,6 +83,17 @@ def test_who_has_judged_it_is_not_given_it_and_cannot_take_it(desk: Desk, back: 
     assert found.holder == "salem"
 
 
+def test_it_is_assigned_to_nobody_who_has_judged_it_and_stays_with_nobody_who_disagrees(
+    desk: Desk, store: CaseStore, back: Case
+) -> None:
+    with pytest.raises(TransitionRefused, match=r"^noura is not given this case; assign it to somebody else$"):
+        desk.assign(back, "noura", "lead", BACK_MS)
+    decide(desk, desk.assign(back, "salem", "lead", BACK_MS), "confirm_fraud", "salem", BACK_MS)
+    third = desk.next("lina", BACK_MS)
+    assert third is not None
+    assert (third.decision_id, third.assignee) == (back.decision_id, None)
+
+
 def test_who_had_the_first_look_at_a_high_amount_is_not_given_it_either(
     engine: sa.Engine, store: CaseStore, case: Case
 ) -> None:

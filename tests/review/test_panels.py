@@ -16,7 +16,7 @@ from events.facts import Entities
 from history.index import Index
 from history.pages import Page
 from models.decisions import Decision, ModelScore
-from review import panels
+from review import panels, tables
 from review.access.accounts import Account, hashed
 from review.access.roles import Role
 from review.console.app import console
@@ -185,6 +185,9 @@ def test_a_receipt_proves_its_entry_once_a_checkpoint_covers_it(told: House, eng
     code, text = page(told, path=path)
     receipt = receipt_of(text.encode())
     assert (code, receipt.place, receipt.checked(TRUSTED).size) == (200, 2, 5)
+    with engine.connect() as connection:
+        entry = sa.select(tables.audit.c.actor, tables.audit.c.case_id).where(tables.audit.c.action == "receipt")
+        assert connection.execute(entry).all() == [("analyst", CASE)]
 
 
 @pytest.mark.parametrize("place", ["3", "0", "99", "-1", "", "²", "02"])

@@ -1,7 +1,7 @@
 """A projector over an empty database, with made-up cases, made-up keys and every worked contract."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -72,6 +72,7 @@ class Desk:
         random: Callable[[int], bytes] = os.urandom,
         contracts: Sequence[Contract] = tuple(CONTRACTS.values()),
         draw: Draw = lambda _: 0,
+        replaced: Mapping[bytes, bytes] | None = None,
     ) -> None:
         upgrade(engine)
         migrate(engine, MIGRATIONS, LOCK)
@@ -81,7 +82,7 @@ class Desk:
         self.ledger = Ledger()
         sealer = Sealer(sealed.ISSUER, sealed.OURS, PARTNERS if partners is None else partners)
         projections = [compile_contract(contract, KEY, [b"r" * 32]) for contract in contracts]
-        projector = Projector(projections, sealer, KEY, random, draw)
+        projector = Projector(projections, sealer, KEY, random, draw, replaced)
         batch = [each for each in projections if each.contract.delivery == "batch"]
         self.projecting = Projecting(
             engine=engine,

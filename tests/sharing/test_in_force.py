@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sharing import approval
 from sharing.contracts import FOLDER, load
 from sharing.errors import ContractError
-from sharing.in_force import load_all, load_one, previous, versions
+from sharing.in_force import load_all, load_one, previous, replaced, versions
 from sharing.signers import DEMO, DEMO_PEOPLE, Signers, create_key, demo_key, read_key, sign
 from sharing.standing import Agreed
 from tests.sharing.contracts import NAMES
@@ -333,3 +333,11 @@ def test_a_partner_is_told_for_two_purposes_by_two_files(folder: Path) -> None:
         "dpv:FraudPreventionAndDetection",
         "dpv:DisputeManagement",
     ]
+
+
+def test_of_a_version_that_was_replaced_the_one_in_its_place_is_known_from_its_day_on(folder: Path) -> None:
+    first = load(folder / "carrier.yaml")
+    path = _second(folder, ("valid_from: 2026-01-01", "valid_from: 2026-11-27"), signed_by=("maha",))
+    second = load(path)
+    assert replaced(folder, TODAY) == {}
+    assert replaced(folder, date(2026, 11, 27)) == {bytes.fromhex(first.hash()): bytes.fromhex(second.hash())}

@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from sharing.contracts import Contract
 from sharing.ledger import leaves
 from sharing.projector import fires
-from tests.sharing.projected import CONTRACTS, KEY, NOW_MS, PARTNERS, Desk, disclosable
+from sharing.tokens import Opener
+from tests.sharing import sealed
+from tests.sharing.projected import CONTRACTS, KEY, NOW_MS, PARTNERS, PRIVATE, Desk, disclosable
 
 CASE = "topic:0:17"
 
@@ -256,3 +258,16 @@ def test_what_fires(trigger: Any, kind: Any, changes: dict[str, Any], told: bool
 
 def test_a_projector_says_nothing_of_its_key(desk: Desk) -> None:
     assert KEY not in repr(desk.projecting).encode()
+
+
+def test_what_an_earlier_version_told_is_taken_back_as_an_event_of_the_contract_in_its_place(engine: sa.Engine) -> None:
+    first = CONTRACTS["acquirer"]
+    disputes = msgspec.structs.replace(first, purpose="dpv:DisputeManagement", trigger="confirmed")
+    Desk(engine, contracts=[disputes, first]).run("flagged", CASE)
+    second = msgspec.structs.replace(first, version=2)
+    place = {bytes.fromhex(first.hash()): bytes.fromhex(second.hash())}
+    desk = Desk(engine, contracts=[disputes, second], replaced=place)
+    assert desk.run("cleared", CASE).recorded == [("acquirer", "withdrawal")]
+    opener = Opener(PRIVATE["acquirer"], sealed.JWKS, issuer=sealed.ISSUER, audience="acquirer")
+    (row,) = desk.rows("sharing_outbox")
+    assert opener.open(bytes(row["sealed"])).event_uri == second.event_uri

@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from events.questions import InformationAsked
 from review.access.accounts import Account, hashed
 from review.access.store import AccessStore
 from review.access.tokens import Tokens
@@ -46,6 +47,7 @@ BESIDE = {
     *("history_labels", "history_links"),
     *("sharing_head", "sharing_leaves", "sharing_nodes", "sharing_checkpoints"),
     "review_cases.lead",  # set free when an order that was joined is contested: the test of both roles below
+    *("sharing_pauses", "sharing_outbox"),
 }
 # Signing in by OpenID Connect (tests/review/test_openid.py): it makes accounts, and gives them the provider's roles.
 FOREIGN = {"review_identities", "review_spent", "review_accounts", "review_accounts.roles"}
@@ -194,6 +196,7 @@ def test_a_days_work_takes_just_the_rights_that_the_console_has(browser: Browser
         work(browser, place)
         long_session(browser, place)
         note_on_an_erased_subject(browser, place)
+        questions(place)
         rarer_work(browser, place)
         second_opinions(place)
         sort_and_decide_many(browser, place)
@@ -255,6 +258,25 @@ def sort_and_decide_many(browser: Browser, place: Place) -> None:
     assert place.house.cases.get(case_id).status == "open"
 
 
+def questions(place: Place) -> None:
+    """One that is taken back, and one that leaves and is answered."""
+    case_id = place.open(25)
+    for taken_back in (True, False):
+        case = place.house.cases.get(case_id)
+        if case.status == "open":
+            case = place.house.desk.act(case, "claim", "noura", place.clock())
+        sealed = place.house.sealed(case, "note", "the address is odd")
+        asked = place.house.desk.ask(case, "address_confirmed", reason=sealed, actor="noura", now_ms=place.clock())
+        if taken_back:
+            place.house.desk.act(asked, "unask", "noura", place.clock())
+    place.clock.now_ms += HOUR_MS // 12
+    left: list[InformationAsked] = []
+    Chores(place.house.desk, place.house.cases, lambda _: None, place.clock, ask=left.extend).round()
+    (question,) = left
+    answered = place.house.desk.answer(asked, question.event_id, "yes", actor="store", now_ms=place.clock())
+    assert answered.status == "open"
+
+
 def long_session(browser: Browser, place: Place) -> None:
     """Its token is replaced each hour."""
     browser.sign_in("saud")
@@ -298,7 +320,7 @@ def test_accounts_are_made_changed_and_ended_with_just_the_rights_that_their_rol
         "INSERT INTO review_accounts (username, password) VALUES ('x', 'x')",
         "INSERT INTO review_tokens (key) VALUES ('x')",
         "SELECT 1 FROM sharing_lookup",
-        "SELECT 1 FROM sharing_outbox",
+        "SELECT sealed FROM sharing_outbox",
         "SELECT 1 FROM sharing_requests",
         "UPDATE sharing_disclosures SET state = 'acknowledged'",
         "SELECT 1 FROM history_verifications",

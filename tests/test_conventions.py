@@ -1,6 +1,7 @@
 """What every room and every command owes its reader."""
 
 import runpy
+import tomllib
 from pathlib import Path
 
 import click
@@ -26,6 +27,14 @@ def test_no_file_is_longer_than_one_idea() -> None:
     sources = [path for folder in (*ROOMS, "benchmarks", "tests") for path in (ROOT / folder).rglob("*.py")]
     assert len(sources) > 50
     assert [str(path) for path in sources if len(path.read_text().splitlines()) > 450] == []
+
+
+def test_a_built_package_holds_what_the_rooms_hold() -> None:
+    """Pages, schemas and scripts are no modules: setuptools takes those alone that pyproject.toml names."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packed = {pattern.rpartition(".")[2] for pattern in settings["package-data"]["*"]}
+    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.*") if "__pycache__" not in path.parts]
+    assert {path.suffix[1:] for path in files if path.is_file()} == packed | {"py"}
 
 
 @pytest.mark.parametrize("context", COMMANDS, ids=lambda context: context.command_path.replace(" ", "-"))

@@ -251,7 +251,7 @@ class Desk:
         until_ms: int | None = None,
         reason: bytes | None = None,
     ) -> Case:
-        if action in WITH_THE_LEAD:
+        if action in WITH_THE_LEAD or (action == "undo" and case.lead is not None):
             raise TransitionRefused("an order that is joined to another case goes with that one")
         given, opinion = action, opinions.of(connection, case.decision_id) if action in opinions.CONCERNED else None
         back = opinion if opinion is not None and opinion.state in opinions.STANDING else None

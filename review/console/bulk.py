@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from review import opinions
+from review import joining, opinions
 from review.cases import Case, Verdict
 from review.console import doing
 from review.console.house import House
@@ -109,13 +109,15 @@ def _tried(take: Callable[[Case, int], Case | Why], case: Case, version: int) ->
 
 def _decided_so(case: Case, verdict: Verdict, actor: str, version: int, now_ms: int) -> bool:
     """Whether the same person has just decided it so, from the same page: claimed and decided, or decided alone."""
-    mine = case.status == "decided" and case.verdict == verdict and case.holder == actor
+    mine = case.lead is None and case.status == "decided" and case.verdict == verdict and case.holder == actor
     recent = case.decided_at_ms is not None and now_ms < case.decided_at_ms + UNDO_MS
     return mine and recent and version < case.version <= version + 2
 
 
 def _looked_at_alone(house: House, case: Case, verdict: Verdict, actor: str) -> bool:
-    first = case.first_look is None and takes_two(house.desk.policy, case)
+    with house.engine.connect() as connection:
+        sums = joining.amounts(connection, case)
+    first = case.first_look is None and takes_two(house.desk.policy, case, sums)
     if verdict == "dismiss" and (first or case.first_look == actor):
         return True
     return opinions.standing(house.engine, case.decision_id) is not None

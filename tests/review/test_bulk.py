@@ -14,11 +14,13 @@ from starlette.testclient import TestClient
 from review import tables
 from review.access.accounts import Account, hashed
 from review.access.roles import PERMISSIONS
+from review.cases import Case
 from review.console.api import BASE
 from review.console.app import console
-from review.console.bulk import SAID, Left, decide_all
+from review.console.bulk import SAID, Left, decide_all, undo_all
 from review.console.house import House, furnished
 from review.desk import LEAVES_MS, VERDICTS, Desk
+from review.joining import JoiningStore
 from review.opener import Vault, open_case
 from review.policy import Policy
 from review.workflow import UNDO_MS
@@ -131,6 +133,41 @@ def test_what_is_back_for_a_second_opinion_is_left_out_like_a_high_amount(
         found = decide_all(blind, "lead", verdict, REASON, {back.decision_id: back.version})
         assert found == ((), (Left(back.decision_id, "ord-0", "own_page"),))
     assert blind.cases.get(case_id(0)) == back
+
+
+@pytest.fixture
+def lead_of_two(house: House) -> Case:
+    """Two orders of one customer, each below the amount that takes two people and above its half."""
+    one, two = (
+        msgspec.structs.replace(
+            house.cases.get(case_id(0)), decision_id=case_id(n), order_id=f"ord-{n}", subject="s" * 22, version=1
+        )
+        for n in (20, 21)
+    )
+    both = [msgspec.structs.replace(case, amount_minor=HIGH_MINOR // 2) for case in (one, two)]
+    JoiningStore(house.engine).take_in_all(both)
+    assert [house.cases.get(f"ord-{n}").status for n in (20, 21)] == ["open", "joined"]
+    return house.cases.get(case_id(20))
+
+
+def test_orders_that_together_take_two_people_are_left_out(house: House, lead_of_two: Case) -> None:
+    versions = {lead_of_two.decision_id: lead_of_two.version}
+    found = decide_all(house, "lead", "dismiss", REASON, versions)
+    assert found == ((), (Left(lead_of_two.decision_id, "ord-20", "own_page"),))
+    assert house.cases.get(case_id(20)) == lead_of_two
+
+
+def test_joined_orders_are_decided_and_taken_back_with_the_case_that_leads_them_and_not_alone(
+    house: House, lead_of_two: Case
+) -> None:
+    done = decide_all(house, "lead", "confirm_fraud", REASON, {case_id(20): lead_of_two.version, case_id(21): 1}).done
+    assert [case.decision_id for case in done] == [case_id(20)]
+    assert waiting(house) == (4, 2)
+    member = house.cases.get(case_id(21))
+    assert undo_all(house, "lead", {member.decision_id: member.version}).done == ()
+    assert len(undo_all(house, "lead", {case.decision_id: case.version for case in done}).done) == 1
+    assert [house.cases.get(f"ord-{n}").status for n in (20, 21)] == ["open", "joined"]
+    assert waiting(house) == (0, 0)
 
 
 def test_two_leads_at_once_decide_each_case_once(house: House) -> None:

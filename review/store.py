@@ -115,6 +115,13 @@ class SubjectKeyTable:
         with self._engine.connect() as connection:
             return connection.scalar(_wrapped_of(subject))
 
+    def of(self, subjects: Iterable[str]) -> dict[str, bytes]:
+        """The keys of many subjects in one query; those erased are not in it."""
+        keys = tables.subject_keys.c
+        query = sa.select(keys.subject, keys.wrapped).where(keys.subject.in_(sorted(set(subjects))))
+        with self._engine.connect() as connection:
+            return {row.subject: row.wrapped for row in connection.execute(query)}
+
     def put(self, subject: str, wrapped: bytes) -> bytes:
         row = {"subject": subject, "wrapped": wrapped}
         with self._engine.begin() as connection:

@@ -1,11 +1,12 @@
 """What a terminal may show of a case: one masked view, for tables and for `--json` alike."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 
 import msgspec
 
-from events import money
+from events import canonical, money
 from events.types import Item
 from history.pages import Page
 from models.reasons import told
@@ -28,6 +29,15 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ip: str
     user_agent: str | None = None
     items: tuple[str, ...] = ()
+
+
+class Glimpse(msgspec.Struct, frozen=True):
+    """What a list shows of a customer: masked name, e-mail address and network; the families of browser and system."""
+
+    name: str
+    email: str | None
+    ip: str
+    device: tuple[str, str] | None
 
 
 class CaseView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -99,11 +109,30 @@ def opened(case: Case, envelopes: Envelopes) -> CaseView:
     return view
 
 
-def personal(case: Case, envelopes: Envelopes) -> Personal | None:
+def glimpses(cases: Iterable[Case], envelopes: Envelopes, keys: Mapping[str, bytes]) -> dict[str, Glimpse]:
+    """By decision; `keys` are the subjects' wrapped ones. Of who was erased, or whose data are withheld, nothing."""
+    found = {}
+    for case in cases:
+        held = personal(case, envelopes, keys) if case.subject in keys else None
+        if held is not None:
+            found[case.decision_id] = _glimpse(held)
+    return found
+
+
+def _glimpse(held: Personal) -> Glimpse:
+    return Glimpse(
+        name=masking.name(held.contact.name),
+        email=None if held.contact.email is None else masking.email(held.contact.email),
+        ip=masking.ip(held.ip),
+        device=None if held.user_agent is None else canonical.user_agent(held.user_agent),
+    )
+
+
+def personal(case: Case, envelopes: Envelopes, keys: Mapping[str, bytes] | None = None) -> Personal | None:
     """What the envelope holds, unmasked; None where the case has none. Raises Erased."""
     if case.envelope is None:
         return None
-    return _PERSONAL.decode(envelopes.open(case.subject, case.order_id, "order", case.envelope))
+    return _PERSONAL.decode(envelopes.open(case.subject, case.order_id, "order", case.envelope, keys=keys))
 
 
 def _amount(case: Case) -> str | None:

@@ -9,6 +9,7 @@ sealed is bound to its order, its label, and the layout's version: moved elsewhe
 key is not bound to the subject's name, because names rotate; put under another name, it opens nothing that is there.
 """
 
+from collections.abc import Mapping
 from struct import pack, unpack_from
 from typing import Protocol
 
@@ -55,15 +56,20 @@ class Envelopes:
         bound = _bound(order_id, label)
         return bytes([LAYOUT]) + self._encrypt(subject_key, data_key, bound) + self._encrypt(data_key, plaintext, bound)
 
-    def open(self, subject: str, order_id: str, label: str, envelope: bytes) -> bytes:
-        """The plaintext. Raises Erased when the subject's key is gone, Tampered for any other bytes, order or label."""
+    def open(
+        self, subject: str, order_id: str, label: str, envelope: bytes, *, keys: Mapping[str, bytes] | None = None
+    ) -> bytes:
+        """The plaintext. `keys`: subjects' wrapped keys where the caller has read those of many envelopes at once.
+
+        Raises Erased when the subject's key is gone, Tampered for any other bytes, order or label.
+        """
         if len(envelope) < 1 + WRAPPED_BYTES + NONCE_BYTES + 16 or envelope[0] != LAYOUT:
             raise EnvelopeError(f"not an envelope of layout {LAYOUT}")
-        subject_key = self._subject_key(subject)
-        if subject_key is None:
+        wrapped = self._subjects.get(subject) if keys is None else keys.get(subject)
+        if wrapped is None:
             raise Erased("the subject's key was erased")
         bound = _bound(order_id, label)
-        data_key = _decrypt(subject_key, envelope[1 : 1 + WRAPPED_BYTES], bound)
+        data_key = _decrypt(self._unwrap(wrapped), envelope[1 : 1 + WRAPPED_BYTES], bound)
         return _decrypt(data_key, envelope[1 + WRAPPED_BYTES :], bound)
 
     def erase(self, subject: str) -> None:

@@ -103,7 +103,10 @@ class Words:
 
     def since(self, at_ms: int, now_ms: int) -> str:
         """How long ago, in the largest unit that fits."""
-        return dates.format_timedelta((at_ms - now_ms) // 1000, add_direction=True, locale=self.locale)
+        seconds = (at_ms - now_ms) // 1000
+        if self.language == "ar":  # of some of its units CLDR has no short form
+            return dates.format_timedelta(seconds, add_direction=True, locale=self.locale)
+        return dates.format_timedelta(seconds, add_direction=True, format="short", locale=self.locale)
 
 
 @cache

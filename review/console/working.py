@@ -18,7 +18,8 @@ from review.console.routes import Form, Way, refused
 from review.console.telling import ANSWERS, QUESTIONS
 from review.console.words import Words, marked
 from review.desk import VERDICTS
-from review.views import opened
+from review.store import SubjectKeyTable
+from review.views import glimpses, opened
 from review.workflow import UNDO_MS
 from vault.errors import Erased
 
@@ -47,7 +48,12 @@ def queue_page(house: House, request: Request, person: Person, _: Form) -> Respo
         after=found.after,
         kept=filters.kept(house.engine, person.name),
         groups=joining.groups(house.engine, found.cases),
+        glimpses=glimpses(found.cases, house.envelopes, SubjectKeyTable(house.engine).of(_subjects(found.cases))),
     )
+
+
+def _subjects(cases: Sequence[Case]) -> set[str]:
+    return {case.subject for case in cases}
 
 
 def link(wanted: queue.Filter, **changes: str | None) -> str:

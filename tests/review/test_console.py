@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from events.types import OrderPlaced
+from events.types import Contact, OrderPlaced
 from review.access.accounts import Account, hashed
 from review.access.roles import GRANTS, ROLES, Role
 from review.console.app import WAYS, console
@@ -16,6 +16,7 @@ from review.console.house import House, furnished
 from review.console.security import LARGEST_BODY
 from review.finding import REVEALS_AN_HOUR
 from review.opener import Vault, open_case
+from review.store import SubjectKeyTable
 from tests.review.examples import NOW_MS, decision
 from tests.sharing.orders import ORDER
 
@@ -205,9 +206,22 @@ def test_what_a_customer_wrote_is_text_never_markup_nor_marks_of_direction(
 
 def test_personal_values_are_masked(client: TestClient) -> None:
     sign_in(client)
-    page = client.get(f"/cases/{CASE}").text
-    for value in (ORDER.contact.name, ORDER.contact.email, ORDER.contact.phone, ORDER.ip):
-        assert value not in page
+    for page in (client.get(f"/cases/{CASE}").text, client.get("/queue").text):
+        for value in (ORDER.contact.name, ORDER.contact.email, ORDER.contact.phone, ORDER.ip):
+            assert value not in page
+        for masked in ("ن•••", "n•••@example.com", "203.0.113.0/24"):
+            assert masked in page
+
+
+def test_the_queue_says_nothing_of_a_customer_who_was_erased_and_the_rest_of_the_others(
+    client: TestClient, house: House, vault: Vault
+) -> None:
+    other = msgspec.structs.replace(order("ord-2"), customer_id="cus-2", contact=Contact(name="Salem"))
+    house.cases.take_in(open_case(decision(18, order_id="ord-2"), other, vault, NOW_MS))
+    SubjectKeyTable(house.engine).delete(house.cases.get(CASE).subject)
+    sign_in(client)
+    page = client.get("/queue").text
+    assert ("S•••" in page, "ن•••" in page, f"/cases/{CASE}" in page) == (True, False, True)
 
 
 def test_a_value_is_seen_in_clear_for_a_reason_that_is_kept_and_audited(client: TestClient, house: House) -> None:

@@ -28,5 +28,5 @@ def test_money_times_and_countries_are_said_as_the_language_says_them() -> None:
         "المملكة العربية السعودية",
         "ZZ9",
     )
-    assert english.since(NOW_MS - 7_200_000, NOW_MS) == "2 hours ago"
+    assert english.since(NOW_MS - 7_200_000, NOW_MS) == "2 hr. ago"
     assert arabic.text("Queue") == "قائمة الانتظار"

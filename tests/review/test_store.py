@@ -151,3 +151,10 @@ def test_the_first_key_that_a_subject_gets_is_kept(engine: sa.Engine) -> None:
     keys.delete("subject")
     assert keys.get("subject") is None
     assert keys.put("subject", b"new") == b"new"
+
+
+def test_many_subjects_keys_are_read_at_once_and_one_that_has_none_is_left_out(engine: sa.Engine) -> None:
+    keys = SubjectKeyTable(engine)
+    kept = {subject: keys.put(subject, subject.encode()) for subject in ("one", "two", "three")}
+    del kept["three"]
+    assert keys.of(["two", "one", "nobody", "two"]) == kept

@@ -91,6 +91,17 @@ def test_every_changed_bit_of_a_wrapped_subject_key_is_refused(envelopes: Envelo
             envelopes.open("subject", ORDER, LABEL, sealed)
 
 
+def test_with_keys_that_were_read_before_it_opens_alike_and_without_its_own_not_at_all(
+    envelopes: Envelopes, subjects: Subjects
+) -> None:
+    sealed = envelopes.seal("s-1", "o-1", "order", b"plain")
+    wrapped = subjects.get("s-1")
+    assert wrapped is not None
+    assert envelopes.open("s-1", "o-1", "order", sealed, keys={"s-1": wrapped}) == b"plain"
+    with pytest.raises(Erased):
+        envelopes.open("s-1", "o-1", "order", sealed, keys={})
+
+
 def test_erasing_the_subject_erases_all_its_envelopes_and_nobody_elses(envelopes: Envelopes) -> None:
     hers = [envelopes.seal("hers", f"ord-{n}", LABEL, TEXT) for n in range(3)]
     his = envelopes.seal("his", ORDER, LABEL, TEXT)

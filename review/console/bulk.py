@@ -19,7 +19,7 @@ from review.cases import Case, Verdict
 from review.console import doing
 from review.console.house import House
 from review.console.people import Person
-from review.console.routes import Form, Way
+from review.console.routes import Form, Way, whole
 from review.console.words import marked
 from review.desk import VERDICTS
 from review.errors import StaleCase, TransitionRefused, Unfit, UnknownCase
@@ -157,13 +157,10 @@ def _shown(house: House, request: Request, person: Person, found: Outcome, until
 
 
 def ticked(form: Form) -> dict[str, int]:
-    """The versions of the page's rows that are ticked, or of all its rows."""
-    rows = {name.removeprefix("row."): value for name, value in form.items() if name.startswith("row.")}
-    return {
-        case_id: int(version)
-        for case_id, version in rows.items()
-        if (form.get("all") or form.get(f"tick.{case_id}")) and version.isascii() and version.isdecimal()
-    }
+    """The versions of the page's rows that are ticked, or of all its rows; a row without a version is none."""
+    rows = {name.removeprefix("row."): whole(form, name) for name in form if name.startswith("row.")}
+    every = bool(form.get("all"))
+    return {case_id: version for case_id, version in rows.items() if version and (every or form.get(f"tick.{case_id}"))}
 
 
 WAYS = (

@@ -30,8 +30,9 @@ PUT_OFF = frozenset({"snooze", "escalate", "release"})  # who asks stays: it can
 
 
 def queue_page(house: House, request: Request, person: Person, _: Form) -> Response:
+    done = request.query_params.get("done")
     try:
-        wanted = queue.filtered(dict(request.query_params))
+        wanted = queue.filtered({name: said for name, said in request.query_params.items() if name != "done"})
     except msgspec.ValidationError:
         return refused(house, request, person, 400, marked("There is no such filter."))
     found = queue.page(house.engine, wanted, person.name, now_ms=house.clock())
@@ -39,6 +40,8 @@ def queue_page(house: House, request: Request, person: Person, _: Form) -> Respo
         request,
         "queue.html",
         person,
+        undoable=_undoable(house, done, person),
+        looked=_looked(house, done, person),
         cases=found.cases,
         tags=tags.of(house.engine, [case.decision_id for case in found.cases]),
         choices=house.desk.policy.tags,
@@ -86,7 +89,7 @@ def _case(house: House, request: Request, person: Person, case: Case, revealed: 
         revealed=revealed,
         revealable=tuple(finding.REVEALABLE),
         mine=case.status == "claimed" and case.holder == person.name,
-        undoable=_undoable(house, request.query_params.get("done"), person),
+        undoable=_undoable(house, request.query_params.get("done") or case.decision_id, person),
         beside=beside.of(house, case, person, words),
         tags=tags.of(house.engine, [case.decision_id])[case.decision_id],
         choices=house.desk.policy.tags,
@@ -145,17 +148,19 @@ def write(house: House, request: Request, person: Person, form: Form) -> Respons
 
 
 def _onward(house: House, person: Person, done: Case | None) -> Response:
-    """To the next case, claimed; with a way back to the one that was just decided."""
+    """To the next case, claimed, or to the queue; with a way back to the one that was just decided."""
     found = house.desk.next(person.name, house.clock())
     path = "/queue" if found is None else f"/cases/{found.decision_id}"
-    return RedirectResponse(f"{path}?{urlencode({'done': done.decision_id})}" if done and found else path, 303)
+    return RedirectResponse(f"{path}?{urlencode({'done': done.decision_id})}" if done else path, 303)
 
 
 def _undoable(house: House, done: str | None, person: Person) -> Case | None:
     if done is None or len(done) > 96:
         return None
     case = house.cases.find(done)
-    if case is None or case.status != "decided" or case.holder != person.name or case.decided_at_ms is None:
+    if case is None or case.verdict is None or case.lead is not None or case.decided_at_ms is None:
+        return None
+    if case.status != "decided" or case.holder != person.name:
         return None
     return case if house.clock() < case.decided_at_ms + UNDO_MS else None
 

@@ -37,12 +37,12 @@ def test_rows_are_ticked_decided_and_taken_back_by_keyboard_alone(site: tuple[st
     page.keyboard.type("known customers")
     page.keyboard.press("Escape")
     page.keyboard.press("a")
-    page.wait_for_url("**/bulk")
+    page.wait_for_url("**/bulk?done=**")
     assert "2 cases are decided." in page.inner_text("main")
     assert {case.order_id for case in house.cases.list("decided", limit=9)} == {"ord-0", "ord-2"}
     assert waiting(house) == (4, ["cleared", "flagged"])
     page.keyboard.press("u")
-    page.wait_for_url("**/bulk/undo")
+    page.wait_for_url("**/bulk?undone=**")
     assert "2 verdicts were taken back" in page.inner_text("main")
     assert waiting(house) == (0, ["flagged"])
     assert len(house.cases.list("open", limit=9)) == 6
@@ -71,10 +71,10 @@ def test_with_scripts_off_it_is_the_same_and_accessible(
     page.locator("table.queue [type=checkbox]").nth(0).press("Enter")
     assert house.cases.list("decided", limit=9) == (), "Enter on a tick is no verdict"
     page.click("[value=confirm_fraud]")
-    page.wait_for_url("**/bulk")
+    page.wait_for_url("**/bulk?done=**")
     assert len(house.cases.list("decided", limit=9)) == 6
     page.click("[data-key=u]")
-    page.wait_for_url("**/bulk/undo")
+    page.wait_for_url("**/bulk?undone=**")
     assert waiting(house) == (0, ["flagged"])
     silent.close()
     seen = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ def decide_all(house: House, actor: str, verdict: Verdict, reason: str, versions
     words = doing.fit(reason)
 
     def decided(case: Case, version: int) -> Case | Why:
-        if _decided_so(case, verdict, actor, version, house.clock()):
+        if doing.decided_so(case, verdict, actor, version, house.clock()):
             return case
         if case.version != version:
             return "stale"
@@ -121,13 +121,6 @@ def _tried(house: House, take: Callable[[Case, int], Case | Why], case_id: str, 
         log.error("bulk.failed", error=type(error).__name__)
         found = "failed"
     return found if isinstance(found, Case) else Left(case_id, None if case is None else case.order_id, found)
-
-
-def _decided_so(case: Case, verdict: Verdict, actor: str, version: int, now_ms: int) -> bool:
-    """Whether the same person has just decided it so, from the same page: claimed and decided, or decided alone."""
-    mine = case.lead is None and case.status == "decided" and case.verdict == verdict and case.holder == actor
-    recent = case.decided_at_ms is not None and now_ms < case.decided_at_ms + UNDO_MS
-    return mine and recent and version < case.version <= version + 2
 
 
 def _looked_at_alone(house: House, case: Case, verdict: Verdict, actor: str) -> bool:

@@ -57,6 +57,22 @@ def test_the_whole_page_is_ticked_at_once(site: tuple[str, House], page: Page) -
     assert not page.is_checked("[name=all]")
 
 
+def test_enter_on_a_tick_and_a_key_held_down_take_no_case(site: tuple[str, House], page: Page) -> None:
+    url, house = site
+    sign_in(page, url, "layla")
+    page.locator("table.queue [type=checkbox]").nth(0).focus()
+    page.keyboard.press("Enter")
+    page.evaluate("document.activeElement.blur()")
+    held = "new KeyboardEvent('keydown', {key: 'Enter', code: 'Enter', bubbles: true, cancelable: true, repeat: true})"
+    assert page.evaluate(f"document.body.dispatchEvent({held})") is False
+    page.reload()
+    assert page.url == f"{url}/queue"
+    assert house.cases.list("claimed", limit=9) == ()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/cases/**")
+    assert len(house.cases.list("claimed", limit=9)) == 1
+
+
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("ar", "dark")])
 def test_with_scripts_off_it_is_the_same_and_accessible(
     site: tuple[str, House], browser: Browser, language: Language, scheme: str

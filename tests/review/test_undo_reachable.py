@@ -1,5 +1,7 @@
 """While a verdict's minute runs, its undo is at hand: on the queue, on the case's own page, and after a reload."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from starlette.testclient import TestClient
 
 from review.console.house import House
@@ -9,7 +11,7 @@ from review.workflow import UNDO_MS
 from tests.review.browsing import Clock
 from tests.review.examples import NOW_MS, decision
 from tests.review.test_bulk import bulk, case_id, client, clock, house, password, rows, told, waiting
-from tests.review.test_console import order, post, sign_in
+from tests.review.test_console import csrf, order, post, sign_in
 
 __all__ = ["client", "clock", "house", "password"]  # fixtures
 
@@ -44,6 +46,34 @@ def test_the_page_of_a_case_that_one_has_just_decided_has_its_undo(
     assert undo_of(0) in client.get(f"/cases/{case_id(0)}").text
     clock.now_ms += UNDO_MS
     assert undo_of(0) not in client.get(f"/cases/{case_id(0)}").text
+
+
+def test_the_same_verdict_sent_twice_at_once_is_done_once_and_both_are_shown_it(
+    client: TestClient, house: House
+) -> None:
+    mark = {"csrf": csrf(client.get("/queue")), "reason": "a stolen card", "version": "1"}
+    with ThreadPoolExecutor(4) as pool:
+        sent = [pool.submit(client.post, f"/cases/{case_id(0)}/confirm_fraud", data=mark) for _ in range(4)]
+    where = {each.result().headers["location"] for each in sent}
+    assert where <= {f"/cases/{case_id(n)}?done=topic%3A0%3A0" for n in (0, 1)}
+    assert [undo_of(0) in client.get(each).text for each in where] == [True] * len(where)
+    assert [case.decision_id for case in house.cases.list("claimed", limit=9)] == [case_id(1)]
+    assert waiting(house) == (2, 1)
+
+
+def test_a_second_click_on_a_first_look_is_told_of_it_and_takes_no_further_case(
+    client: TestClient, house: House
+) -> None:
+    fields = {"reason": "known customer", "version": "1"}
+    where = [post(client, f"/cases/{case_id(4)}/dismiss", **fields).headers["location"] for _ in range(2)]
+    assert where == ["/cases/topic:0:0?done=topic%3A0%3A4"] * 2
+    assert len(house.cases.list("claimed", limit=9)) == 1
+
+
+def test_another_verdict_than_the_first_is_told_that_the_case_has_changed(client: TestClient, house: House) -> None:
+    decide(client, house, 0)
+    late = post(client, f"/cases/{case_id(0)}/dismiss", reason="known customer", version="1")
+    assert (late.status_code, house.cases.get(case_id(0)).verdict) == (409, "confirm_fraud")
 
 
 def test_nobody_is_offered_the_undo_of_anothers_verdict(client: TestClient, house: House) -> None:

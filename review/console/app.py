@@ -5,12 +5,14 @@ from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from review.console import beside, bulk, erasing, foreign, keeping, law, overseeing, signing_in, sorting, working
 from review.console.api import BASE, api, problem
@@ -18,6 +20,7 @@ from review.console.api_types import Problem
 from review.console.endpoints import ENDPOINTS
 from review.console.house import House
 from review.console.openapi import document
+from review.console.people import Person
 from review.console.routes import Way, refused, routed
 from review.console.security import Limited, Secured
 from review.console.words import marked
@@ -31,6 +34,7 @@ SAID = {
     400: marked("This request is not of the form that is expected here."),
     404: marked("There is no such page."),
     405: marked("This page does not take that."),
+    413: marked("This is more than is taken here at once: at most 64 KiB."),
     500: marked("Something went wrong here; nothing was changed."),
 }
 
@@ -57,6 +61,14 @@ def console(house: House) -> Starlette:
             response.headers["connection"] = "close"
         return response
 
+    async def too_large(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        api_s = request.url.path.startswith(BASE)
+        response = await (
+            not_so(request, HTTPException(413)) if api_s else run_in_threadpool(_too_large, house, request)
+        )
+        await response(scope, receive, send)
+
     return Starlette(
         routes=[
             Route("/", home),
@@ -68,6 +80,17 @@ def console(house: House) -> Starlette:
             Route(f"{BASE}/openapi.json", described),
             *routed(house, WAYS),
         ],
-        middleware=[Middleware(Secured, https=house.cookies.https), Middleware(Limited)],
+        middleware=[Middleware(Secured, https=house.cookies.https), Middleware(Limited, refusal=too_large)],
         exception_handlers={HTTPException: not_so, 500: not_so},
     )
+
+
+def _too_large(house: House, request: Request) -> Response:
+    """In the language of whoever is signed in: the form may have been a long one of theirs."""
+    token = house.cookies.token(request)
+    resumed = house.access.resume(token, house.clock()) if token else None
+    person = Person(*resumed) if resumed else None
+    response = refused(house, request, person, 413, SAID[413])
+    if person and person.token != token:
+        house.cookies.give(response, person.token)
+    return response

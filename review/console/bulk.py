@@ -23,6 +23,7 @@ from review.console.house import House
 from review.console.people import Person
 from review.console.routes import Form, Way, whole
 from review.console.words import marked
+from review.console.working import queue_page
 from review.desk import VERDICTS
 from review.errors import StaleCase, TransitionRefused, Unfit, UnknownCase
 from review.policy import takes_two
@@ -136,7 +137,10 @@ def decide(house: House, request: Request, person: Person, form: Form) -> Respon
     verdict = VERDICTS.get(form.get("verdict", ""))  # type: ignore[call-overload]
     if verdict is None:
         raise Unfit(marked("There is no such verdict."))
-    found = decide_all(house, person.name, verdict, form.get("reason", ""), ticked(form))
+    try:
+        found = decide_all(house, person.name, verdict, form.get("reason", ""), ticked(form))
+    except Unfit as error:
+        return queue_page(house, request, person, form, str(error))
     return _told(house, request, person, found, undone=False)
 
 

@@ -4,7 +4,6 @@ Content Security Policy as OWASP's cheat sheet has it: nothing inline, nothing f
 """
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 64 * 1024
@@ -46,10 +45,11 @@ class Secured:
 
 
 class Limited:
-    """Refuses bodies over the limit before they are read whole (RFC 9110 15.5.14)."""
+    """Refuses bodies over the limit before they are read whole (RFC 9110 15.5.14); `refusal` answers instead."""
 
-    def __init__(self, app: ASGIApp, largest: int = LARGEST_BODY) -> None:
+    def __init__(self, app: ASGIApp, refusal: ASGIApp, largest: int = LARGEST_BODY) -> None:
         self._app = app
+        self._refusal = refusal
         self._largest = largest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,8 +64,7 @@ class Limited:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         if len(body) > self._largest:
-            refusal = PlainTextResponse(f"too large: at most {self._largest} bytes", 413)
-            await refusal(scope, receive, send)
+            await self._refusal(scope, receive, send)
             return
         given = False
 

@@ -30,7 +30,8 @@ NOTE_SHOWN = doing.LONGEST + 20  # the name of a field stands before the reason 
 PUT_OFF = frozenset({"snooze", "escalate", "release"})  # who asks stays: it can be taken back for a minute
 
 
-def queue_page(house: House, request: Request, person: Person, _: Form) -> Response:
+def queue_page(house: House, request: Request, person: Person, form: Form, why: str | None = None) -> Response:
+    """`why` the form of many at once was refused, which then stands there as it was filled in."""
     done = request.query_params.get("done")
     try:
         wanted = queue.filtered({name: said for name, said in request.query_params.items() if name != "done"})
@@ -41,6 +42,9 @@ def queue_page(house: House, request: Request, person: Person, _: Form) -> Respo
         request,
         "queue.html",
         person,
+        200 if why is None else 400,
+        why=why,
+        typed=form,
         undoable=_undoable(house, done, person),
         looked=_looked(house, done, person),
         cases=found.cases,

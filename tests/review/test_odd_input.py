@@ -13,6 +13,7 @@ from review.access.roles import PERMISSIONS
 from review.console.api import BASE
 from review.console.app import console
 from review.console.house import House, furnished
+from review.console.security import LARGEST_BODY
 from review.opener import Vault, open_case
 from tests.harness.site import Site
 from tests.review.examples import NOW_MS, decision
@@ -68,6 +69,29 @@ def test_numbers_of_programs_that_are_none_are_refused(client: TestClient, house
     body = f'{{"verdict": "dismiss", "reason": "known", "cases": [{{"decision_id": "{CASE}", "version": {MANY}}}]}}'
     answer = client.post(f"{BASE}/bulk", content=body, headers=bearer)
     assert answer.status_code == 400 or answer.json()["done"] == []
+
+
+def test_a_body_that_is_too_large_is_refused_in_the_persons_language_and_to_programs_as_a_problem(
+    client: TestClient,
+) -> None:
+    large = b"a" * (LARGEST_BODY + 1)
+    page = client.post(f"/cases/{CASE}/notes", content=large)
+    assert (page.status_code, '<html lang="ar"' in page.text, "64 KiB" in page.text) == (413, True, True)
+    said = client.post(f"{BASE}/bulk", content=large)
+    assert (said.status_code, said.headers["content-type"]) == (413, "application/problem+json")
+    assert said.json()["status"] == 413
+
+
+def test_a_bulk_without_a_tick_stands_there_as_it_was_filled_in(client: TestClient, house: House) -> None:
+    fields = {"verdict": "dismiss", "reason": "a <b>known</b> customer", f"row.{CASE}": "1"}
+    page = post(client, "/bulk?view=open&method=card", **fields)
+    assert page.status_code == 400
+    assert 'role="alert"' in page.text
+    assert "a &lt;b&gt;known&lt;/b&gt; customer</textarea>" in page.text
+    assert 'action="/bulk?method=card"' in page.text
+    short = post(client, "/bulk", **fields | {"reason": "x", f"tick.{CASE}": "on"})
+    assert f'name="tick.{CASE}" checked' in short.text
+    assert house.cases.get(CASE).version == 1
 
 
 def test_an_error_of_ours_says_that_its_connection_ends_and_the_next_request_is_answered(house: House) -> None:

@@ -79,7 +79,7 @@ def test_the_filter_of_a_queue_survives_the_sign_in_and_another_language(client:
 
 def test_another_language_on_what_a_form_answered_leads_to_a_page(client: TestClient) -> None:
     sign_in(client)
-    shown = post(client, f"/cases/{CASE}/reveal", field="email", reason="to call back", why="to call back")
+    shown = post(client, f"/cases/{CASE}/reveal", field="email", why="to call back")
     assert (shown.status_code, language_next(shown)) == (200, f"/cases/{CASE}")
     assert language_next(post(client, "/search", by="order", value="ord-1")) == "/search"
     refused = post(client, f"/cases/{CASE}/dismiss", reason="no", version="1")

@@ -129,6 +129,7 @@ def _case(
         reasons=view.why_ar if words.language == "ar" else view.why,
         notes=_notes(house, case),
         hours=doing.SNOOZE_HOURS,
+        erasable=view.withheld != "erased" or SubjectKeyTable(house.engine).get(case.subject) is not None,
         orders=joining.orders_of(house.engine, case),
         revealed=revealed,
         revealable=tuple(finding.REVEALABLE),

@@ -156,7 +156,7 @@ def test_a_note_is_kept_sealed_and_shown(client: TestClient, house: House) -> No
     assert "called the customer" in client.get(f"/cases/{CASE}").text
     (held,) = house.desk.notes(house.cases.get(CASE))
     assert b"called" not in held.body
-    for body in ("", "x" * 1001, "4111 1111 1111 1111"):
+    for body in ("", "x" * 1001, "4111 1111 1111 1111", "\u200b" * 9, "ok\u2060\u3164"):
         assert post(client, f"/cases/{CASE}/notes", body=body).status_code == 400
 
 
@@ -243,7 +243,14 @@ def test_values_seen_in_clear_are_limited_by_the_hour(client: TestClient) -> Non
 
 @pytest.mark.parametrize(
     ("by", "value"),
-    [("order", "ord-1"), ("last4", " 4242 "), ("email", str(ORDER.contact.email)), ("phone", str(ORDER.contact.phone))],
+    [
+        ("order", "ord-1"),
+        ("order", "ORD-١"),
+        ("last4", " 4242 "),
+        ("last4", "٤٢٤٢"),
+        ("email", str(ORDER.contact.email)),
+        ("phone", str(ORDER.contact.phone)),
+    ],
 )
 def test_a_case_is_found_by_what_is_at_hand_and_that_stands_in_no_address(
     client: TestClient, by: str, value: str
@@ -256,7 +263,7 @@ def test_a_case_is_found_by_what_is_at_hand_and_that_stands_in_no_address(
 
 @pytest.mark.parametrize(
     ("by", "value"),
-    [("last4", "٤٢٤٢"), ("last4", "42424"), ("email", "nobody"), ("phone", "12"), ("order", ""), ("name", "x")],
+    [("last4", "42²4"), ("last4", "42424"), ("email", "nobody"), ("phone", "12"), ("order", ""), ("name", "x")],
 )
 def test_odd_searches_are_refused(client: TestClient, by: str, value: str) -> None:
     sign_in(client)

@@ -130,7 +130,7 @@ def test_what_an_authority_has_asked_for_is_not_erased_before_it_was_answered_or
     for name in ("saud", "layla"):
         with browser(house, name) as officer:
             officer.post("/requests/LE-1/approve")
-    noura.post("/requests/LE-1/answer")
+    noura.post("/requests/LE-1/answer", sure="yes")
     assert noura.post(PATH, order="ord-1").status_code == 409  # the projector has not told it yet
     with house.engine.begin() as connection:
         connection.execute(sa.delete(tables.triggers).where(tables.triggers.c.kind == "requested"))

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from review.access.roles import Permission
 from review.console.house import House
 from review.console.people import Person, ours
+from review.console.returning import page_of
 from review.console.words import marked
 from review.errors import (
     ErasureRefused,
@@ -79,7 +80,7 @@ def _answer(house: House, way: Way, request: Request, form: Form) -> Response:
     token = house.cookies.token(request)
     resumed = house.access.resume(token, house.clock()) if token else None
     if token is None or resumed is None:
-        return RedirectResponse(f"/sign-in?next={quote(request.url.path, safe='')}", 303)
+        return RedirectResponse(f"/sign-in?next={quote(page_of(request), safe='')}", 303)
     person = Person(*resumed)
     if way.method == "POST" and not ours(request, token, form):
         return refused(house, request, person, 403, marked("This form was not sent from a page of this console."))

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Gauge
 
 from events.errors import AmanaError
+from sharing.opened import opened
 from sharing.standing import day_of
 from streams.metrics import Metrics
 from vault.errors import VaultError
@@ -96,7 +97,7 @@ class Renewed(Generic[T]):
 
 def _hash(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return hashlib.sha256(file.read(MAX_BYTES)).digest()
     except OSError:
         return bytes(32)

@@ -224,3 +224,11 @@ def test_a_pipe_among_contracts_or_keys_is_refused_and_hangs_nothing(premises: P
         (premises.folder / name).unlink()
     premises.later(going)
     assert premises.refused == 0
+
+
+def test_a_projector_goes_on_sealing_to_a_partner_whose_file_is_gone(premises: Premises, engine: sa.Engine) -> None:
+    going = premises.projector(engine)
+    (premises.folder / "partners" / "carrier.json").unlink()
+    with capture_logs() as logs:
+        assert list(premises.later(going).keys) == ["carrier"]
+    assert logs[0]["why"].startswith("carrier.json is gone; ")

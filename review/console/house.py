@@ -22,6 +22,7 @@ from review.console.returning import page_of
 from review.console.words import LANGUAGES, Words
 from review.desk import Desk
 from review.law import Law
+from review.opinions import unsaid
 from review.store import CaseStore
 from sharing.contracts import Contract
 from vault.blind_index import BlindIndex
@@ -101,7 +102,7 @@ def furnished(
         clock=clock,
         cookies=Cookies(https),
         templates=environment(),
-        links=Links(engine) if "history_links" in there else None,
+        links=Links(engine, unsaid) if "history_links" in there else None,
         shares="sharing_disclosures" in there,
         contracts=tuple(contracts),
         provider=provider,

@@ -6,9 +6,9 @@ from starlette.responses import Response
 from review.console import doing
 from review.console.house import House
 from review.console.people import Person
-from review.console.routes import Form, Way
+from review.console.routes import Form, Way, whole
 from review.console.words import marked
-from review.console.working import back, keeping_words, whole
+from review.console.working import back, keeping_words
 
 PLACE = "#sorting"
 SAID = (marked("There is no such tag."),)  # review.tags.NONE

@@ -14,7 +14,7 @@ from review.cases import Case
 from review.console import beside, doing
 from review.console.house import House
 from review.console.people import Person
-from review.console.routes import STATUS, Form, Handle, Way, refused
+from review.console.routes import STATUS, Form, Handle, Way, refused, whole
 from review.console.telling import ANSWERS, QUESTIONS
 from review.console.words import Words, marked
 from review.desk import VERDICTS
@@ -194,12 +194,6 @@ def search_page(house: House, request: Request, person: Person, _: Form) -> Resp
 def write(house: House, request: Request, person: Person, form: Form) -> Response:
     case = doing.write_down(house, person.name, request.path_params["case_id"], form.get("body", ""))
     return back(house, request, person, case, without(form, "body"), "#notes")
-
-
-def whole(form: Form, field: str, otherwise: int = 0) -> int:
-    """A whole number of a form, or another where there is none."""
-    text = form.get(field, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise
 
 
 def _onward(house: House, person: Person, done: Case | None) -> Response:

@@ -101,6 +101,12 @@ def told(engine: sa.Engine, case: Case, partners: Collection[str] | None) -> tup
         return tuple(Told(**row) for row in connection.execute(query).mappings())
 
 
+def signed(engine: sa.Engine) -> int:
+    """How many entries of the ledger a signed checkpoint covers: those have receipts."""
+    with engine.connect() as connection:
+        return connection.scalar(sa.select(sa.func.max(sharing.checkpoints.c.size))) or 0
+
+
 def receipt(engine: sa.Engine, place: int) -> bytes | None:
     """The proof that the ledger has that entry; None until a signed checkpoint covers it. Raises LedgerError."""
     signed = sharing.checkpoints.c

@@ -97,7 +97,9 @@ def told(runner: Embedded, settings: Settings, folder: Path, truth: Sequence[Sim
     placed = {each.event.order_id: each for each in truth if isinstance(each.event, OrderPlaced)}
     decided(runner, settings.keyring, {order: each.fraud is not None for order, each in placed.items()}, now_ms)
     orders = {order: each.event for order, each in placed.items() if isinstance(each.event, OrderPlaced)}
-    return shown(runner, folder, orders, now_ms)
+    what = shown(runner, folder, orders, now_ms)
+    runner.telling.sign()
+    return what
 
 
 def learn(runner: Embedded, models: Path, known_at_ms: int) -> int:

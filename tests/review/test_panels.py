@@ -181,7 +181,11 @@ def test_what_a_partner_would_get_is_said_without_a_value_of_the_order(told: Hou
 def test_a_receipt_proves_its_entry_once_a_checkpoint_covers_it(told: House, engine: sa.Engine) -> None:
     path = f"/cases/{CASE}/receipt?place=2"
     assert page(told, path=path)[0] == 404
+    before = page(told)[1]
+    assert "Receipt 2: not signed yet" in section(before, "partners")
+    assert "/receipt?place=" not in before
     signed(engine)
+    assert f'href="{path}"' in page(told)[1]
     code, text = page(told, path=path)
     receipt = receipt_of(text.encode())
     assert (code, receipt.place, receipt.checked(TRUSTED).size) == (200, 2, 5)

@@ -18,6 +18,7 @@ from review.access.store import AccessStore
 from review.access.tokens import Tokens
 from review.cases import Case
 from review.console.people import Cookies, Person
+from review.console.returning import page_of
 from review.console.words import LANGUAGES, Words
 from review.desk import Desk
 from review.law import Law
@@ -72,7 +73,7 @@ class House(NamedTuple):
         token = person.token if person else self.cookies.token(request) or ""
         body = self.templates.get_template(template).render(
             **values, words=words, _=words.text, many=words.count, person=person, may=may,
-            csrf=csrf_of(token), path=request.url.path, languages=LANGUAGES, now_ms=self.clock(),
+            csrf=csrf_of(token), path=request.url.path, here=page_of(request), languages=LANGUAGES, now_ms=self.clock(),
         )  # fmt: skip
         return HTMLResponse(body, code, {"content-language": words.language, "vary": "cookie, accept-language"})
 

@@ -119,9 +119,10 @@ def test_a_form_without_the_sessions_mark_or_from_another_site_changes_nothing(
 def test_an_analyst_decides_and_the_next_one_with_the_old_page_is_told_so(client: TestClient, house: House) -> None:
     sign_in(client)
     fields = {"reason": "cardholder called", "version": "1"}
-    assert post(client, f"/cases/{CASE}/confirm_fraud", **fields).headers["location"] == "/queue"
+    moved = post(client, f"/cases/{CASE}/confirm_fraud", **fields).headers["location"]
+    assert moved == "/queue?done=topic%3A0%3A17"
     assert house.cases.get(CASE).decided_by == "analyst"
-    late = post(client, f"/cases/{CASE}/confirm_fraud", **fields)
+    late = post(client, f"/cases/{CASE}/dismiss", **fields)
     assert late.status_code == 409
     assert "Somebody else changed this case" in late.text
 

@@ -61,7 +61,11 @@ class Words:
 
     def text(self, english: str, **values: object) -> str:
         found = self.catalogue.gettext(english)
-        return found.format(**values) if values else found
+        return found.format(**{name: self._apart(value) for name, value in values.items()}) if values else found
+
+    def _apart(self, value: object) -> object:
+        """A name or an id in a sentence from right to left does not turn what stands beside it (Unicode's isolates)."""
+        return f"\u2068{value}\u2069" if isinstance(value, str) and self.direction == "rtl" else value
 
     def value(self, name: str | None) -> str:
         """A field's value as words: one of VALUES."""

@@ -370,6 +370,8 @@ def demo_command(folder: Path, seed: int, days: int, orders_per_day: float, *, s
     if shown is not None:
         for table in demo_sharing.tables_of(shown):
             Console().print(table)
+    else:
+        Console().print(demo_sharing.NO_ORDER)
     if sys.stdin.isatty() and sys.stdout.isatty() if serve is None else serve:
         demo_console.serve(folder, demo.milliseconds(store, days))
 

@@ -2,12 +2,15 @@
 
 What one person alone may not approve, and what is back for a second opinion, is left as it is: it is looked at on its
 own page. So whatever a bulk decides can be taken back whole while nothing has left the house. One reason is said for
-both, so that nobody learns here which cases are back.
+both, so that nobody learns here which cases are back. Where the database fails midway, what was done stays done and
+can be undone; nothing further is tried.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
+import sqlalchemy as sa
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,15 +19,17 @@ from review.cases import Case, Verdict
 from review.console import doing
 from review.console.house import House
 from review.console.people import Person
-from review.console.routes import Form, Way
+from review.console.routes import Form, Way, whole
 from review.console.words import marked
 from review.desk import VERDICTS
 from review.errors import StaleCase, TransitionRefused, Unfit, UnknownCase
 from review.policy import takes_two
 from review.workflow import UNDO_MS
 
+log = structlog.get_logger()
+
 MOST = 200
-Why = Literal["unknown", "stale", "held", "own_page", "refused", "late"]
+Why = Literal["unknown", "stale", "held", "own_page", "refused", "late", "failed"]
 SAID: Mapping[Why, str] = {
     "unknown": marked("There is no such case."),
     "stale": marked("Somebody else changed this case since you opened it."),
@@ -32,12 +37,13 @@ SAID: Mapping[Why, str] = {
     "own_page": marked("It is one to look at by itself: decide it on its own page."),
     "refused": marked("Its state does not allow this."),
     "late": marked("Its minute has passed; what it set off has left."),
+    "failed": marked("The database failed, so it was not tried to the end. Look at it again in a moment."),
 }
 Versions = Mapping[str, int]
 
 
 class Left(NamedTuple):
-    """A case that stayed as it was, and why. `order_id` is None where there is no such case."""
+    """A case that stayed as it was, and why. `order_id` is None where there is no such case, or nobody could look."""
 
     case_id: str
     order_id: str | None
@@ -84,27 +90,35 @@ def undo_all(house: House, actor: str, versions: Versions) -> Outcome:
 
 
 def _each(house: House, versions: Versions, take: Callable[[Case, int], Case | Why]) -> Outcome:
+    """One after the other, until the database fails: then nothing further is tried, for each try might wait long."""
     if not 1 <= len(versions) <= MOST:
         raise Unfit(marked("Tick at least one case, and at most 200."))
-    done, left = [], []
+    done: list[Case] = []
+    left: list[Left] = []
     for case_id, version in versions.items():
-        case = house.cases.find(case_id)
-        found = "unknown" if case is None else _tried(take, case, version)
+        failed = bool(left) and left[-1].why == "failed"
+        found = Left(case_id, None, "failed") if failed else _tried(house, take, case_id, version)
         if isinstance(found, Case):
             done.append(found)
         else:
-            left.append(Left(case_id, None if case is None else case.order_id, found))
+            left.append(found)
     return Outcome(tuple(done), tuple(left))
 
 
-def _tried(take: Callable[[Case, int], Case | Why], case: Case, version: int) -> Case | Why:
+def _tried(house: House, take: Callable[[Case, int], Case | Why], case_id: str, version: int) -> Case | Left:
     """Whoever was faster than the look at the case, the transaction finds out."""
+    case = None
     try:
-        return take(case, version)
+        case = house.cases.find(case_id)
+        found = "unknown" if case is None else take(case, version)
     except (StaleCase, UnknownCase):
-        return "stale"
+        found = "stale"
     except TransitionRefused:
-        return "refused"
+        found = "refused"
+    except sa.exc.SQLAlchemyError as error:
+        log.error("bulk.failed", error=type(error).__name__)
+        found = "failed"
+    return found if isinstance(found, Case) else Left(case_id, None if case is None else case.order_id, found)
 
 
 def _decided_so(case: Case, verdict: Verdict, actor: str, version: int, now_ms: int) -> bool:
@@ -129,22 +143,24 @@ def decide(house: House, request: Request, person: Person, form: Form) -> Respon
         raise Unfit(marked("There is no such verdict."))
     found = decide_all(house, person.name, verdict, form.get("reason", ""), ticked(form))
     until_ms = min((case.decided_at_ms or 0 for case in found.done), default=0) + UNDO_MS
-    return house.page(request, "bulk.html", person, found=found, said=SAID, until_ms=until_ms)
+    return _shown(house, request, person, found, until_ms)
 
 
 def undo(house: House, request: Request, person: Person, form: Form) -> Response:
-    found = undo_all(house, person.name, ticked(form))
-    return house.page(request, "bulk.html", person, found=found, said=SAID, until_ms=None)
+    return _shown(house, request, person, undo_all(house, person.name, ticked(form)), None)
+
+
+def _shown(house: House, request: Request, person: Person, found: Outcome, until_ms: int | None) -> Response:
+    """What the database was too ill for is told without it."""
+    code = 503 if any(each.why == "failed" for each in found.left) else 200
+    return house.page(request, "bulk.html", person, code, found=found, said=SAID, until_ms=until_ms)
 
 
 def ticked(form: Form) -> dict[str, int]:
-    """The versions of the page's rows that are ticked, or of all its rows."""
-    rows = {name.removeprefix("row."): value for name, value in form.items() if name.startswith("row.")}
-    return {
-        case_id: int(version)
-        for case_id, version in rows.items()
-        if (form.get("all") or form.get(f"tick.{case_id}")) and version.isascii() and version.isdecimal()
-    }
+    """The versions of the page's rows that are ticked, or of all its rows; a row without a version is none."""
+    rows = {name.removeprefix("row."): whole(form, name) for name in form if name.startswith("row.")}
+    every = bool(form.get("all"))
+    return {case_id: version for case_id, version in rows.items() if version and (every or form.get(f"tick.{case_id}"))}
 
 
 WAYS = (

@@ -31,11 +31,13 @@ from review.cli import (
 from review.console.app import console
 from review.console.house import House, furnished
 from sharing.contracts import FOLDER, load
+from sharing.delivery.sockets import Room, guarded
 from vault.blind_index import BlindIndex
 from vault.keyring import Keyring
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 ROUND_S = 1.0
+ROOM = Room(connections=500, per_address=200)  # analysts of one house may share an address, a proxy's or their NAT's
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -102,6 +104,7 @@ def console_command(
             console(house),
             host=host,
             port=port,
+            http=guarded(ROOM),
             ssl_certfile=certificate,
             ssl_keyfile=certificate_key,
             log_level="warning",

@@ -9,10 +9,9 @@ from starlette.responses import RedirectResponse, Response
 from review.cases import Case
 from review.console.house import House
 from review.console.people import Person
-from review.console.routes import Form, Way, refused
+from review.console.routes import Form, Way, refused, whole
 from review.console.telling import FIELDS, OPERATORS
 from review.console.words import Words, marked
-from review.console.working import whole
 from review.errors import LawRefused, UnknownCase, UnknownRequest
 from review.law import Asking, Law, Move, Shown
 from review.views import CaseView, opened

@@ -226,17 +226,17 @@ def test_the_queue_says_nothing_of_a_customer_who_was_erased_and_the_rest_of_the
 
 def test_a_value_is_seen_in_clear_for_a_reason_that_is_kept_and_audited(client: TestClient, house: House) -> None:
     sign_in(client)
-    assert post(client, f"/cases/{CASE}/reveal", field="email", reason="no").status_code == 400
-    page = post(client, f"/cases/{CASE}/reveal", field="email", reason="to call back")
+    assert post(client, f"/cases/{CASE}/reveal", field="email", why="no").status_code == 400
+    page = post(client, f"/cases/{CASE}/reveal", field="email", why="to call back")
     assert str(ORDER.contact.email) in page.text
     assert str(ORDER.contact.email) not in client.get(f"/cases/{CASE}").text
     assert "email: to call back" in client.get(f"/cases/{CASE}").text
-    assert post(client, f"/cases/{CASE}/reveal", field="payment", reason="to call back").status_code == 400
+    assert post(client, f"/cases/{CASE}/reveal", field="payment", why="to call back").status_code == 400
 
 
 def test_values_seen_in_clear_are_limited_by_the_hour(client: TestClient) -> None:
     sign_in(client)
-    fields = {"field": "name", "reason": "to call back"}
+    fields = {"field": "name", "why": "to call back"}
     codes = [post(client, f"/cases/{CASE}/reveal", **fields).status_code for _ in range(REVEALS_AN_HOUR + 1)]
     assert codes == [200] * REVEALS_AN_HOUR + [429]
 
@@ -265,7 +265,7 @@ def test_odd_searches_are_refused(client: TestClient, by: str, value: str) -> No
 
 def test_the_audit_trail_shows_names_of_fields_and_an_auditor_reads_it(client: TestClient) -> None:
     sign_in(client)
-    post(client, f"/cases/{CASE}/reveal", field="email", reason="to call back")
+    post(client, f"/cases/{CASE}/reveal", field="email", why="to call back")
     post(client, "/sign-out")
     sign_in(client, "auditor")
     page = client.get("/audit").text

@@ -60,7 +60,7 @@ document.addEventListener("keydown", (event) => {
     }
     const pressed = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
     if (!pressed) return;
-    const reason = pressed.form && pressed.form.elements.reason;
+    const reason = pressed.form && !pressed.formNoValidate && pressed.form.elements.reason;
     if (reason && !reason.value) reason.focus();
     else pressed.click();
   }

@@ -100,7 +100,7 @@ def _counted(
     trail = tables.audit.c
     since = (trail.actor == actor, trail.action == action, trail.at_ms > now_ms - HOUR_MS)
     if connection.execute(sa.select(sa.func.count()).where(*since)).scalar_one() >= most:
-        raise TooMany(f"{most} an hour are allowed; wait a while")
+        raise TooMany("{most} an hour are allowed; wait a while", most=most)
     note(connection, actor, action, now_ms, case_id, [field])
 
 

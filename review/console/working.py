@@ -15,6 +15,7 @@ from review.console import beside, doing
 from review.console.house import House
 from review.console.people import Person
 from review.console.routes import STATUS, Form, Handle, Way, refused, whole
+from review.console.saying import said
 from review.console.telling import ANSWERS, QUESTIONS
 from review.console.words import Words, marked
 from review.desk import VERDICTS
@@ -87,7 +88,8 @@ def keeping_words(handle: Handle) -> Handle:
             if not written(form):
                 raise
             case = house.cases.get(request.path_params["case_id"])
-            return _case(house, request, person, case, typed=form, why=str(error), code=STATUS.get(type(error), 400))
+            why, code = said(error, Words(person.account.language)), STATUS.get(type(error), 400)
+            return _case(house, request, person, case, typed=form, why=why, code=code)
 
     return kept
 

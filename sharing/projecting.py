@@ -140,6 +140,11 @@ class Projecting(NamedTuple):
         with self.engine.connect() as connection:
             return [(bytes(contract), jti) for contract, jti in connection.execute(query.order_by(_columns.place))]
 
+    def waits_for(self, case_id: str) -> frozenset[bytes]:
+        """The contracts under which a case waits for its group: for who shows it."""
+        with self.engine.connect() as connection:
+            return waiting.contracts_of(connection, case_id)
+
     def _taken(self, connection: sa.Connection, limit: int, now_ms: int) -> list[Any]:
         """Up to the first that depends on what comes of one before it: of the same case."""
         taken: list[Any] = []

@@ -56,6 +56,12 @@ def release(connection: sa.Connection, jti: str, payload: bytes, group: Group) -
     connection.execute(gone)
 
 
+def contracts_of(connection: sa.Connection, case_id: str) -> frozenset[bytes]:
+    """The contracts, by their hash, under which the case waits."""
+    found = connection.scalars(sa.select(_waiting.contract).where(_waiting.case_id == case_id))
+    return frozenset(map(bytes, found))
+
+
 def group_ids(case_id: str) -> sa.Select[tuple[str]]:
     """The released groups that the case is counted in, by their first message."""
     return sa.select(_members.group_jti).where(_members.case_id == case_id).order_by(_members.group_jti)

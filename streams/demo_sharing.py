@@ -1,4 +1,4 @@
-"""The end of `amana demo`: an order, and what five partners got of it, side by side with what stayed behind.
+"""The end of `amana demo`: an order, and what each partner got of it, side by side with what stayed behind.
 
 Analysts, who here know the truth, decide the flagged cases; a batch leaves; a request of the law is approved and
 answered. What is shown was opened with each partner's own key.
@@ -23,6 +23,7 @@ from review.joining import orders_of
 from review.policy import Policy
 from review.store import CaseStore, SubjectKeyTable
 from review.triggers import put
+from sharing import batches
 from sharing.asking import Requests
 from sharing.contracts import FOLDER, Contract, load
 from sharing.fields import FIELDS
@@ -37,21 +38,26 @@ from streams.told import opener_of
 from vault.envelopes import Envelopes
 from vault.keyring import Keyring
 
-PARTNERS = ("acquirer", "verification-agency", "law-enforcement", "fellow-merchant", "carrier")
+PARTNERS = ("acquirer", "verification-agency", "law-enforcement", "fellow-merchant", "carrier", "successor")
 VERIFIED_EVERY = 8  # orders to one whose customer was verified by an agency shortly before
 LEFT_OPEN = 25  # the newest cases, for whoever tries the console
 CHECKS = ("document", "address", "liveness", "phone")
+NO_ORDER = (
+    "No table of what partners got: no flagged order of a known fraud is there to show. A larger store has some:"
+    " --days 56 --orders-per-day 1000."
+)
 ASKED = ("name", "phone", "shipping", "ip")
 REFERENCE = "LE-2026-0042"
 _DAY_MS = 86_400_000
 
 
 class Shown(NamedTuple):
-    """An order, what each partner got of it (None: nothing), and the contracts by which it did."""
+    """An order, what each partner got of it (None: nothing), the contracts by which it did; for whom it still waits."""
 
     order: OrderPlaced
     got: Mapping[str, dict[str, Any] | None]
     contracts: Mapping[str, Contract]
+    waits: frozenset[str] = frozenset()
 
 
 def verified(events: Iterable[Simulated]) -> Iterator[Simulated]:
@@ -127,7 +133,9 @@ def shown(runner: Embedded, folder: Path, orders: Mapping[str, OrderPlaced], now
     contracts = {name: load(FOLDER / f"{name}.yaml") for name in PARTNERS}
     ids = _ids(runner, case, contracts)
     got = {name: _opened(folder, name, ids.get(name)) for name in PARTNERS}
-    return Shown(orders[case.order_id], got, contracts)
+    waiting = runner.telling.projecting.waits_for(case.decision_id)
+    waits = frozenset(name for name, contract in contracts.items() if contract_hash(contract) in waiting)
+    return Shown(orders[case.order_id], got, contracts, waits)
 
 
 def _chosen(runner: Embedded, orders: Mapping[str, OrderPlaced]) -> Case | None:
@@ -170,13 +178,17 @@ def tables_of(what: Shown) -> tuple[Table, Table]:
     own = Table("field", "value", title=f"The store's own record of order {what.order.order_id}", title_justify="left")
     for path, value in there:
         own.add_row(path, Text(_cut(value)))
-    title = f"What five partners got of order {what.order.order_id}"
+    title = f"What {len(what.got)} partners got of order {what.order.order_id}"
     table = Table("partner", "what it got, opened with its own key", "what stayed behind", title=title,
                   title_justify="left", show_lines=True)  # fmt: skip
     for name, got in what.got.items():
         contract = what.contracts[name]
         term = f"{name}\n{_words(contract.purpose)}\n{contract.trigger}, {contract.delivery}"
-        table.add_row(Text(term), _told(got), _behind([path for path, _ in there], contract, got or {}))
+        table.add_row(
+            Text(term),
+            _told(got, contract, waits=name in what.waits),
+            _behind([path for path, _ in there], contract, got or {}),
+        )
     return own, table
 
 
@@ -193,7 +205,10 @@ def _behind(paths: Iterable[str], contract: Contract, got: Mapping[str, Any]) ->
     return Text(" ").join(kept)
 
 
-def _told(got: Mapping[str, Any] | None) -> Text:
+def _told(got: Mapping[str, Any] | None, contract: Contract, *, waits: bool) -> Text:
+    if got is None and waits:
+        size = max(batches.K, contract.release.group_of if contract.release else batches.K)
+        return Text(f"nothing yet: waits for a group of {size}, among which nobody can be told apart", style="dim")
     if got is None:
         return Text("nothing: of this order there is nothing that its contract lets it know", style="dim")
     return Text("\n".join(f"{name}: {_plain(value) or 'none'}" for name, value in got.items()))

@@ -1,10 +1,11 @@
 """`amana console`: serves the analysts' console."""
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -31,11 +32,13 @@ from review.cli import (
 from review.console.app import console
 from review.console.house import House, furnished
 from sharing.contracts import FOLDER, load
+from sharing.delivery.sockets import Room, guarded
 from vault.blind_index import BlindIndex
 from vault.keyring import Keyring
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 ROUND_S = 1.0
+ROOM = Room(connections=500, per_address=200)  # analysts of one house may share an address, a proxy's or their NAT's
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -96,18 +99,30 @@ def console_command(
         provider=provider_of(oidc) if oidc else None,
         private=private_of(engine, privacy_database),
     )
-    click.echo(f"{'https' if certificate else 'http'}://{host}:{port}/")
-    with chores(house, brokers, labels_file):
-        uvicorn.run(
-            console(house),
-            host=host,
-            port=port,
-            ssl_certfile=certificate,
-            ssl_keyfile=certificate_key,
-            log_level="warning",
-            access_log=False,  # an address names a case; who saw it is in the audit trail
-            server_header=False,
-        )
+    config = uvicorn.Config(
+        console(house),
+        http=guarded(ROOM),
+        ssl_certfile=certificate,
+        ssl_keyfile=certificate_key,
+        log_level="warning",
+        access_log=False,  # an address names a case; who saw it is in the audit trail
+        server_header=False,
+    )
+    with listening(host, port) as bound, chores(house, brokers, labels_file), suppress(KeyboardInterrupt):
+        click.echo(f"{'https' if certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/")
+        server = uvicorn.Server(config)
+        server.run(sockets=[bound])
+        if not server.started:
+            raise click.ClickException("the console could not start")
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that takes connections from here on. Raises click.ClickException where the address is not to be had."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        why = str(error.strerror).partition(" (while")[0]
+        raise click.ClickException(f"cannot listen on {host}, port {port}: {why}") from None
 
 
 def provider_of(path: Path) -> Provider:

@@ -11,6 +11,7 @@ from review.console.house import House
 from review.console.words import marked
 from review.desk import VERDICTS
 from review.errors import StaleCase, TransitionRefused, Unfit
+from review.masking import seen
 from review.workflow import UNDO_MS, Action
 
 HOUR_MS = 3_600_000
@@ -126,6 +127,6 @@ def see(house: House, actor: str, case: Case, field: str, reason: str) -> str | 
 def fit(text: str) -> str:
     """The words without what surrounds them. Raises Unfit."""
     words = text.strip()
-    if not SHORTEST <= len(words) <= LONGEST or holds_card_number(words):
+    if len(seen(words)) < SHORTEST or len(words) > LONGEST or holds_card_number(words):
         raise Unfit(marked("A reason or a note has 3 to 1000 characters and no card number."))
     return words

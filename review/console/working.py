@@ -14,20 +14,24 @@ from review.cases import Case
 from review.console import beside, doing
 from review.console.house import House
 from review.console.people import Person
-from review.console.routes import Form, Way, refused, whole
+from review.console.routes import STATUS, Form, Handle, Way, refused, whole
+from review.console.saying import said
 from review.console.telling import ANSWERS, QUESTIONS
 from review.console.words import Words, marked
 from review.desk import VERDICTS
-from review.errors import StaleCase
+from review.errors import ReviewError, StaleCase, Unfit
 from review.store import SubjectKeyTable
 from review.views import glimpses, opened
 from review.workflow import UNDO_MS, Action
 from vault.errors import Erased
 
 SEARCHES: Mapping[str, finding.By] = {"order": "order", "last4": "last4", "email": "email", "phone": "phone"}
+WRITTEN = ("reason", "body", "why")  # of a case's page: the reason of a decision, a note, why to see a value
+NOTHING: Mapping[str, str] = {}
 DEFAULT_QUESTION: Question = "customer_placed"
 NOTE_SHOWN = doing.LONGEST + 20  # the name of a field stands before the reason to see it
 PUT_OFF = frozenset({"snooze", "escalate", "release"})  # who asks stays: it can be taken back for a minute
+LEAVES = PUT_OFF | frozenset(VERDICTS)
 
 
 def queue_page(house: House, request: Request, person: Person, form: Form, why: str | None = None) -> Response:
@@ -75,21 +79,66 @@ def next_case(house: House, _request: Request, person: Person, _form: Form) -> R
 
 
 def case_page(house: House, request: Request, person: Person, _: Form) -> Response:
-    return _case(house, request, person, house.cases.get(request.path_params["case_id"]), {})
+    return _case(house, request, person, house.cases.get(request.path_params["case_id"]))
 
 
-def _case(house: House, request: Request, person: Person, case: Case, revealed: Mapping[str, str]) -> Response:
+def keeping_words(handle: Handle) -> Handle:
+    """What somebody wrote on a case's page stands on the page that says why an action was refused."""
+
+    def kept(house: House, request: Request, person: Person, form: Form) -> Response:
+        try:
+            return handle(house, request, person, form)
+        except ReviewError as error:
+            if not written(form):
+                raise
+            case = house.cases.get(request.path_params["case_id"])
+            why, code = said(error, Words(person.account.language)), STATUS.get(type(error), 400)
+            return _case(house, request, person, case, typed=form, why=why, code=code)
+
+    return kept
+
+
+def back(house: House, request: Request, person: Person, case: Case, left: Form, place: str = "") -> Response:
+    """To the case's page after an action; with what is written there and not kept yet, which no address may carry."""
+    if written(left):
+        return _case(house, request, person, case, typed=left)
+    return RedirectResponse(f"/cases/{case.decision_id}{place}", 303)
+
+
+def written(form: Form, *names: str) -> bool:
+    return any(form.get(name, "").strip() for name in names or WRITTEN)
+
+
+def without(form: Form, *names: str) -> Form:
+    return {name: value for name, value in form.items() if name not in names}
+
+
+def _case(
+    house: House,
+    request: Request,
+    person: Person,
+    case: Case,
+    revealed: Mapping[str, str] = NOTHING,
+    *,
+    typed: Form = NOTHING,
+    why: str | None = None,
+    code: int = 200,
+) -> Response:
     words = Words(person.account.language)
     view = opened(case, house.envelopes)
     return house.page(
         request,
         "case.html",
         person,
+        code,
+        why=why,
+        typed=typed,
         case=case,
         view=view,
         reasons=view.why_ar if words.language == "ar" else view.why,
         notes=_notes(house, case),
         hours=doing.SNOOZE_HOURS,
+        erasable=view.withheld != "erased" or SubjectKeyTable(house.engine).get(case.subject) is not None,
         orders=joining.orders_of(house.engine, case),
         revealed=revealed,
         revealable=tuple(finding.REVEALABLE),
@@ -117,6 +166,8 @@ def act(house: House, request: Request, person: Person, form: Form) -> Response:
     question = form.get("question", DEFAULT_QUESTION)
     if question not in QUESTIONS:
         return refused(house, request, person, 400, marked("There is no such question."))
+    if action in LEAVES and written(form, *(("body", "reason") if action == "release" else ("body",))):
+        raise Unfit(marked("This would lose what you have written: write it down as a note, or empty it, first."))
     version, hours = whole(form, "version"), whole(form, "hours", 1)
     try:
         case = doing.perform(house, person.name, case_id, action, version, reason, hours, cast("Question", question))
@@ -126,7 +177,9 @@ def act(house: House, request: Request, person: Person, form: Form) -> Response:
         return _where_it_led(house, person, done)
     if action in VERDICTS:
         return _onward(house, person, case)
-    return RedirectResponse("/queue" if action in PUT_OFF else f"/cases/{case.decision_id}", 303)
+    if action in PUT_OFF:
+        return RedirectResponse("/queue", 303)
+    return back(house, request, person, case, form if action in doing.UNREASONED else without(form, "reason"))
 
 
 def reveal(house: House, request: Request, person: Person, form: Form) -> Response:
@@ -134,10 +187,10 @@ def reveal(house: House, request: Request, person: Person, form: Form) -> Respon
     case = house.cases.get(request.path_params["case_id"])
     field = form.get("field", "")
     try:
-        value = doing.see(house, person.name, case, field, form.get("reason", ""))
+        value = doing.see(house, person.name, case, field, form.get("why", ""))
     except Erased:
         return refused(house, request, person, 404, marked("This customer's data were erased."))
-    return _case(house, request, person, case, {field: value or "-"})
+    return _case(house, request, person, case, {field: value or "-"}, typed=without(form, "why"))
 
 
 def search(house: House, request: Request, person: Person, form: Form) -> Response:
@@ -154,7 +207,7 @@ def search_page(house: House, request: Request, person: Person, _: Form) -> Resp
 
 def write(house: House, request: Request, person: Person, form: Form) -> Response:
     case = doing.write_down(house, person.name, request.path_params["case_id"], form.get("body", ""))
-    return RedirectResponse(f"/cases/{case.decision_id}#notes", 303)
+    return back(house, request, person, case, without(form, "body"), "#notes")
 
 
 def _onward(house: House, person: Person, done: Case | None) -> Response:
@@ -237,7 +290,7 @@ WAYS = (
     Way("GET", "/cases/{case_id}", case_page, "case.read"),
     Way("GET", "/search", search_page, "queue.read"),
     Way("POST", "/search", search, "queue.read"),
-    Way("POST", "/cases/{case_id}/reveal", reveal, "case.reveal"),
-    Way("POST", "/cases/{case_id}/notes", write, "case.work"),
-    Way("POST", "/cases/{case_id}/{action}", act, "case.work"),
+    Way("POST", "/cases/{case_id}/reveal", keeping_words(reveal), "case.reveal"),
+    Way("POST", "/cases/{case_id}/notes", keeping_words(write), "case.work"),
+    Way("POST", "/cases/{case_id}/{action}", keeping_words(act), "case.work"),
 )

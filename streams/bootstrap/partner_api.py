@@ -13,12 +13,13 @@ import uvicorn
 
 from sharing.delivery.counter import Counter
 from sharing.delivery.http import Endpoints, HttpSettings
+from sharing.delivery.sockets import Room, guarded
 from sharing.delivery.streams import Terms
 from sharing.errors import KeysError
 from streams.agreements import Watched
 from streams.bootstrap import now_ms
 from streams.bootstrap.database import engine
-from streams.bootstrap.deliverer import Going, desk, keys_of, renewed
+from streams.bootstrap.deliverer import Going, desk, keys, keys_of, renewed
 from streams.delivery_settings import DeliverySettings
 from streams.errors import Unservable
 from streams.settings import Settings
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MAX_REQUESTS = 200  # at once: long polls of all partners among them
 HEADER_BYTES = 16 * 1024
+ROOM = Room()
 
 
 def run_partner_api(settings: DeliverySettings) -> None:
@@ -37,7 +39,7 @@ def run_partner_api(settings: DeliverySettings) -> None:
     uvicorn.Server(config).run()
 
 
-def server(settings: DeliverySettings) -> uvicorn.Config:
+def server(settings: DeliverySettings, room: Room = ROOM) -> uvicorn.Config:
     """Raises Unservable for plain HTTP that others could reach, or without our published keys."""
     tls = settings.certificate is not None and settings.private_key is not None
     if not tls and not (settings.loopback and settings.host in LOOPBACK):
@@ -50,6 +52,7 @@ def server(settings: DeliverySettings) -> uvicorn.Config:
         access_log=False,  # it would hold streams' ids
         server_header=False,
         lifespan="off",
+        http=guarded(room),
         limit_concurrency=MAX_REQUESTS,
         h11_max_incomplete_event_size=HEADER_BYTES,
         timeout_keep_alive=5,
@@ -84,7 +87,7 @@ def application(settings: DeliverySettings, now: Callable[[], int] = now_ms) -> 
         sql,
         made,
         settings.issuer,
-        partial(keys_of, settings),
+        partial(keys_of, keys(settings, now)),
         terms_of,
         now,
         os.urandom,

@@ -2,7 +2,7 @@
 
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,8 +13,10 @@ from tests.harness.waiting import wait_until
 class Site:
     """`with Site(app) as site`: `site.url` answers until the block ends."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off")
+    def __init__(self, app: ASGIApp, **settings: Any) -> None:
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off", **settings
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="site", daemon=True)
 

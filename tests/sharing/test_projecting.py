@@ -87,6 +87,8 @@ def test_a_confirmed_case_is_told_waits_for_its_batch_and_is_put_right_where_a_v
     assert step.recorded == [("successor", "disclosure"), ("verification-agency", "disclosure")]
     (waits,) = desk.rows("sharing_waiting")
     assert (waits["partner"], waits["case_id"], waits["since_ms"]) == ("fellow-merchant", CASE, NOW_MS)
+    assert desk.projecting.waits_for(CASE) == {bytes(waits["contract"])}
+    assert desk.projecting.waits_for("another") == frozenset()
     (agency,) = desk.told("verification-agency")
     assert (agency["verification_ref"], agency["failed_check"], agency["verdict"]) == ("ver-1", "document", "confirmed")
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from events.types import Address, Contact, OrderPlaced, Payment
 from sharing.contracts import FOLDER, load
-from streams.demo_sharing import Shown, tables_of
+from streams.demo_sharing import PARTNERS, Shown, tables_of
 
 ORDER = OrderPlaced(
     event_id="e1",
@@ -83,3 +83,15 @@ def test_what_was_told_as_it_is_did_not_stay_behind() -> None:
     assert "tracking_ref" not in _behind(tables_of(SHOWN)[1], "carrier")
     told = {"contact.name", "amount_minor", "currency"}
     assert told.isdisjoint(_behind(tables_of(SHOWN)[1], "law-enforcement"))
+
+
+def test_who_waits_for_a_group_is_not_said_to_have_nothing_to_know() -> None:
+    got = {"fellow-merchant": None, "acquirer": None}
+    shown = Shown(ORDER, got, {name: SHOWN.contracts[name] for name in got}, frozenset({"fellow-merchant"}))
+    merchant, acquirer = (str(cell) for cell in tables_of(shown)[1].columns[1].cells)
+    assert merchant == "nothing yet: waits for a group of 20, among which nobody can be told apart"
+    assert acquirer == "nothing: of this order there is nothing that its contract lets it know"
+
+
+def test_every_contract_of_the_store_has_its_partner_in_the_table() -> None:
+    assert set(PARTNERS) == {path.stem for path in FOLDER.glob("*.yaml")}

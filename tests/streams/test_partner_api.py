@@ -1,9 +1,11 @@
 """`amana partner-api` as it runs, asked by the programs that partners copy."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,17 @@ def test_the_poll_client_that_partners_copy_takes_its_messages(premises: Premise
     assert [json.loads(printed)["jti"] for printed in done.stdout.splitlines()] == [jti(1), jti(2)]
     assert [desktop.state(number) for number in (1, 2)] == ["acknowledged", "acknowledged"]
     engine.dispose()
+
+
+def test_two_hundred_silent_connections_of_a_stranger_shut_nobody_out(premises: Premises) -> None:
+    premises.api("--jwks", str(premises.folder / "jwks.json"))
+    with ExitStack() as held:
+        for number in range(205):
+            silent = held.enter_context(socket.create_connection(("127.0.0.1", premises.port)))
+            if number % 2:
+                silent.sendall(b"POST /oauth/token HTTP/1.1\r\nHost: x\r\nX-")
+        answer = httpx2.get(f"{premises.issuer}/jwks.json", trust_env=False)
+    assert (answer.status_code, answer.json()) == (200, JWKS)
 
 
 def test_it_is_served_over_tls(premises: Premises, tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+"""Who may hold a connection to a server of ours: uvicorn's protocol, with what uvicorn has no setting for.
+
+uvicorn counts connections, and gives whoever sends nothing all the time in the world: a few hundred silent ones would
+shut everybody out. Here a request has to be there in time, and where room is short, who has sent no whole request yet
+makes room. A connection whose request is being answered is never dropped for another.
+"""
+
+import asyncio
+import ipaddress
+from collections import Counter
+from typing import Any
+
+import h11
+import msgspec
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """`request_s`: for all of a request, its body too. `per_address`: connections at once; of IPv6 a /64 is one.
+
+    `connections` has to be below uvicorn's `limit_concurrency`, which answers 503 to all when it is reached.
+    """
+
+    request_s: float = 15.0
+    connections: int = 190
+    per_address: int = 100
+
+
+class Guarded(H11Protocol):
+    """One connection; `guarded` gives the class its room and what its connections share."""
+
+    room: Room
+    held: "Counter[str]"
+    silent: "dict[Guarded, None]"  # no whole request yet; the oldest first
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._address = ""
+        self._ends: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self._address = address_of(self.client)
+        self.held[self._address] += 1
+        self._listen()
+        if self.held[self._address] > self.room.per_address:
+            self._make_room(self._address)
+        elif self.held.total() > self.room.connections:
+            self._make_room(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._heard()
+        self._leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
+            self._heard()
+        elif self not in self.silent:
+            self._listen()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.their_state in {h11.IDLE, h11.SEND_BODY} and not self.transport.is_closing():
+            self._heard()
+            self._listen()
+
+    def drop(self) -> None:
+        """At once: a close in order waits for what is still to be sent, and whoever reads nothing would stay."""
+        self._heard()
+        self._leave()
+        self.transport.abort()
+
+    def _make_room(self, address: str | None) -> None:
+        for each in self.silent:
+            if address is None or each._address == address:
+                each.drop()
+                return
+
+    def _listen(self) -> None:
+        self.silent[self] = None
+        self._ends = self.loop.call_later(self.room.request_s, self.drop)
+
+    def _heard(self) -> None:
+        self.silent.pop(self, None)
+        if self._ends is not None:
+            self._ends.cancel()
+            self._ends = None
+
+    def _leave(self) -> None:
+        if self._address:
+            self.held[self._address] -= 1
+            if not self.held[self._address]:
+                del self.held[self._address]
+            self._address = ""
+        self.connections.discard(self)
+
+
+def guarded(room: Room) -> type[Guarded]:
+    """A protocol for one server: uvicorn.Config(http=guarded(room))."""
+    return type("GuardedConnection", (Guarded,), {"room": room, "held": Counter(), "silent": {}})
+
+
+def address_of(client: tuple[str, int] | None) -> str:
+    """What counts as one address: of IPv6 its first 64 bits, which one household has all of."""
+    if client is None:
+        return "unknown"
+    host = ipaddress.ip_address(client[0].partition("%")[0])
+    if isinstance(host, ipaddress.IPv4Address):
+        return str(host)
+    if host.ipv4_mapped is not None:
+        return str(host.ipv4_mapped)
+    return str(ipaddress.ip_network((host, 64), strict=False))

@@ -70,3 +70,13 @@ def test_latin_signs_of_currencies_lead_in_arabic_and_arabic_ones_follow() -> No
 
 def test_in_arabic_nothing_stands_between_a_number_and_its_percent_sign() -> None:
     assert (Words("ar").share(0.932), Words("en").share(0.932)) == ("93.2%", "93.2 %")
+
+
+def test_a_verdict_is_said_as_its_button_says_it() -> None:
+    english, arabic = Words("en"), Words("ar")
+    assert [english.value(each) for each in ("dismiss", "approve", "confirm_fraud")] == [
+        *("approved", "approved", "confirmed fraud")
+    ]
+    assert [arabic.value(each) for each in ("dismiss", "approve", "confirm_fraud")] == [
+        *("مقبول", "مقبول", "احتيال مؤكد")
+    ]

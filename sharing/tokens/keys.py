@@ -77,6 +77,10 @@ class PartnerKeys(msgspec.Struct, frozen=True):
     recipient: OKPKey
     signers: Mapping[str, OKPKey]
 
+    def thumbprints(self) -> list[str]:
+        """Of every key, whatever its `kid` says, in an order that does not depend on the file's."""
+        return sorted(key.thumbprint() for key in (self.recipient, *self.signers.values()))
+
 
 def thumbprint(crv: str, x: str) -> str:
     """RFC 7638: SHA-256 over the required members in their order, base64url."""

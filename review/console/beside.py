@@ -69,7 +69,7 @@ PARTNERS = {
 LABELS = {
     "chargeback": marked("chargeback"),
     "confirmed": marked("confirmed fraud"),
-    "dismissed": marked("found to be good"),
+    "dismissed": marked("approved"),
 }
 
 

@@ -27,7 +27,7 @@ STATES = {
 }
 STEPS = {
     "ask": marked("entered"),
-    "approve": marked("approved"),
+    "approve": marked("approved it"),
     "refuse": marked("refused"),
     "answer": marked("had it answered"),
 }

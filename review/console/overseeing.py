@@ -12,6 +12,7 @@ from review.console.beside import MODES
 from review.console.house import House
 from review.console.people import Person
 from review.console.routes import Form, Way
+from review.console.trails import ACTIONS
 from review.health import Health, health
 from review.law import TRAIL as OF_LAW
 from review.overview import AGES_H, overview
@@ -41,7 +42,7 @@ def audit_page(house: House, request: Request, person: Person, _: Form) -> Respo
     before = request.query_params.get("before", "")
     usable = before.isascii() and before.isdecimal() and len(before) < 19
     entries, older = trail(house.engine, int(before) if usable else None, law=person.may("law.read"))
-    return house.page(request, "audit.html", person, entries=entries, older=older)
+    return house.page(request, "audit.html", person, entries=entries, older=older, named=ACTIONS)
 
 
 def trail(engine: sa.Engine, before: int | None, *, law: bool) -> tuple[list[dict[str, Any]], int | None]:

@@ -34,7 +34,7 @@ def marked(english: str) -> str:
 
 # Values of fields that are shown as words, without their underscores.
 VALUES = (
-    *(marked("open"), marked("decided"), marked("approve"), marked("review"), marked("block")),
+    *(marked("open"), marked("decided"), marked("approved"), marked("review"), marked("block")),
     *(marked("card"), marked("wallet"), marked("bank transfer"), marked("cash on delivery"), marked("voucher")),
     *(marked("claimed"), marked("snoozed"), marked("waiting"), marked("reopened"), marked("joined")),
     *(marked("ask"), marked("escalate"), marked("snooze"), marked("reveal"), marked("second look"), marked("contest")),
@@ -43,11 +43,15 @@ VALUES = (
     *(marked("name"), marked("billing"), marked("shipping"), marked("network"), marked("browser")),
     *(marked("account takeover"), marked("card testing"), marked("friendly fraud"), marked("known customer")),
     *(marked("promotion abuse"), marked("reseller"), marked("triangulation")),
-    *(marked("confirm fraud"), marked("dismiss"), marked("expired"), marked("refused"), marked("erased")),
+    *(marked("confirmed fraud"), marked("expired"), marked("refused"), marked("erased")),
 )
 
 
-SAID = {"last4": "last four digits", "email": "e-mail", "ip": "network", "user_agent": "browser"}
+# People read what their buttons say; the inner names of verdicts and outcomes stay the API's.
+SAID = {
+    "approve": "approved", "dismiss": "approved", "confirm_fraud": "confirmed fraud",
+    "last4": "last four digits", "email": "e-mail", "ip": "network", "user_agent": "browser",
+}  # fmt: skip
 
 
 class Words:

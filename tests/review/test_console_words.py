@@ -1,9 +1,13 @@
 import re
+from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
 
+import review
+from review import workflow
 from review.console.extraction import extracted
+from review.console.trails import ACTIONS
 from review.console.words import FOLDER, LANGUAGES, Words
 
 NOW_MS = 1_800_000_000_000
@@ -70,3 +74,30 @@ def test_latin_signs_of_currencies_lead_in_arabic_and_arabic_ones_follow() -> No
 
 def test_in_arabic_nothing_stands_between_a_number_and_its_percent_sign() -> None:
     assert (Words("ar").share(0.932), Words("en").share(0.932)) == ("93.2%", "93.2 %")
+
+
+def test_a_verdict_is_said_as_its_button_says_it() -> None:
+    english, arabic = Words("en"), Words("ar")
+    assert [english.value(each) for each in ("dismiss", "approve", "confirm_fraud")] == [
+        *("approved", "approved", "confirmed fraud")
+    ]
+    assert [arabic.value(each) for each in ("dismiss", "approve", "confirm_fraud")] == [
+        *("مقبول", "مقبول", "احتيال مؤكد")
+    ]
+
+
+def test_every_action_of_the_audit_trail_is_said_in_arabic() -> None:
+    """What desks do, and whatever else review notes down by a constant name."""
+    noted = set()
+    for path in Path(review.__file__).parent.rglob("*.py"):
+        noted |= set(re.findall(r"""\bnote\(\s*connection, [a-z.]+, "([a-z_.]+)\"""", path.read_text()))
+    assert len(noted) > 10
+    assert (noted | set(workflow.ACTIONS)) - set(ACTIONS) == set()
+    assert [each for each in ACTIONS.values() if Words("ar").text(each) == each] == []
+
+
+def test_two_columns_of_one_table_are_not_called_alike_in_arabic() -> None:
+    arabic = Words("ar")
+    assert (arabic.text("State"), arabic.text("Case")) == ("الوضع", "الحالة")
+    assert arabic.text("Held by") == "بحوزة"
+    assert arabic.value("decided") == arabic.text("Decided") == "محسومة"

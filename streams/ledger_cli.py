@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sharing.errors import BadProof, LedgerError
+from sharing.errors import BadProof, LedgerBroken, LedgerError
 from sharing.ledger.checkpoints import ORIGIN
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ def receipt(
 ) -> None:
     """Write the receipt of one entry: its leaf, the proof that the ledger includes it, a signed checkpoint.
 
+    What it would prove is checked first: of an entry that was changed there is no receipt, and the exit code is 1.
     It has no salt, no case, no message's id: nobody learns from it what was told. Its format is C2SP's tlog-proof. The
     last checkpoint is taken where it covers the entry; only otherwise is one signed, with the keyring's key.
 
@@ -152,15 +153,15 @@ def receipt(
         with engine.connect() as connection:
             at = _place(store, connection, jti) if place is None else place
             body = store.body(connection, at)
-        signed, size = _covering(engine, at + 1, key, keyring, origin)
+        signed, over = _covering(engine, at + 1, key, keyring, origin)
         with engine.connect() as connection:
-            proof = store.inclusion(connection, at, size)
+            proof = _included(connection, at, over)
             opens = opening and store.opening(connection, at)
     if opening and opens:
         _write(opening, msgspec.json.format(msgspec.json.encode(Opening(place=at, **opens)), indent=2) + b"\n")
     elif opening:
         raise LedgerError(f"entry {at}: nothing opens it; it has no commitment, or its case was erased")
-    _write(out, Receipt(at, body, tuple(proof), signed).text())
+    _write(out, Receipt(at, body, proof, signed).text())
 
 
 @ledger.command()
@@ -176,7 +177,8 @@ def prove(
 ) -> None:
     """Write the proof that the ledger still begins as --since says; or that it has an entry at PLACE.
 
-    The first is in the form that C2SP's witnesses take, the second is a receipt that does not show the leaf.
+    The first is in the form that C2SP's witnesses take, the second is a receipt that does not show the leaf. Where what
+    is stored does not prove it, nothing is written and the exit code is 1: `amana ledger verify` says what was changed.
 
     \b
     Examples:
@@ -188,15 +190,15 @@ def prove(
 
     if (place is None) == (since is None):
         raise click.UsageError("give exactly one of PLACE and --since")
-    old = None if since is None else _size_of(since, _trusted(key, keyring, origin))
+    old, root = (None, None) if since is None else _begins(since, _trusted(key, keyring, origin))
     with _engine(database) as engine:
-        signed, size = _covering(engine, (place or 0) + 1 if old is None else old, key, keyring, origin)
+        signed, over = _covering(engine, (place or 0) + 1 if old is None else old, key, keyring, origin)
         with engine.connect() as connection:
             if old is not None:
-                text = Consistency(old, tuple(_ledger().consistency(connection, old, size)), signed).text()
+                text = Consistency(old, _continued(connection, old, root, over, since), signed).text()
             else:
                 assert place is not None
-                text = Receipt(place, b"", tuple(_ledger().inclusion(connection, place, size)), signed).text()
+                text = Receipt(place, b"", _included(connection, place, over), signed).text()
     _write(out, text)
 
 
@@ -210,7 +212,8 @@ def prove(
 def export(*, database: str, keyring: Path, origin: str, key: Path | None, last: bool, out: Path) -> None:
     """Write all leaves and a signed checkpoint, for an auditor: no personal data, no salts.
 
-    A line a leaf, exactly the bytes that are hashed; then an empty line and the checkpoint. See docs/ledger.md.
+    A line a leaf, exactly the bytes that are hashed; then an empty line and the checkpoint. See docs/ledger.md. Where
+    the leaves are not those that the checkpoint was signed over, no file is left and the exit code is 1.
 
     \b
     Examples:
@@ -223,13 +226,13 @@ def export(*, database: str, keyring: Path, origin: str, key: Path | None, last:
     from streams.outputs import whole
 
     with _engine(database) as engine:
-        signed, size = _covering(engine, 0, key, keyring, origin) if last else _signed(engine, keyring, origin)
+        signed, over = _covering(engine, 0, key, keyring, origin) if last else _signed(engine, keyring, origin)
         with (
             whole(out) as file,
             snapshot(engine) as connection,
             _progress(connection, "exported") as advance,
         ):
-            for page in exported(connection, size, signed):
+            for page in exported(connection, over, signed):
                 file.write(page.data)
                 advance(page.entries)
 
@@ -307,23 +310,55 @@ def _ledger(signer: "Signer | None" = None) -> "Ledger":
     return Ledger(signer)
 
 
-def _signed(engine: "sa.Engine", keyring: Path, origin: str) -> tuple[bytes, int]:
-    """A checkpoint of now, committed before anything of it is given away; and its size."""
+def _signed(engine: "sa.Engine", keyring: Path, origin: str) -> "tuple[bytes, Checkpoint]":
+    """A checkpoint of now, committed before anything of it is given away; and what it says."""
     signer = _signer(keyring, origin)
     with engine.begin() as connection:
         signed = _ledger(signer).checkpoint(connection, time.time_ns() // 1_000_000)
-    return signed, signer.trusted().opened(signed).size
+    return signed, signer.trusted().opened(signed)
 
 
-def _covering(engine: "sa.Engine", size: int, key: Path | None, keyring: Path, origin: str) -> tuple[bytes, int]:
+def _covering(
+    engine: "sa.Engine", size: int, key: Path | None, keyring: Path, origin: str
+) -> "tuple[bytes, Checkpoint]":
     """The last checkpoint if it covers so many entries, which needs a public key alone; one of now otherwise."""
     with engine.connect() as connection:
         last = _ledger().last_checkpoint(connection)
     if last is not None:
-        covered = _trusted(key, keyring, origin).opened(last).size
-        if covered >= size:
+        covered = _trusted(key, keyring, origin).opened(last)
+        if covered.size >= size:
             return last, covered
     return _signed(engine, keyring, origin)
+
+
+def _included(connection: "sa.Connection", place: int, over: "Checkpoint") -> tuple[bytes, ...]:
+    """The proof that the checkpoint has that entry. Raises LedgerBroken where what is stored does not prove it."""
+    from sharing.ledger.tree import included, leaf_hash
+
+    proof = tuple(_ledger().inclusion(connection, place, over.size))
+    if not included(place, over.size, leaf_hash(_ledger().body(connection, place)), proof, over.root):
+        raise LedgerBroken(f"entry {place}: not what was signed, so nothing proves it; run `amana ledger verify`")
+    return proof
+
+
+def _continued(
+    connection: "sa.Connection", old: int, root: bytes | None, over: "Checkpoint", since: str | None
+) -> tuple[bytes, ...]:
+    """The proof that the checkpoint begins with the tree of `old` entries: the one of that root, or as it is stored.
+
+    Raises LedgerBroken where what is stored does not prove it.
+    """
+    from sharing.ledger.tree import consistent
+
+    proof = tuple(_ledger().consistency(connection, old, over.size))
+    begun = _ledger().root(connection, old) if root is None else root
+    if not consistent(old, over.size, begun, over.root, proof):
+        kept = "" if root is None else f" --checkpoint {since}"
+        raise LedgerBroken(
+            f"the ledger does not begin with the {old} entries of {since}, so nothing proves it; run"
+            f" `amana ledger verify{kept}`"
+        )
+    return proof
 
 
 def _place(store: "Ledger", connection: "sa.Connection", jti: str | None) -> int:
@@ -357,12 +392,14 @@ def _kept_receipt(path: Path, trusted: "Trusted") -> "Kept":
         raise BadProof(f"{path}: {error}") from None
 
 
-def _size_of(since: str, trusted: "Trusted") -> int:
+def _begins(since: str, trusted: "Trusted") -> tuple[int, bytes | None]:
+    """How many entries, and their root where a checkpoint says it."""
     if since.isascii() and since.isdigit():
-        return int(since)
+        return int(since), None
     if not Path(since).is_file():
         raise click.BadParameter(f"{since}: expected a number of entries, or a file", param_hint="--since")
-    return _opened(Path(since), trusted).size
+    kept = _opened(Path(since), trusted)
+    return kept.size, kept.root
 
 
 def _write(path: Path, data: bytes) -> None:

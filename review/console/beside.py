@@ -83,7 +83,7 @@ class Partner(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """`indexed`: whether there is an index to ask; `shares`: whether there are partners."""
+    """`indexed`: whether there is an index to ask; `signed`: how many of the ledger's entries have receipts."""
 
     visit: tuple[panels.Step, ...]
     missing: str | None
@@ -94,6 +94,7 @@ class Beside(NamedTuple):
     picture: Picture | None
     cases: frozenset[str]
     partners: tuple[Partner, ...]
+    signed: int
     kinds: Mapping[Kind, str] = KINDS
     modes: Mapping[str, str] = MODES
     states: Mapping[str, str] = STATES
@@ -118,6 +119,7 @@ def of(house: House, case: Case, person: Person, words: Words) -> Beside:
         picture=drawn(shared, mirrored=words.direction == "rtl") if shared else None,
         cases=panels.with_case(house.engine, [each.decision_id for each in shared]),
         partners=_partners(house, case, person, words),
+        signed=panels.signed(house.engine) if house.shares else 0,
     )
 
 

@@ -8,11 +8,13 @@ can be undone; nothing further is tried.
 
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
+from urllib.parse import urlencode
 
 import sqlalchemy as sa
 import structlog
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from review import joining, opinions
 from review.cases import Case, Verdict
@@ -28,7 +30,7 @@ from review.workflow import UNDO_MS
 
 log = structlog.get_logger()
 
-MOST = 200
+MOST, LONGEST_ID = 200, 96
 Why = Literal["unknown", "stale", "held", "own_page", "refused", "late", "failed"]
 SAID: Mapping[Why, str] = {
     "unknown": marked("There is no such case."),
@@ -63,7 +65,7 @@ def decide_all(house: House, actor: str, verdict: Verdict, reason: str, versions
     words = doing.fit(reason)
 
     def decided(case: Case, version: int) -> Case | Why:
-        if _decided_so(case, verdict, actor, version, house.clock()):
+        if doing.decided_so(case, verdict, actor, version, house.clock()):
             return case
         if case.version != version:
             return "stale"
@@ -121,13 +123,6 @@ def _tried(house: House, take: Callable[[Case, int], Case | Why], case_id: str, 
     return found if isinstance(found, Case) else Left(case_id, None if case is None else case.order_id, found)
 
 
-def _decided_so(case: Case, verdict: Verdict, actor: str, version: int, now_ms: int) -> bool:
-    """Whether the same person has just decided it so, from the same page: claimed and decided, or decided alone."""
-    mine = case.lead is None and case.status == "decided" and case.verdict == verdict and case.holder == actor
-    recent = case.decided_at_ms is not None and now_ms < case.decided_at_ms + UNDO_MS
-    return mine and recent and version < case.version <= version + 2
-
-
 def _looked_at_alone(house: House, case: Case, verdict: Verdict, actor: str) -> bool:
     with house.engine.connect() as connection:
         sums = joining.amounts(connection, case)
@@ -142,18 +137,55 @@ def decide(house: House, request: Request, person: Person, form: Form) -> Respon
     if verdict is None:
         raise Unfit(marked("There is no such verdict."))
     found = decide_all(house, person.name, verdict, form.get("reason", ""), ticked(form))
-    until_ms = min((case.decided_at_ms or 0 for case in found.done), default=0) + UNDO_MS
-    return _shown(house, request, person, found, until_ms)
+    return _told(house, request, person, found, undone=False)
 
 
 def undo(house: House, request: Request, person: Person, form: Form) -> Response:
-    return _shown(house, request, person, undo_all(house, person.name, ticked(form)), None)
+    return _told(house, request, person, undo_all(house, person.name, ticked(form)), undone=True)
 
 
-def _shown(house: House, request: Request, person: Person, found: Outcome, until_ms: int | None) -> Response:
-    """What the database was too ill for is told without it."""
-    code = 503 if any(each.why == "failed" for each in found.left) else 200
-    return house.page(request, "bulk.html", person, code, found=found, said=SAID, until_ms=until_ms)
+def _told(house: House, request: Request, person: Person, found: Outcome, *, undone: bool) -> Response:
+    """On a page with an address, which bears a reload; what the database was too ill for is told without it."""
+    if any(each.why == "failed" for each in found.left):
+        return _shown(house, request, person, found, undone, 503)
+    done = [("undone" if undone else "done", f"{case.version}.{case.decision_id}") for case in found.done]
+    left = [("left", f"{each.why}.{each.case_id[:LONGEST_ID]}") for each in found.left]
+    return RedirectResponse(f"/bulk?{urlencode([*done, *left], safe=':')}", 303)
+
+
+def result(house: House, request: Request, person: Person, _: Form) -> Response:
+    """What a bulk has done, as far as it still stands: what has moved on since is left out."""
+    asked, undone = request.query_params, "undone" in request.query_params
+    done = tuple(filter(None, (_as_left(house, each, person, undone) for each in _listed(asked, "undone", "done"))))
+    left = []
+    for why, case_id in _listed(asked, "left"):
+        if why in SAID:
+            case = house.cases.find(case_id)
+            left.append(Left(case_id, None if case is None else case.order_id, why))  # type: ignore[arg-type]
+    if not done and not left:
+        return RedirectResponse("/queue", 303)
+    return _shown(house, request, person, Outcome(done, tuple(left)), undone)
+
+
+def _listed(asked: QueryParams, *names: str) -> list[tuple[str, str]]:
+    pairs = [each.partition(".") for name in names for each in asked.getlist(name)[:MOST]]
+    return [(before, after) for before, _, after in pairs if 0 < len(after) <= LONGEST_ID]
+
+
+def _as_left(house: House, listed: tuple[str, str], person: Person, undone: bool) -> Case | None:
+    """The case if the person's bulk left it so: an address says nothing of a case that others have decided."""
+    version, case_id = listed
+    case = house.cases.find(case_id)
+    if case is None or str(case.version) != version:
+        return None
+    mine = case.status == "decided" and case.holder == person.name and case.verdict is not None
+    return case if mine or (undone and case.status == "open") else None
+
+
+def _shown(house: House, request: Request, person: Person, found: Outcome, undone: bool, code: int = 200) -> Response:
+    until_ms = min((case.decided_at_ms or 0 for case in found.done), default=0) + UNDO_MS
+    values = {"found": found, "said": SAID, "undone": undone, "until_ms": until_ms}
+    return house.page(request, "bulk.html", person, code, **values)
 
 
 def ticked(form: Form) -> dict[str, int]:
@@ -164,6 +196,7 @@ def ticked(form: Form) -> dict[str, int]:
 
 
 WAYS = (
+    Way("GET", "/bulk", result, "case.bulk"),
     Way("POST", "/bulk", decide, "case.bulk"),
     Way("POST", "/bulk/undo", undo, "case.bulk"),
 )

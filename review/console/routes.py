@@ -18,7 +18,8 @@ from review.access.roles import Permission
 from review.console.house import House
 from review.console.people import Person, ours
 from review.console.returning import page_of
-from review.console.words import marked
+from review.console.saying import said
+from review.console.words import Words, marked
 from review.errors import (
     ErasureRefused,
     LawRefused,
@@ -96,7 +97,8 @@ def _handled(house: House, way: Way, request: Request, person: Person, form: For
     try:
         return way.handle(house, request, person, form)
     except ReviewError as error:
-        return refused(house, request, person, STATUS.get(type(error), 400), str(error))
+        why = said(error, Words(person.account.language))
+        return refused(house, request, person, STATUS.get(type(error), 400), why)
 
 
 def refused(house: House, request: Request, person: Person | None, status: int, why: str) -> Response:

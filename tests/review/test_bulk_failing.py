@@ -14,7 +14,7 @@ from review.console.app import console
 from review.console.bulk import SAID, Left, decide_all
 from review.console.house import House
 from tests.review.examples import NOW_MS
-from tests.review.test_bulk import bulk, case_id, client, clock, house, password, rows, waiting
+from tests.review.test_bulk import bulk, case_id, client, clock, house, password, rows, told, waiting
 from tests.review.test_console import post
 
 __all__ = ["client", "clock", "house", "password"]  # fixtures
@@ -47,7 +47,7 @@ def test_what_was_done_is_said_with_its_undo_and_what_was_not(client: TestClient
     assert "2 cases stayed as they were" in answer.text
     assert answer.text.count(SAID["failed"]) == 2
     assert [house.cases.get(case_id(n)).verdict for n in range(4)] == ["dismiss", "dismiss", None, None]
-    undone = post(client, "/bulk/undo", all="1", **rows(answer.text))
+    undone = told(client, post(client, "/bulk/undo", all="1", **rows(answer.text)))
     assert "2 verdicts were taken back; nothing of them has left." in undone.text
     assert waiting(house) == (0, 0)
 

@@ -58,3 +58,15 @@ def test_in_no_arabic_text_the_forms_of_eleven_and_of_a_hundred_change_places() 
         "{number} order",
         "{number} verdict was taken back; nothing of it has left.",
     ]
+
+
+def test_latin_signs_of_currencies_lead_in_arabic_and_arabic_ones_follow() -> None:
+    arabic = Words("ar")
+    assert arabic.money(999_999, "USD") == "US$\xa09,999.99"
+    assert arabic.money(999_999, "JPY") == "JP¥\xa0999,999"
+    assert arabic.money(999_999, "KWD") == "\u200f999.999\xa0د.ك.\u200f"
+    assert arabic.money(999_999, "XXZ") == "XXZ\xa09,999.99"
+
+
+def test_in_arabic_nothing_stands_between_a_number_and_its_percent_sign() -> None:
+    assert (Words("ar").share(0.932), Words("en").share(0.932)) == ("93.2%", "93.2 %")

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from history.database import make_engine
 from sharing.ledger.checkpoints import ORIGIN, Signer
 from sharing.ledger.receipts import receipt_of
+from sharing.ledger.tree import leaf_hash
 from streams.cli import main
 from tests.sharing.full_disk import no_more_than
 from tests.sharing.ledger.made import LEDGER, SALT, filled, rewritten, told
@@ -77,6 +78,57 @@ def test_a_ledger_rewritten_and_signed_anew_fails_against_what_was_kept(run: Run
     assert done.exit_code == 1
     assert "entries 0 to 6: not what was signed in kept.txt\n" in done.stdout
     assert "entry 5: not what 5.tlog-proof is for\n" in done.stdout
+
+
+def test_after_a_rewrite_there_is_no_proof_that_the_ledger_begins_as_was_kept(run: Run, engine: sa.Engine) -> None:
+    run("checkpoint", "--out", "kept.txt")
+    rewritten(engine, [*bodies_of(5), bodies_of(9)[8], bodies_of(7)[6]])
+    done = run("prove", "--since", "kept.txt", "--out", "proof.txt")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "Error: the ledger does not begin with the 7 entries of kept.txt, so nothing proves it; run"
+        " `amana ledger verify --checkpoint kept.txt`\n"
+    )
+    assert not Path("proof.txt").exists()
+
+
+@pytest.mark.parametrize("with_its_hash", [False, True])
+@pytest.mark.parametrize("command", [["receipt", "3"], ["prove", "3"]])
+def test_of_a_changed_entry_there_is_no_receipt(
+    run: Run, engine: sa.Engine, command: list[str], with_its_hash: bool
+) -> None:
+    _change(engine, with_its_hash)
+    done = run(*command, "--out", "3.tlog-proof")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "Error: entry 3: not what was signed, so nothing proves it; run `amana ledger verify`\n",
+    )
+    assert not Path("3.tlog-proof").exists()
+
+
+@pytest.mark.parametrize("with_its_hash", [False, True])
+def test_changed_entries_are_not_exported(run: Run, engine: sa.Engine, with_its_hash: bool) -> None:
+    _change(engine, with_its_hash)
+    done = run("export", "--out", "ledger.txt")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "Error: entries 0 to 6 are not what was signed: run `amana ledger verify`\n",
+    )
+    assert not Path("ledger.txt").exists()
+
+
+def test_an_empty_ledger_is_exported(run: Run) -> None:
+    assert run("export", "--out", "ledger.txt").exit_code == 0
+    assert Path("ledger.txt").read_text().startswith(f"\n{ORIGIN}\n0\n")
+
+
+def _change(engine: sa.Engine, with_its_hash: bool) -> None:
+    """Entry 3's bytes, as somebody who may write the table would; and the hash of them."""
+    run = "UPDATE sharing_leaves SET body = :body" + (", hash = :hash" if with_its_hash else "") + " WHERE place = 3"
+    body = bodies_of(9)[8]
+    values = {"body": body} | ({"hash": leaf_hash(body)} if with_its_hash else {})
+    with engine.begin() as connection:
+        connection.execute(sa.text(run), values)
 
 
 def test_a_receipt_is_found_by_message_until_its_case_is_erased(run: Run, engine: sa.Engine) -> None:

@@ -43,8 +43,13 @@ if (whole) {
 }
 
 document.addEventListener("keydown", (event) => {
+  // A key that is held down acts once; moving goes on.
+  if (event.repeat && !typing(event.target) && event.code !== "KeyJ" && event.code !== "KeyK") {
+    if (event.key === "Enter") event.preventDefault();
+    return;
+  }
   if (event.key === "Escape" && typing(event.target)) event.target.blur();
-  if (event.key === "Enter" && event.target.matches("a, button, select")) return;
+  if (event.key === "Enter" && event.target.matches("a, button, select, summary, input")) return;
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   const key = named(event);
   if (key === "j") move(1);

@@ -49,7 +49,7 @@ class Auditor:
     def export(self) -> str:
         note = signed(self.engine)
         with snapshot(self.engine) as connection:
-            pages = list(exported(connection, TRUSTED.opened(note).size, note))
+            pages = list(exported(connection, TRUSTED.opened(note), note))
         return self.put("ledger.txt", b"".join(page.data for page in pages))
 
     def run(self, *arguments: str) -> tuple[int, str]:

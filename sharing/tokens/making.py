@@ -42,7 +42,7 @@ def write_pair(folder: Path, partner: str, random: Random) -> tuple[Path, Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(private, made, 0o600)
-        _write(public, public_half(made), 0o644)
+        _write(public, {"partner": partner, **public_half(made)}, 0o644)
     except OSError as error:
         place = error.filename or folder  # a full disk names no file
         raise KeysError(f"{place}: {error.strerror}; expected a folder that can be written to") from None

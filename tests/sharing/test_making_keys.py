@@ -1,5 +1,6 @@
 """A partner's new key pair: what is in it, where it goes, and that nothing is overwritten."""
 
+import json
 import secrets
 import stat
 from pathlib import Path
@@ -36,6 +37,7 @@ def test_a_made_pair_opens_what_is_sealed_to_its_public_half(tmp_path: Path) -> 
     assert Opener(load_private(private), JWKS, issuer=ISSUER, audience="acquirer").open(sealed).jti == JTI
     assert stat.S_IMODE(private.stat().st_mode) == 0o600
     assert '"d"' not in public.read_text()
+    assert json.loads(public.read_text())["partner"] == "acquirer"
 
 
 def test_a_pair_is_never_overwritten(tmp_path: Path) -> None:

@@ -113,6 +113,14 @@ def test_two_partners_with_one_key_are_refused(tmp_path: Path) -> None:
         load_partners(tmp_path)
 
 
+def test_two_files_that_were_exchanged_are_refused_where_they_name_their_partner(tmp_path: Path) -> None:
+    written(tmp_path / "acquirer.json", {"partner": "acquirer", **PUBLIC})
+    written(tmp_path / "carrier.json", {"partner": "acquirer", **public_set(CARRIER)})
+    assert load_partner(tmp_path / "acquirer.json").recipient_kid == ENC["kid"]
+    with pytest.raises(KeysError, match=r"carrier.json: `partner` names another; expected carrier, or no such member"):
+        load_partners(tmp_path)
+
+
 def test_a_partners_private_file_among_the_public_ones_is_refused(tmp_path: Path) -> None:
     written(tmp_path / "acquirer.private.json", ACQUIRER)
     with pytest.raises(KeysError, match=r"acquirer.private.json: a partner's private set, which stays with"):

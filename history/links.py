@@ -1,6 +1,6 @@
 """What people ask of the index about one decision: what was said of it, and which others touch the same entities."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -13,8 +13,12 @@ from models.decisions import Decision, ModelScore
 Kind = Literal["customer", "card", "device", "ip", "address", "session"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FRAUD = frozenset({"chargeback", "confirmed"})
+BY_PEOPLE = ("confirmed", "dismissed")  # labels that a verdict makes
 MOST_COUNTED = 500  # an internet address of many homes has orders without end
 MOST_SHARED = 100
+
+# Of those orders, the outcome that each had before a person's verdict, where nobody may know of the verdict yet.
+Unsaid = Callable[[sa.Connection, Sequence[str]], Mapping[str, str]]
 
 _NEWEST = (links.c.occurred_at_ms.desc(), links.c.decision_id.desc())
 _entities = msgspec.json.Decoder(Entities).decode
@@ -77,11 +81,20 @@ def linked(decision: Decision) -> Iterator[dict[str, Any]]:
             }
 
 
-class Links:
-    """One database; safe to share between threads and processes. Only ever reads."""
+def all_said(_connection: sa.Connection, _order_ids: Sequence[str]) -> Mapping[str, str]:
+    """Where no verdict is hidden."""
+    return {}
 
-    def __init__(self, engine: sa.Engine) -> None:
+
+class Links:
+    """One database; safe to share between threads and processes. Only ever reads.
+
+    What entities' pasts and shared orders show is without the verdicts that `unsaid` says are hidden.
+    """
+
+    def __init__(self, engine: sa.Engine, unsaid: Unsaid = all_said) -> None:
         self._engine = engine
+        self._unsaid = unsaid
 
     def said(self, decision_id: str) -> Said | None:
         columns = [decisions.c[name] for name in Said.__struct_fields__]
@@ -104,7 +117,9 @@ class Links:
             rows = connection.execute(_orders(kind, entity, MOST_COUNTED + 1)).all()
             counted = rows[:MOST_COUNTED]
             outcomes = {row.order_id: row.outcome for row in reversed(counted)}
-            newest = _labels(connection, list(outcomes))
+            unsaid = self._unsaid(connection, list(outcomes))
+            outcomes |= unsaid
+            newest = _labels(connection, list(outcomes), unsaid)
             first_ms = connection.scalar(first)
         if not rows or first_ms is None:
             return None
@@ -134,8 +149,16 @@ class Links:
                     kinds.setdefault(each, []).append(kind)
                 rows |= {row.order_id: row for row in reversed(found)}
             ranked = sorted(kinds, key=lambda each: (-len(kinds[each]), -rows[each].occurred_at_ms, each))[:most]
-            newest = _labels(connection, ranked)
-        return tuple(Shared(**rows[each]._mapping, kinds=tuple(kinds[each]), label=newest.get(each)) for each in ranked)
+            unsaid = self._unsaid(connection, ranked)
+            newest = _labels(connection, ranked, unsaid)
+        return tuple(
+            Shared(
+                **{**rows[each]._mapping, "outcome": unsaid.get(each, rows[each].outcome)},
+                kinds=tuple(kinds[each]),
+                label=newest.get(each),
+            )
+            for each in ranked
+        )
 
 
 def _of(kind: Kind, entity: Pseudonym) -> tuple[sa.ColumnElement[bool], ...]:
@@ -153,11 +176,12 @@ def _orders(kind: Kind, entity: Pseudonym, most: int) -> sa.Select[Any]:
     )
 
 
-def _labels(connection: sa.Connection, order_ids: Sequence[str]) -> dict[str, str]:
-    """The newest label of each order that has one."""
+def _labels(connection: sa.Connection, order_ids: Sequence[str], unsaid: Mapping[str, str]) -> dict[str, str]:
+    """The newest label of each order that has one; a hidden verdict's is none."""
+    hidden = sa.and_(labels.c.order_id.in_(sorted(unsaid)), labels.c.label.in_(BY_PEOPLE))
     query = (
         sa.select(labels.c.order_id, labels.c.label)
-        .where(labels.c.order_id.in_(order_ids))
+        .where(labels.c.order_id.in_(order_ids), ~hidden)
         .order_by(labels.c.occurred_at_ms, labels.c.recorded_at_ms, labels.c.label_id)
     )
     return {row.order_id: row.label for row in connection.execute(query)}

@@ -43,8 +43,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     applied when the order was read: what the vector was made of, with all before the order in its own partition.
     `model` and `score` are of the model that decided. Where there was a challenger `scores` has every model's, the
     champion's first; with one model it is empty.
-    `priority`, where a model's score, with points, flagged the order: US cents that a review is expected to save a
-    minute of work.
+    `priority`, where the order is flagged: US cents that a review is expected to save a minute of work. Where a rule or
+    a refusal flagged it and no score says more, RULES_FIND (models.policy) stands in for the probability.
     """
 
     decision_id: str

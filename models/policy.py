@@ -20,6 +20,7 @@ from models.errors import BadPolicy
 Floats = NDArray[np.float64]
 
 AMOUNT = "order.amount_usd"
+RULES_FIND = 0.3  # the probability of fraud that stands in where a rule flagged an order and no score says more
 _AT_MOST = {"review_finds": 1.0, "review_loses": 0.99}
 _NEVER_ZERO = frozenset({"review_cents", "review_minutes", "review_finds", "missed_fraud_cents", "lost_order_cents"})
 ORDERED: tuple[Outcome, ...] = ("approve", "review", "block")
@@ -93,6 +94,11 @@ class Policy(msgspec.Struct, frozen=True):
         approve, review, block = self.expected_cents(scores, amounts_usd)
         saved: Floats = np.minimum(approve, block) - review
         return [round(cents, 2) for cents in (saved / self.costs.review_minutes).tolist()]
+
+    def unscored(self, amounts_usd: Floats, scores: Floats | None = None) -> list[float]:
+        """`priorities` of orders that a rule flagged: as of RULES_FIND, or of a score that says more than the rule."""
+        stands_in = np.full(len(amounts_usd), RULES_FIND)
+        return self.priorities(stands_in if scores is None else np.maximum(scores, stands_in), amounts_usd)
 
     def expected_cents(self, scores: Floats, amounts_usd: Floats) -> tuple[Floats, Floats, Floats]:
         """What approving, reviewing and blocking each order is expected to cost, without the price of reviews."""

@@ -75,7 +75,7 @@ def conclude(
     vectors = np.ascontiguousarray(matrix, dtype="<f8").tobytes()
     width = 8 * matrix.shape[1]
     return [
-        _refused(fact, ruleset.hash, flags)
+        _refused(fact, ruleset.hash, flags, policy)
         if isinstance(fact, RefusedOrder)
         else _decided(
             fact, next(verdicts), vectors[row * width : (row + 1) * width], definitions.hash, ruleset.hash, flags
@@ -124,8 +124,11 @@ def _by_both(
     amounts_usd = amounts_of(matrix, definitions.names)
     made = concluded(scores, said, policy, amounts_usd)
     flagged = [row for row, outcome in enumerate(made.by_policy) if outcome in FLAGGED and not said[row].approved]
+    priced = set(flagged)
+    by_rule = [row for row, outcome in enumerate(made.outcomes) if outcome in FLAGGED and row not in priced]
     reasons = dict(zip(flagged, scorer.reasons(matrix[flagged]), strict=True)) if flagged else {}
     priorities = dict(zip(flagged, policy.priorities(made.sums[flagged], amounts_usd[flagged]), strict=True))
+    priorities |= zip(by_rule, policy.unscored(amounts_usd[by_rule], made.sums[by_rule]), strict=True)
     return [
         _combined(scorer.version, mode, outcome, reasons.get(row, ()), score, said[row], priorities.get(row))
         for row, (mode, outcome, score) in enumerate(zip(made.modes, made.outcomes, scores.tolist(), strict=True))
@@ -144,10 +147,12 @@ def _scores(matrix: Matrix, scorer: Scorer, definitions: Definitions) -> Matrix:
 def _by_rules(
     matrix: Matrix, said: Sequence[rules.Verdict], policy: Policy, definitions: Definitions
 ) -> list[_Verdict]:
-    made = concluded(None, said, policy, amounts_of(matrix, definitions.names))
+    amounts_usd = amounts_of(matrix, definitions.names)
+    made = concluded(None, said, policy, amounts_usd)
+    priorities = policy.unscored(amounts_usd, made.sums)
     return [
-        _Verdict(mode, outcome, verdict.reasons, None, verdict)
-        for mode, outcome, verdict in zip(made.modes, made.outcomes, said, strict=True)
+        _Verdict(mode, outcome, verdict.reasons, None, verdict, priority if outcome in FLAGGED else None)
+        for mode, outcome, verdict, priority in zip(made.modes, made.outcomes, said, priorities, strict=True)
     ]
 
 
@@ -204,7 +209,7 @@ def _decided(
     )
 
 
-def _refused(fact: RefusedOrder, rules_hash: str, flags: tuple[str, ...]) -> Decision:
+def _refused(fact: RefusedOrder, rules_hash: str, flags: tuple[str, ...], policy: Policy) -> Decision:
     return Decision(
         decision_id=fact.source.text(),
         revision=1,
@@ -215,6 +220,7 @@ def _refused(fact: RefusedOrder, rules_hash: str, flags: tuple[str, ...]) -> Dec
         mode="refused",
         reasons=(Reason(fact.reason),),
         entities=fact.entities,
+        priority=policy.unscored(np.array([np.nan]))[0],
         flags=flags,
         rules=rules_hash,
     )

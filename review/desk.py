@@ -109,7 +109,7 @@ class Desk:
         `reason` is sealed and becomes a note. Raises TransitionRefused for the outcome that it has, StaleCase as `act`.
         """
         if outcome == case.outcome:
-            raise TransitionRefused(f"the case has the outcome {outcome}; expected another")
+            raise TransitionRefused("the case has the outcome {outcome}; expected another", outcome=outcome)
         corrected = msgspec.structs.replace(case, outcome=outcome, version=case.version + 1)
         with self._engine.begin() as connection:
             change(connection, case, corrected)
@@ -124,12 +124,12 @@ class Desk:
         Raises TransitionRefused for a decided case and for who has judged it, StaleCase as `act`.
         """
         if case.status in {"decided", "joined"}:
-            raise TransitionRefused(f"a case that is {case.status} is assigned to nobody")
+            raise TransitionRefused("a case that is {state} is assigned to nobody", state=case.status)
         if to is not None and to == case.first_look:
-            raise TransitionRefused(f"{to} had the first look; somebody else has the second one")
+            raise TransitionRefused("{to} had the first look; somebody else has the second one", to=to)
         with self._engine.begin() as connection:
             if to is not None and not opinions.may_get(connection, case.decision_id, to):
-                raise TransitionRefused(f"{to} is not given this case; assign it to somebody else")
+                raise TransitionRefused("{to} is not given this case; assign it to somebody else", to=to)
             theirs = to is not None and case.status == "claimed" and case.holder != to
             free = self._acted(connection, case, "take", actor, now_ms) if theirs else case
             assigned = msgspec.structs.replace(free, assignee=to, version=free.version + 1)

@@ -23,7 +23,11 @@ from events.errors import AmanaError
 
 
 class ReviewError(AmanaError):
-    """Root of this room's errors."""
+    """Root of this room's errors. `said` has names in braces for its `values`: a console says it in other languages."""
+
+    def __init__(self, said: str = "", /, **values: object) -> None:
+        super().__init__(said.format(**values) if values else said)
+        self.said, self.values = said, values
 
 
 class UnknownCase(ReviewError):

@@ -7,6 +7,7 @@ word then counts. A case comes back once.
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -99,6 +100,14 @@ def hidden(engine: sa.Engine, case_id: str) -> Opinion | None:
     """What nobody who looks at the case may know of: a first verdict while the second is not given."""
     found = standing(engine, case_id)
     return found if found is not None and found.state == "asked" else None
+
+
+def unsaid(connection: sa.Connection, order_ids: Sequence[str]) -> dict[str, str]:
+    """Of those orders, the outcome that each one's case was opened with, where a first verdict is hidden (`hidden`)."""
+    cases = tables.cases.c
+    asked = sa.select(cases.order_id, cases.outcome).join(tables.opinions, _HELD.case_id == cases.decision_id)
+    found = connection.execute(asked.where(_HELD.state == "asked", cases.order_id.in_(order_ids)))
+    return {row.order_id: row.outcome for row in found}
 
 
 def not_of(actor: str) -> sa.ColumnElement[bool]:

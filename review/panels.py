@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from history.pages import Page
 from review import tables
 from review.cases import Case
+from review.masking import plain
 from review.store import case_of
 from review.views import personal
 from sharing import tables as sharing
@@ -101,6 +102,12 @@ def told(engine: sa.Engine, case: Case, partners: Collection[str] | None) -> tup
         return tuple(Told(**row) for row in connection.execute(query).mappings())
 
 
+def signed(engine: sa.Engine) -> int:
+    """How many entries of the ledger a signed checkpoint covers: those have receipts."""
+    with engine.connect() as connection:
+        return connection.scalar(sa.select(sa.func.max(sharing.checkpoints.c.size))) or 0
+
+
 def receipt(engine: sa.Engine, place: int) -> bytes | None:
     """The proof that the ledger has that entry; None until a signed checkpoint covers it. Raises LedgerError."""
     signed = sharing.checkpoints.c
@@ -115,7 +122,7 @@ def receipt(engine: sa.Engine, place: int) -> bytes | None:
 
 
 def visit(case: Case, envelopes: Envelopes) -> tuple[Step, ...] | Missing:
-    """The pages before the order, the oldest first; or why there are none."""
+    """The pages before the order, the oldest first, their routes fit to be shown; or why there are none."""
     try:
         held = personal(case, envelopes)
     except Erased:
@@ -125,4 +132,5 @@ def visit(case: Case, envelopes: Envelopes) -> tuple[Step, ...] | Missing:
     if not held.path:
         return "no session" if held.path is None else "no page"
     since = (None, *(page.at_ms - before.at_ms for before, page in pairwise(held.path)))
-    return tuple(Step(page, after_ms) for page, after_ms in zip(held.path, since, strict=True))
+    pages = (msgspec.structs.replace(page, route=plain(page.route)) for page in held.path)
+    return tuple(Step(page, after_ms) for page, after_ms in zip(pages, since, strict=True))

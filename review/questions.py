@@ -56,7 +56,7 @@ def take_back(connection: sa.Connection, case: Case, actor: str, now_ms: int) ->
     if row is None:
         raise TransitionRefused("the order service was asked nothing")
     if row.asked_by != actor:
-        raise TransitionRefused(f"only {row.asked_by}, who asked, may take it back")
+        raise TransitionRefused("only {asker}, who asked, may take it back", asker=row.asked_by)
     waits = tables.outbox.c
     waiting = sa.delete(tables.outbox).where(waits.event_id == row.question_id, waits.not_before_ms > now_ms)
     if connection.execute(waiting).rowcount != 1:

@@ -19,7 +19,7 @@ from review.store import case_of
 from review.waiting import MOST_VALUABLE_FIRST, OPEN, UNDECIDED
 
 View = Literal["open", "mine", "assigned", "snoozed", "waiting", "escalated", "overdue", "decided"]
-Place = Annotated[str, Meta(pattern=r"^[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$(?!\n)")]
+Place = Annotated[str, Meta(pattern=r"^-?[0-9]{1,17}(\.[0-9]{1,17})?(e[+-][0-9]{1,3})? [!-~]{1,96}$(?!\n)")]
 PAGE = 50
 COUNTED = 1000
 

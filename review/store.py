@@ -70,7 +70,7 @@ class CaseStore:
             raise UnknownCase("no case by that id; expected an order's or a decision's id")
         if len(found) > 1:
             ids = ", ".join(case.decision_id for case in found)
-            raise UnknownCase(f"the order has {len(found)} cases; name one by its decision: {ids}")
+            raise UnknownCase("the order has {count} cases; name one by its decision: {ids}", count=len(found), ids=ids)
         return found[0]
 
     def find(self, decision_id: str) -> Case | None:
@@ -159,7 +159,8 @@ def change(connection: sa.Connection, case: Case, changed: Case) -> None:
     values = {name: value for name, value in row_of(changed).items() if value != before[name]}
     as_read = (tables.cases.c.decision_id == case.decision_id, tables.cases.c.version == case.version)
     if connection.execute(sa.update(tables.cases).where(*as_read).values(values)).rowcount != 1:
-        raise StaleCase(f"order {case.order_id}: the case was changed since version {case.version} was read")
+        values = {"order": case.order_id, "version": case.version}
+        raise StaleCase("order {order}: the case was changed since version {version} was read", **values)
 
 
 def _wrapped_of(subject: str) -> sa.Select[bytes]:

@@ -170,7 +170,8 @@ def _path(personal: Personal) -> tuple[str, ...] | str | None:
 
 
 def _page(page: Page, since: str) -> str:
-    return f"{page.route}{since}" if page.status is None else f"{page.route}{since} {page.status}"
+    route = masking.plain(page.route)
+    return f"{route}{since}" if page.status is None else f"{route}{since} {page.status}"
 
 
 def _item(item: Item) -> str:

@@ -91,7 +91,8 @@ def after(work: Work, action: Action, actor: str, now_ms: int, *, until_ms: int 
     if state is None:
         taken = sorted(each for origin, each in TRANSITIONS if origin == work.state and each not in WITH_THE_LEAD)
         allowed = ", ".join(taken) or "what the case takes that leads it"
-        raise TransitionRefused(f"a case that is {work.state} does not take {action}; it takes {allowed}")
+        values = {"state": work.state, "action": action, "allowed": allowed}
+        raise TransitionRefused("a case that is {state} does not take {action}; it takes {allowed}", **values)
     _check(work, action, actor, now_ms)
     if action in {"claim", "renew", "undo", "unask"}:
         return msgspec.structs.replace(work, state=state, holder=actor, until_ms=now_ms + LEASE_MS, decided_at_ms=None)
@@ -120,11 +121,11 @@ def _first_look(work: Work, action: Action, actor: str) -> str | None:
 def _check(work: Work, action: Action, actor: str, now_ms: int) -> None:
     over = work.until_ms is not None and now_ms >= work.until_ms
     if action in HOLDERS and actor != work.holder:
-        raise TransitionRefused(f"the case is held by {work.holder}")
+        raise TransitionRefused("the case is held by {holder}", holder=work.holder)
     if action in HOLDERS and over:
         raise TransitionRefused("your claim has ended; claim the case again")
     if action in {"lapse", "wake"} and not over:
-        raise TransitionRefused(f"it is too early for {action}")
+        raise TransitionRefused("it is too early for {action}", action=action)
     if action == "default" and (work.due_at_ms is None or now_ms < work.due_at_ms):
         raise TransitionRefused("the case is not due yet")
     if action == "undo":
@@ -135,6 +136,6 @@ def _check(work: Work, action: Action, actor: str, now_ms: int) -> None:
 
 def _check_undo(work: Work, actor: str, now_ms: int) -> None:
     if actor != work.holder:
-        raise TransitionRefused(f"only {work.holder}, who decided, may undo it")
+        raise TransitionRefused("only {holder}, who decided, may undo it", holder=work.holder)
     if work.decided_at_ms is None or now_ms >= work.decided_at_ms + UNDO_MS:
-        raise TransitionRefused(f"a verdict can be undone for {UNDO_MS // 1000} seconds")
+        raise TransitionRefused("a verdict can be undone for {seconds} seconds", seconds=UNDO_MS // 1000)

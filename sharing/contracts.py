@@ -13,6 +13,7 @@ from msgspec import Meta
 from sharing import located, pseudonyms
 from sharing.errors import ContractError
 from sharing.fields import FIELDS, Field, Outcome, PartnerKind
+from sharing.opened import opened
 from sharing.operators import OPERATORS, AnyOperator, Constant, Count, Disclose, Pseudonym
 from sharing.operators.operator import END
 from sharing.pseudonyms import Epoch
@@ -155,7 +156,7 @@ def load(path: Path) -> Contract:
 def text_of(path: Path) -> str:
     """A file's text; of a longer one only so much that it shows. Raises ContractError."""
     try:
-        with path.open("rb") as file:  # /dev/zero never ends
+        with opened(path) as file:
             return file.read(4 * located.MAX_CHARACTERS + 4).decode()
     except OSError as error:
         raise ContractError(f"{path}: {error.strerror}") from None

@@ -1,13 +1,14 @@
 """Contracts that are not in force, named when a process starts and when one ends while it runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from prometheus_client import Gauge
 
 from sharing.contracts import Contract
-from sharing.errors import ContractError
+from sharing.errors import ContractError, KeysError
 from sharing.standing import Agreed
+from sharing.tokens import PartnerKeys
 from streams.metrics import Metrics
 
 log = structlog.get_logger()
@@ -53,6 +54,15 @@ def check_none_gone(before: Agreed, after: Agreed) -> None:
             raise ContractError(
                 f"{each.partner}: no contract for {each.purpose} any more; it ends by valid_until, or at a restart"
             )
+
+
+def check_none_keyless(before: Mapping[str, PartnerKeys], after: Mapping[str, PartnerKeys]) -> None:
+    """Raises KeysError where a running process would lose a partner's keys: its file may be on its way, as another's.
+
+    What the partner signs meanwhile would be thrown away. Keys in other hands are replaced by a new set, not taken out.
+    """
+    if gone := sorted(set(before) - set(after)):
+        raise KeysError(f"{gone[0]}.json is gone; its keys hold until another set is there, or to a restart")
 
 
 def _of(partner: str, problems: list[tuple[Contract, str]]) -> int:

@@ -348,7 +348,7 @@ def run_command(paths: tuple[Path, ...], folder: Path, models: Path, rules: Path
 def demo_command(folder: Path, seed: int, days: int, orders_per_day: float, *, serve: bool | None) -> None:
     """Show the whole path on a made-up store: train on its first weeks, screen its later ones live.
 
-    On a terminal it ends by serving the analysts' console; the last five lines say where and as whom to sign in.
+    On a terminal it ends by serving the analysts' console; the last lines say where and as whom to sign in.
 
     \b
     Examples:

@@ -19,6 +19,7 @@ from events.types import AnyEvent, OrderPlaced
 from features.definitions import DEFINITIONS
 from features.rates import RATES
 from models import artifact
+from models.errors import UntrainableTable
 from models.measures import few
 from models.training import train
 from simulator.journal import Simulated
@@ -97,7 +98,9 @@ def told(runner: Embedded, settings: Settings, folder: Path, truth: Sequence[Sim
     placed = {each.event.order_id: each for each in truth if isinstance(each.event, OrderPlaced)}
     decided(runner, settings.keyring, {order: each.fraud is not None for order, each in placed.items()}, now_ms)
     orders = {order: each.event for order, each in placed.items() if isinstance(each.event, OrderPlaced)}
-    return shown(runner, folder, orders, now_ms)
+    what = shown(runner, folder, orders, now_ms)
+    runner.telling.sign()
+    return what
 
 
 def learn(runner: Embedded, models: Path, known_at_ms: int) -> int:
@@ -105,7 +108,14 @@ def learn(runner: Embedded, models: Path, known_at_ms: int) -> int:
     table = runner.index.training_table(
         DEFINITIONS.hash, DEFINITIONS.names, from_ms=0, until_ms=known_at_ms, labels_known_at_ms=known_at_ms
     )
-    artifact.save(models, train(table, DEFINITIONS.names, definitions=DEFINITIONS.hash, seed=0))
+    try:
+        made = train(table, DEFINITIONS.names, definitions=DEFINITIONS.hash, seed=0)
+    except UntrainableTable:
+        raise UntrainableTable(
+            f"of the first weeks' {len(table)} orders too few frauds are known by their end for a model to learn from; "
+            "give more --orders-per-day or --days (400 and 28 are enough)"
+        ) from None
+    artifact.save(models, made)
     return len(table)
 
 

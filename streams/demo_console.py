@@ -32,13 +32,15 @@ PEOPLE: Sequence[tuple[str, Role]] = (
     ("analyst", "analyst"),
     ("lead", "lead"),
     ("privacy", "privacy_officer"),
+    ("privacy2", "privacy_officer"),  # a request of the law is entered by one and approved by others
+    ("privacy3", "privacy_officer"),
 )
 PASSWORDS, LABELS = "passwords.txt", "labels.jsonl"
 ACTOR = "cli:demo"
 
 
 def serve(folder: Path, end_ms: int, random: Random = os.urandom) -> None:
-    """Until Ctrl-C. The last five lines on the terminal say where, as whom and how to decide a first case."""
+    """Until Ctrl-C. The last lines on the terminal say where, as whom and how to decide a first case."""
     began_ms = _now_ms()
     house = furnished_for(folder, lambda: end_ms + _now_ms() - began_ms, random)
     passwords = welcomed(house, folder, random)
@@ -70,7 +72,7 @@ def welcomed(house: House, folder: Path, random: Random) -> dict[str, str]:
 
 
 def lines(port: int, passwords: dict[str, str]) -> list[str]:
-    """The terminal's last five."""
+    """The terminal's last."""
     people = [f"  name {name:<8}  password {passwords[name]}  ({role.replace('_', ' ')})" for name, role in PEOPLE]
     return [
         f"The analysts' console is at http://{HOST}:{port}/ until you press Ctrl-C. Sign in there as one of:",

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Gauge
 
 from events.errors import AmanaError
+from sharing.opened import opened
 from sharing.standing import day_of
 from streams.metrics import Metrics
 from vault.errors import VaultError
@@ -28,6 +29,7 @@ class Renewed(Generic[T]):
     What cannot be made (a contract that is ill-formed or not signed yet, a key file half-written) leaves in force what
     was there: all of it, for contracts are checked against each other. It is logged, and tried again at every look.
     `check` gets what is in force and what was made anew, and raises AmanaError where the one may not follow the other.
+    `what` names the log's events and the gauge: WHAT.taken_up, WHAT.refused, amana_WHAT_refused.
     """
 
     def __init__(
@@ -37,17 +39,19 @@ class Renewed(Generic[T]):
         now_ms: Callable[[], int],
         metrics: Metrics | None = None,
         check: Callable[[T, T], None] = lambda *_: None,
+        what: str = "agreements",
     ) -> None:
         self._make = make
         self._files = files
         self._now_ms = now_ms
         self._check = check
+        self._taken_up, self._not_taken_up = f"{what}.taken_up", f"{what}.refused"
         self._lock = Lock()
         self._refused: str | None = None
         self._gauge: Gauge | None = None
         if metrics is not None:
             self._gauge = Gauge(
-                "amana_agreements_refused", "1 while changed contracts or keys are not taken up: the old ones hold",
+                f"amana_{what}_refused", f"1 while changed {what} are not taken up: the old ones hold",
                 registry=metrics.registry,
             )  # fmt: skip
         self._looked_ms = now_ms()
@@ -78,11 +82,11 @@ class Renewed(Generic[T]):
             return
         self.now, self._seen = made, content
         self._hold(None)
-        log.info("agreements.taken_up")
+        log.info(self._taken_up)
 
     def _hold(self, refused: str | None) -> None:
         if refused is not None and refused != self._refused:
-            log.error("agreements.refused", why=refused)
+            log.error(self._not_taken_up, why=refused)
         self._refused = refused
         if self._gauge is not None:
             self._gauge.set(refused is not None)
@@ -96,13 +100,18 @@ class Renewed(Generic[T]):
 
 def _hash(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return hashlib.sha256(file.read(MAX_BYTES)).digest()
     except OSError:
         return bytes(32)
 
 
-def agreement_files(contracts: Path, signers: Path | None, partners: Path, *more: Path) -> list[Path]:
-    """Whatever decides what partners are told, and to which keys it is sealed."""
-    found = [*contracts.glob("*.yaml"), *contracts.glob("past/*.yaml"), *partners.glob("*.json"), *more]
+def agreement_files(contracts: Path, signers: Path | None) -> list[Path]:
+    """Whatever decides what partners are told."""
+    found = [*contracts.glob("*.yaml"), *contracts.glob("past/*.yaml")]
     return found if signers is None else [*found, signers]
+
+
+def key_files(partners: Path) -> list[Path]:
+    """Partners' key sets."""
+    return list(partners.glob("*.json"))

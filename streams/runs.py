@@ -68,6 +68,7 @@ def run_files(
             runner = await opened(settings, folder, lambda: now_ms, stack)
             with progress(console, "screening", sum(path.stat().st_size for path in paths)) as advance:
                 await runner.feed(merged(paths, advance, now_ms), now_ms, CHUNK)
+            runner.telling.sign()
         return runner.tally
 
     summary = summarise(asyncio.run(run()))

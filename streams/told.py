@@ -14,6 +14,7 @@ from events import topics
 from sharing.delivery.desk import Desk, Sent
 from sharing.delivery.limits import Limits
 from sharing.delivery.schedule import Schedule
+from sharing.ledger.checkpoints import Signer
 from sharing.ledger.store import Ledger
 from sharing.projecting import Projecting
 from sharing.tokens import Opener
@@ -44,9 +45,11 @@ def prepared(folder: Path, settings: Settings, partners: Sequence[str], now_ms: 
     )
 
 
-def desk(sql: Engine, now_ms: int) -> Desk:
+def desk(sql: Engine, now_ms: int, keyring: Path) -> Desk:
     """A deliverer's transactions without its limits."""
-    return Desk(sql, Ledger(), UNLIMITED, Schedule(), lambda: now_ms, lambda: 0.0)
+    return Desk(
+        sql, Ledger(Signer(Keyring.load(keyring).keys("ledger"))), UNLIMITED, Schedule(), lambda: now_ms, lambda: 0.0
+    )
 
 
 class Telling:
@@ -62,6 +65,10 @@ class Telling:
         while self.projecting.step().taken:
             pass
         return {partner: self._deliver(partner) for partner in sorted(self._desk.due())}
+
+    def sign(self) -> bytes:
+        """A checkpoint of the ledger as it is now, as a deliverer makes with what it sends: receipts need one."""
+        return self._desk.checkpoint()
 
     def _deliver(self, partner: str) -> int:
         count = 0

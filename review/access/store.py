@@ -8,12 +8,22 @@ import sqlalchemy as sa
 
 from review import tables
 from review.access import sessions
-from review.access.accounts import Account, attempt
+from review.access.accounts import Account, Username, attempt
 from review.access.roles import Role
 from review.access.sessions import Random, Session
 from review.errors import AccountRefused
 
 _ROLES = msgspec.json.Decoder(tuple[Role, ...])
+
+
+def _check_name(username: str) -> None:
+    """What nobody can mistake for another's name, wherever it is shown."""
+    try:
+        msgspec.convert(username, Username)
+    except msgspec.ValidationError:
+        raise AccountRefused(
+            "expected a name of 1 to 64 small letters (a-z), digits and . _ -, the first a letter"
+        ) from None
 
 
 class AccessStore:
@@ -24,7 +34,8 @@ class AccessStore:
         self._random = random
 
     def add(self, account: Account, actor: str, now_ms: int) -> None:
-        """Raises AccountRefused where the name is taken."""
+        """Raises AccountRefused for a name that is none, or is taken."""
+        _check_name(account.username)
         try:
             with self._engine.begin() as connection:
                 connection.execute(sa.insert(tables.accounts).values(_row(account)))

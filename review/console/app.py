@@ -50,8 +50,12 @@ def console(house: House) -> Starlette:
     async def not_so(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         if request.url.path.startswith(BASE):
-            return problem(Problem(title=SAID.get(status, SAID[500]), status=status))
-        return refused(house, request, None, status, SAID.get(status, SAID[500]))
+            response = problem(Problem(title=SAID.get(status, SAID[500]), status=status))
+        else:
+            response = refused(house, request, None, status, SAID.get(status, SAID[500]))
+        if status == 500:  # the server drops the connection after an error, so nobody shall send more on it
+            response.headers["connection"] = "close"
+        return response
 
     return Starlette(
         routes=[

@@ -1,6 +1,5 @@
 """What stands beside a case on its page, read from the other rooms' tables; and the ledger's receipts."""
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -19,7 +18,6 @@ from review.console.picture import MOST_ORDERS, Picture, drawn
 from review.console.routes import Form, Way, refused
 from review.console.telling import FIELDS, OPERATORS
 from review.console.words import Words, marked
-from review.opinions import Opinion
 from sharing.contracts import Contract
 
 PAST_OF: tuple[Kind, ...] = ("customer", "card", "device")
@@ -85,7 +83,7 @@ class Partner(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """`indexed`: whether there is an index to ask; `shares`: whether there are partners."""
+    """`indexed`: whether there is an index to ask; `signed`: how many of the ledger's entries have receipts."""
 
     visit: tuple[panels.Step, ...]
     missing: str | None
@@ -96,6 +94,7 @@ class Beside(NamedTuple):
     picture: Picture | None
     cases: frozenset[str]
     partners: tuple[Partner, ...]
+    signed: int
     kinds: Mapping[Kind, str] = KINDS
     modes: Mapping[str, str] = MODES
     states: Mapping[str, str] = STATES
@@ -116,27 +115,17 @@ def of(house: House, case: Case, person: Person, words: Words) -> Beside:
         others=panels.others(house.engine, case),
         indexed=house.links is not None,
         said=said,
-        pasts=tuple((kind, _without(past, hidden, case)) for kind, past in _pasts(house, said)),
+        pasts=tuple(_pasts(house, said)),
         picture=drawn(shared, mirrored=words.direction == "rtl") if shared else None,
         cases=panels.with_case(house.engine, [each.decision_id for each in shared]),
         partners=_partners(house, case, person, words),
+        signed=panels.signed(house.engine) if house.shares else 0,
     )
 
 
 def _unsaid(said: Said, case: Case) -> Said:
     """As before a person decided: the case is back for a second opinion."""
     return msgspec.structs.replace(said, mode=case.mode, outcome=case.outcome, decided_at_ms=case.opened_at_ms)
-
-
-def _without(past: Past, hidden: Opinion | None, case: Case) -> Past:
-    """Without what the hidden verdict has made of this order: it counts as it did when the case was opened."""
-    if hidden is None or not past.outcomes.get(hidden.resolved):
-        return past
-    outcomes = Counter(past.outcomes)
-    outcomes[hidden.resolved] -= 1
-    outcomes[case.outcome] += 1
-    frauds = max(0, past.frauds - (hidden.verdict == "confirm_fraud"))
-    return msgspec.structs.replace(past, outcomes={name: n for name, n in outcomes.items() if n}, frauds=frauds)
 
 
 def _pasts(house: House, said: Said | None) -> list[tuple[str, Past]]:

@@ -1,10 +1,11 @@
 """`amana console`: serves the analysts' console."""
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -98,19 +99,30 @@ def console_command(
         provider=provider_of(oidc) if oidc else None,
         private=private_of(engine, privacy_database),
     )
-    click.echo(f"{'https' if certificate else 'http'}://{host}:{port}/")
-    with chores(house, brokers, labels_file):
-        uvicorn.run(
-            console(house),
-            host=host,
-            port=port,
-            http=guarded(ROOM),
-            ssl_certfile=certificate,
-            ssl_keyfile=certificate_key,
-            log_level="warning",
-            access_log=False,  # an address names a case; who saw it is in the audit trail
-            server_header=False,
-        )
+    config = uvicorn.Config(
+        console(house),
+        http=guarded(ROOM),
+        ssl_certfile=certificate,
+        ssl_keyfile=certificate_key,
+        log_level="warning",
+        access_log=False,  # an address names a case; who saw it is in the audit trail
+        server_header=False,
+    )
+    with listening(host, port) as bound, chores(house, brokers, labels_file), suppress(KeyboardInterrupt):
+        click.echo(f"{'https' if certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/")
+        server = uvicorn.Server(config)
+        server.run(sockets=[bound])
+        if not server.started:
+            raise click.ClickException("the console could not start")
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that takes connections from here on. Raises click.ClickException where the address is not to be had."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        why = str(error.strerror).partition(" (while")[0]
+        raise click.ClickException(f"cannot listen on {host}, port {port}: {why}") from None
 
 
 def provider_of(path: Path) -> Provider:

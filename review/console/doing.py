@@ -6,12 +6,13 @@ from events.cards import holds_card_number
 from events.questions import Answer, Question
 from review import finding, tags
 from review.access.roles import permissions
-from review.cases import Case
+from review.cases import Case, Verdict
 from review.console.house import House
 from review.console.words import marked
 from review.desk import VERDICTS
 from review.errors import StaleCase, TransitionRefused, Unfit
-from review.workflow import Action
+from review.masking import seen
+from review.workflow import UNDO_MS, Action
 
 HOUR_MS = 3_600_000
 SNOOZE_HOURS = (1, 4, 24)
@@ -51,6 +52,13 @@ def perform(
         return house.desk.ask(case, question, reason=sealed, actor=actor, now_ms=now_ms)
     until_ms = now_ms + hours * HOUR_MS if action == "snooze" else None
     return house.desk.act(case, action, actor, now_ms, until_ms=until_ms, reason=sealed)
+
+
+def decided_so(case: Case, verdict: Verdict, actor: str, version: int, now_ms: int) -> bool:
+    """Whether the same person has just decided it so, from the same page: claimed and decided, or decided alone."""
+    mine = case.lead is None and case.status == "decided" and case.verdict == verdict and case.holder == actor
+    recent = case.decided_at_ms is not None and now_ms < case.decided_at_ms + UNDO_MS
+    return mine and recent and version < case.version <= version + 2
 
 
 def assign(house: House, actor: str, case_id: str, to: str | None, version: int) -> Case:
@@ -119,6 +127,6 @@ def see(house: House, actor: str, case: Case, field: str, reason: str) -> str | 
 def fit(text: str) -> str:
     """The words without what surrounds them. Raises Unfit."""
     words = text.strip()
-    if not SHORTEST <= len(words) <= LONGEST or holds_card_number(words):
+    if len(seen(words)) < SHORTEST or len(words) > LONGEST or holds_card_number(words):
         raise Unfit(marked("A reason or a note has 3 to 1000 characters and no card number."))
     return words

@@ -18,9 +18,11 @@ from review.access.store import AccessStore
 from review.access.tokens import Tokens
 from review.cases import Case
 from review.console.people import Cookies, Person
+from review.console.returning import page_of
 from review.console.words import LANGUAGES, Words
 from review.desk import Desk
 from review.law import Law
+from review.opinions import unsaid
 from review.store import CaseStore
 from sharing.contracts import Contract
 from vault.blind_index import BlindIndex
@@ -71,7 +73,7 @@ class House(NamedTuple):
         token = person.token if person else self.cookies.token(request) or ""
         body = self.templates.get_template(template).render(
             **values, words=words, _=words.text, many=words.count, person=person, may=may,
-            csrf=csrf_of(token), path=request.url.path, languages=LANGUAGES, now_ms=self.clock(),
+            csrf=csrf_of(token), path=request.url.path, here=page_of(request), languages=LANGUAGES, now_ms=self.clock(),
         )  # fmt: skip
         return HTMLResponse(body, code, {"content-language": words.language, "vary": "cookie, accept-language"})
 
@@ -100,7 +102,7 @@ def furnished(
         clock=clock,
         cookies=Cookies(https),
         templates=environment(),
-        links=Links(engine) if "history_links" in there else None,
+        links=Links(engine, unsaid) if "history_links" in there else None,
         shares="sharing_disclosures" in there,
         contracts=tuple(contracts),
         provider=provider,

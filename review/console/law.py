@@ -9,10 +9,9 @@ from starlette.responses import RedirectResponse, Response
 from review.cases import Case
 from review.console.house import House
 from review.console.people import Person
-from review.console.routes import Form, Way, refused
+from review.console.routes import Form, Way, refused, whole
 from review.console.telling import FIELDS, OPERATORS
 from review.console.words import Words, marked
-from review.console.working import whole
 from review.errors import LawRefused, UnknownCase, UnknownRequest
 from review.law import Asking, Law, Move, Shown
 from review.views import CaseView, opened
@@ -49,6 +48,16 @@ SAID = frozenset(
     }
 )
 
+NO_CASE = marked("There is no such case.")
+# Which field of the form a refusal speaks of.
+WRONG = {
+    NO_CASE: "case",
+    "reference: expected 3 to 64 letters, digits and . _ : -": "reference",
+    "a request by that reference was entered before": "reference",
+    "basis: expected 10 to 200 printable characters that say by which law": "basis",
+    "expected one field or more, each once": "fields",
+}
+
 
 class Told(NamedTuple):
     """One field that is asked for: its meaning, how it leaves, and its masked value, None where there is none."""
@@ -59,16 +68,26 @@ class Told(NamedTuple):
 
 
 def requests_page(house: House, request: Request, person: Person, _: Form) -> Response:
+    return _all(house, request, person, {"case": request.query_params.get("case", "")[:96]})
+
+
+def _all(
+    house: House, request: Request, person: Person, typed: Form, why: str | None = None, code: int = 200
+) -> Response:
+    """All requests, and the form for another one: with what was typed and, where it was refused, why."""
     law = desk(house)
     return house.page(
         request,
         "requests.html",
         person,
+        code,
+        why=why,
+        wrong=WRONG.get(why or ""),
+        typed=typed,
         found=law.all(person.name, house.clock()),
         states=STATES,
         days=DAYS,
         fields=[(name, FIELDS[name]) for name in askable(law.contract)],
-        case_id=request.query_params.get("case", "")[:96],
     )
 
 
@@ -77,7 +96,10 @@ def request_page(house: House, request: Request, person: Person, _: Form) -> Res
     return _page(house, request, person, shown, None, 200)
 
 
-def _page(house: House, request: Request, person: Person, shown: Shown, why: str | None, code: int) -> Response:
+def _page(
+    house: House, request: Request, person: Person, shown: Shown, why: str | None, code: int, *, asks: bool = False
+) -> Response:
+    """`asks`: whether it shall really be answered."""
     asked, words = shown.request, Words(person.account.language)
     case = house.cases.find(asked.case_id)
     return house.page(
@@ -93,6 +115,7 @@ def _page(house: House, request: Request, person: Person, shown: Shown, why: str
         said=STEPS,
         moves=takes(asked, person.name, house.clock()),
         why=why,
+        asks=asks,
     )
 
 
@@ -140,17 +163,22 @@ def ask(house: House, request: Request, person: Person, form: Form) -> Response:
         )
         asked = desk(house).ask(asking, person.name, house.clock())
     except UnknownCase:
-        return refused(house, request, person, 404, marked("There is no such case."))
+        return _all(house, request, person, form, NO_CASE, 404)
     except LawRefused as error:
-        return refused(house, request, person, 409, _said(error))
+        return _all(house, request, person, form, _said(error), 409)
     return RedirectResponse(f"/requests/{asked.reference}", 303)
 
 
-def move(house: House, request: Request, person: Person, _: Form) -> Response:
+def move(house: House, request: Request, person: Person, form: Form) -> Response:
+    """What is told cannot be untold: an answer is asked about once more before it is given."""
     reference, law = request.path_params["reference"], desk(house)
     action = MOVES.get(request.path_params["action"])
     if action is None:
         return refused(house, request, person, 404, marked("There is no such action."))
+    if action == "answer" and "sure" not in form:
+        shown = law.one(reference, person.name, house.clock())
+        if action in takes(shown.request, person.name, house.clock()):
+            return _page(house, request, person, shown, None, 200, asks=True)
     try:
         law.move(reference, action, person.name, house.clock())
     except LawRefused as error:

@@ -17,7 +17,9 @@ from starlette.routing import Route
 from review.access.roles import Permission
 from review.console.house import House
 from review.console.people import Person, ours
-from review.console.words import marked
+from review.console.returning import page_of
+from review.console.saying import said
+from review.console.words import Words, marked
 from review.errors import (
     ErasureRefused,
     LawRefused,
@@ -69,11 +71,17 @@ async def read_form(request: Request) -> Form:
         return {name: value for name, value in form.items() if not isinstance(value, UploadFile)}
 
 
+def whole(form: Form, field: str, otherwise: int = 0) -> int:
+    """A whole number of a form, or another where there is none."""
+    text = form.get(field, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise
+
+
 def _answer(house: House, way: Way, request: Request, form: Form) -> Response:
     token = house.cookies.token(request)
     resumed = house.access.resume(token, house.clock()) if token else None
     if token is None or resumed is None:
-        return RedirectResponse(f"/sign-in?next={quote(request.url.path, safe='')}", 303)
+        return RedirectResponse(f"/sign-in?next={quote(page_of(request), safe='')}", 303)
     person = Person(*resumed)
     if way.method == "POST" and not ours(request, token, form):
         return refused(house, request, person, 403, marked("This form was not sent from a page of this console."))
@@ -89,7 +97,8 @@ def _handled(house: House, way: Way, request: Request, person: Person, form: For
     try:
         return way.handle(house, request, person, form)
     except ReviewError as error:
-        return refused(house, request, person, STATUS.get(type(error), 400), str(error))
+        why = said(error, Words(person.account.language))
+        return refused(house, request, person, STATUS.get(type(error), 400), why)
 
 
 def refused(house: House, request: Request, person: Person | None, status: int, why: str) -> Response:

@@ -61,7 +61,11 @@ class Words:
 
     def text(self, english: str, **values: object) -> str:
         found = self.catalogue.gettext(english)
-        return found.format(**values) if values else found
+        return found.format(**{name: self._apart(value) for name, value in values.items()}) if values else found
+
+    def _apart(self, value: object) -> object:
+        """A name or an id in a sentence from right to left does not turn what stands beside it (Unicode's isolates)."""
+        return f"\u2068{value}\u2069" if isinstance(value, str) and self.direction == "rtl" else value
 
     def value(self, name: str | None) -> str:
         """A field's value as words: one of VALUES."""
@@ -75,11 +79,19 @@ class Words:
         return numbers.format_decimal(value, locale=self.locale)
 
     def share(self, value: float) -> str:
-        return numbers.format_percent(value, format="#,##0.0 %", locale=self.locale)
+        """In writing from right to left the sign clings to its number: apart from it, it would change sides."""
+        return numbers.format_percent(
+            value, format="#,##0.0%" if self.direction == "rtl" else "#,##0.0 %", locale=self.locale
+        )
 
     def money(self, amount_minor: int, currency: str) -> str:
-        """A code stands apart from its number (CLDR's currencySpacing, which Babel does not do)."""
+        """A code stands apart from its number (CLDR's currencySpacing, which Babel does not do).
+
+        Latin letters lead in writing from right to left too: behind the number "US$" would turn into "$US".
+        """
         amount = Decimal(amount_minor).scaleb(-money.EXPONENTS.get(currency, 2))
+        if self.direction == "rtl" and re.search("[A-Z]", numbers.get_currency_symbol(currency, self.locale)):
+            return numbers.format_currency(amount, currency, "\u00a4\N{NO-BREAK SPACE}#,##0.00", locale=self.locale)
         return re.sub(
             r"(?<=[A-Z])(?=[0-9])", "\N{NO-BREAK SPACE}", numbers.format_currency(amount, currency, locale=self.locale)
         )

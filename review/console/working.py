@@ -14,24 +14,30 @@ from review.cases import Case
 from review.console import beside, doing
 from review.console.house import House
 from review.console.people import Person
-from review.console.routes import Form, Way, refused
+from review.console.routes import STATUS, Form, Handle, Way, refused, whole
+from review.console.saying import said
 from review.console.telling import ANSWERS, QUESTIONS
 from review.console.words import Words, marked
 from review.desk import VERDICTS
+from review.errors import ReviewError, StaleCase, Unfit
 from review.store import SubjectKeyTable
 from review.views import glimpses, opened
-from review.workflow import UNDO_MS
+from review.workflow import UNDO_MS, Action
 from vault.errors import Erased
 
 SEARCHES: Mapping[str, finding.By] = {"order": "order", "last4": "last4", "email": "email", "phone": "phone"}
+WRITTEN = ("reason", "body", "why")  # of a case's page: the reason of a decision, a note, why to see a value
+NOTHING: Mapping[str, str] = {}
 DEFAULT_QUESTION: Question = "customer_placed"
 NOTE_SHOWN = doing.LONGEST + 20  # the name of a field stands before the reason to see it
 PUT_OFF = frozenset({"snooze", "escalate", "release"})  # who asks stays: it can be taken back for a minute
+LEAVES = PUT_OFF | frozenset(VERDICTS)
 
 
 def queue_page(house: House, request: Request, person: Person, _: Form) -> Response:
+    done = request.query_params.get("done")
     try:
-        wanted = queue.filtered(dict(request.query_params))
+        wanted = queue.filtered({name: said for name, said in request.query_params.items() if name != "done"})
     except msgspec.ValidationError:
         return refused(house, request, person, 400, marked("There is no such filter."))
     found = queue.page(house.engine, wanted, person.name, now_ms=house.clock())
@@ -39,6 +45,8 @@ def queue_page(house: House, request: Request, person: Person, _: Form) -> Respo
         request,
         "queue.html",
         person,
+        undoable=_undoable(house, done, person),
+        looked=_looked(house, done, person),
         cases=found.cases,
         tags=tags.of(house.engine, [case.decision_id for case in found.cases]),
         choices=house.desk.policy.tags,
@@ -67,26 +75,71 @@ def next_case(house: House, _request: Request, person: Person, _form: Form) -> R
 
 
 def case_page(house: House, request: Request, person: Person, _: Form) -> Response:
-    return _case(house, request, person, house.cases.get(request.path_params["case_id"]), {})
+    return _case(house, request, person, house.cases.get(request.path_params["case_id"]))
 
 
-def _case(house: House, request: Request, person: Person, case: Case, revealed: Mapping[str, str]) -> Response:
+def keeping_words(handle: Handle) -> Handle:
+    """What somebody wrote on a case's page stands on the page that says why an action was refused."""
+
+    def kept(house: House, request: Request, person: Person, form: Form) -> Response:
+        try:
+            return handle(house, request, person, form)
+        except ReviewError as error:
+            if not written(form):
+                raise
+            case = house.cases.get(request.path_params["case_id"])
+            why, code = said(error, Words(person.account.language)), STATUS.get(type(error), 400)
+            return _case(house, request, person, case, typed=form, why=why, code=code)
+
+    return kept
+
+
+def back(house: House, request: Request, person: Person, case: Case, left: Form, place: str = "") -> Response:
+    """To the case's page after an action; with what is written there and not kept yet, which no address may carry."""
+    if written(left):
+        return _case(house, request, person, case, typed=left)
+    return RedirectResponse(f"/cases/{case.decision_id}{place}", 303)
+
+
+def written(form: Form, *names: str) -> bool:
+    return any(form.get(name, "").strip() for name in names or WRITTEN)
+
+
+def without(form: Form, *names: str) -> Form:
+    return {name: value for name, value in form.items() if name not in names}
+
+
+def _case(
+    house: House,
+    request: Request,
+    person: Person,
+    case: Case,
+    revealed: Mapping[str, str] = NOTHING,
+    *,
+    typed: Form = NOTHING,
+    why: str | None = None,
+    code: int = 200,
+) -> Response:
     words = Words(person.account.language)
     view = opened(case, house.envelopes)
     return house.page(
         request,
         "case.html",
         person,
+        code,
+        why=why,
+        typed=typed,
         case=case,
         view=view,
         reasons=view.why_ar if words.language == "ar" else view.why,
         notes=_notes(house, case),
         hours=doing.SNOOZE_HOURS,
+        erasable=view.withheld != "erased" or SubjectKeyTable(house.engine).get(case.subject) is not None,
         orders=joining.orders_of(house.engine, case),
         revealed=revealed,
         revealable=tuple(finding.REVEALABLE),
         mine=case.status == "claimed" and case.holder == person.name,
-        undoable=_undoable(house, request.query_params.get("done"), person),
+        undoable=_undoable(house, request.query_params.get("done") or case.decision_id, person),
         beside=beside.of(house, case, person, words),
         tags=tags.of(house.engine, [case.decision_id])[case.decision_id],
         choices=house.desk.policy.tags,
@@ -109,11 +162,20 @@ def act(house: House, request: Request, person: Person, form: Form) -> Response:
     question = form.get("question", DEFAULT_QUESTION)
     if question not in QUESTIONS:
         return refused(house, request, person, 400, marked("There is no such question."))
+    if action in LEAVES and written(form, *(("body", "reason") if action == "release" else ("body",))):
+        raise Unfit(marked("This would lose what you have written: write it down as a note, or empty it, first."))
     version, hours = whole(form, "version"), whole(form, "hours", 1)
-    case = doing.perform(house, person.name, case_id, action, version, reason, hours, cast("Question", question))
+    try:
+        case = doing.perform(house, person.name, case_id, action, version, reason, hours, cast("Question", question))
+    except StaleCase:
+        if (done := _done_already(house, person, case_id, action, version)) is None:
+            raise
+        return _where_it_led(house, person, done)
     if action in VERDICTS:
         return _onward(house, person, case)
-    return RedirectResponse("/queue" if action in PUT_OFF else f"/cases/{case.decision_id}", 303)
+    if action in PUT_OFF:
+        return RedirectResponse("/queue", 303)
+    return back(house, request, person, case, form if action in doing.UNREASONED else without(form, "reason"))
 
 
 def reveal(house: House, request: Request, person: Person, form: Form) -> Response:
@@ -121,10 +183,10 @@ def reveal(house: House, request: Request, person: Person, form: Form) -> Respon
     case = house.cases.get(request.path_params["case_id"])
     field = form.get("field", "")
     try:
-        value = doing.see(house, person.name, case, field, form.get("reason", ""))
+        value = doing.see(house, person.name, case, field, form.get("why", ""))
     except Erased:
         return refused(house, request, person, 404, marked("This customer's data were erased."))
-    return _case(house, request, person, case, {field: value or "-"})
+    return _case(house, request, person, case, {field: value or "-"}, typed=without(form, "why"))
 
 
 def search(house: House, request: Request, person: Person, form: Form) -> Response:
@@ -141,27 +203,39 @@ def search_page(house: House, request: Request, person: Person, _: Form) -> Resp
 
 def write(house: House, request: Request, person: Person, form: Form) -> Response:
     case = doing.write_down(house, person.name, request.path_params["case_id"], form.get("body", ""))
-    return RedirectResponse(f"/cases/{case.decision_id}#notes", 303)
-
-
-def whole(form: Form, field: str, otherwise: int = 0) -> int:
-    """A whole number of a form, or another where there is none."""
-    text = form.get(field, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise
+    return back(house, request, person, case, without(form, "body"), "#notes")
 
 
 def _onward(house: House, person: Person, done: Case | None) -> Response:
-    """To the next case, claimed; with a way back to the one that was just decided."""
+    """To the next case, claimed, or to the queue; with a way back to the one that was just decided."""
     found = house.desk.next(person.name, house.clock())
     path = "/queue" if found is None else f"/cases/{found.decision_id}"
-    return RedirectResponse(f"{path}?{urlencode({'done': done.decision_id})}" if done and found else path, 303)
+    return RedirectResponse(f"{path}?{urlencode({'done': done.decision_id})}" if done else path, 303)
+
+
+def _done_already(house: House, person: Person, case_id: str, action: Action, version: int) -> Case | None:
+    """The case, where the person's same verdict from the same page was faster: a key held down, a second click."""
+    case, verdict = house.cases.get(case_id), VERDICTS.get(action)
+    if verdict is None:
+        return None
+    looked = verdict == "dismiss" and case.first_look == person.name and version < case.version <= version + 2
+    return case if looked or doing.decided_so(case, verdict, person.name, version, house.clock()) else None
+
+
+def _where_it_led(house: House, person: Person, done: Case) -> Response:
+    """The first one has claimed the next case, which is shown; a second one is not claimed."""
+    mine = queue.page(house.engine, queue.Filter(view="mine"), person.name).cases
+    newest = max(mine, key=lambda case: case.until_ms or 0, default=done)
+    return RedirectResponse(f"/cases/{newest.decision_id}?{urlencode({'done': done.decision_id})}", 303)
 
 
 def _undoable(house: House, done: str | None, person: Person) -> Case | None:
     if done is None or len(done) > 96:
         return None
     case = house.cases.find(done)
-    if case is None or case.status != "decided" or case.holder != person.name or case.decided_at_ms is None:
+    if case is None or case.verdict is None or case.lead is not None or case.decided_at_ms is None:
+        return None
+    if case.status != "decided" or case.holder != person.name:
         return None
     return case if house.clock() < case.decided_at_ms + UNDO_MS else None
 
@@ -212,7 +286,7 @@ WAYS = (
     Way("GET", "/cases/{case_id}", case_page, "case.read"),
     Way("GET", "/search", search_page, "queue.read"),
     Way("POST", "/search", search, "queue.read"),
-    Way("POST", "/cases/{case_id}/reveal", reveal, "case.reveal"),
-    Way("POST", "/cases/{case_id}/notes", write, "case.work"),
-    Way("POST", "/cases/{case_id}/{action}", act, "case.work"),
+    Way("POST", "/cases/{case_id}/reveal", keeping_words(reveal), "case.reveal"),
+    Way("POST", "/cases/{case_id}/notes", keeping_words(write), "case.work"),
+    Way("POST", "/cases/{case_id}/{action}", keeping_words(act), "case.work"),
 )

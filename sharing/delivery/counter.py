@@ -44,8 +44,8 @@ class Counter:
         """An access token for a verified assertion. Raises oauth.Refused."""
         now_ms = self._now_ms()
         audiences = frozenset({self._issuer, f"{self._issuer}/oauth/token"})
-        claims = oauth.asserted(form, self._keys_of, audiences, now_ms // 1000)
-        bearer, lives_ms = oauth.token(self._random), oauth.TOKEN_LIFE_S * 1000
+        claims, keys = oauth.asserted(form, self._keys_of, audiences, now_ms // 1000)
+        bearer, lives_ms = oauth.token(self._random, keys), oauth.TOKEN_LIFE_S * 1000
         until_ms = (claims.exp + 2 * oauth.LEEWAY_S) * 1000
         with self._engine.begin() as connection:
             if not statements.is_new(connection, claims.iss, f"assertion {claims.jti}", "", until_ms):
@@ -54,8 +54,10 @@ class Counter:
         return {"access_token": bearer, "token_type": "Bearer", "expires_in": oauth.TOKEN_LIFE_S}
 
     def partner_of(self, bearer: str) -> str | None:
+        """Whose token it is, while it lives and the partner's keys are those under which it was given."""
         with self._engine.connect() as connection:
-            return registrations.partner_of(connection, oauth.token_hash(bearer), self._now_ms())
+            partner = registrations.partner_of(connection, oauth.token_hash(bearer), self._now_ms())
+        return partner if partner is not None and oauth.given_under(bearer, self._keys_of(partner)) else None
 
     def create(self, partner: str, asked: Asked) -> dict[str, Any]:
         """Raises Refused: 409 where the partner has a stream, 403 where no contract with it is in force.
@@ -163,4 +165,4 @@ def _own(connection: sa.Connection, partner: str, stream_id: str) -> Stream:
 
 
 def _random_id(random: Callable[[int], bytes]) -> str:
-    return oauth.token(random)[:22]
+    return oauth.random_word(random)[:22]

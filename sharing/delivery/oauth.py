@@ -1,7 +1,8 @@
 """Who asks: OAuth 2.0 client credentials with private_key_jwt (RFC 6749 4.4, RFC 7521, RFC 7523).
 
 A partner signs an assertion with a key of its own set and gets an access token: random, short-lived, kept by us as its
-SHA-256 alone. There is no shared secret to steal.
+SHA-256 alone. There is no shared secret to steal. It ends with the key set under which it was given: the token names
+that set after its random part, and the hash that we keep is of both.
 """
 
 import base64
@@ -62,8 +63,8 @@ class Assertion(msgspec.Struct, frozen=True, kw_only=True):
 _decode = msgspec.json.Decoder(Assertion, strict=True).decode
 
 
-def asserted(form: Form, keys_of: KeysOf, audiences: frozenset[str], now_s: int) -> Assertion:
-    """The assertion of a token request, verified but for its replay. Raises Refused.
+def asserted(form: Form, keys_of: KeysOf, audiences: frozenset[str], now_s: int) -> tuple[Assertion, PartnerKeys]:
+    """The assertion of a token request, verified but for its replay, and the keys it was held to. Raises Refused.
 
     What is said to who cannot prove who it is, is the same for a partner that there is and one that there is not.
     """
@@ -73,23 +74,25 @@ def asserted(form: Form, keys_of: KeysOf, audiences: frozenset[str], now_s: int)
         raise Refused("invalid_client", "expected a client assertion of type jwt-bearer (private_key_jwt)")
     if len(form.client_assertion) > MAX_ASSERTION_CHARACTERS:
         raise Refused("invalid_request", f"an assertion of more than {MAX_ASSERTION_CHARACTERS} characters")
-    claims = _verified(form.client_assertion.encode(), keys_of)
+    claims, keys = _verified(form.client_assertion.encode(), keys_of)
     if form.client_id not in {None, claims.iss} or claims.sub != claims.iss:
         raise Refused("invalid_client", "iss, sub and client_id are not the same partner")
     _in_time(claims, now_s)
     said = {claims.aud} if isinstance(claims.aud, str) else set(claims.aud)
     if len(said) != 1 or not said <= audiences:
         raise Refused("invalid_client", "aud is not this server alone")
-    return claims
+    return claims, keys
 
 
-def _verified(signed: bytes, keys_of: KeysOf) -> Assertion:
+def _verified(signed: bytes, keys_of: KeysOf) -> tuple[Assertion, PartnerKeys]:
     """The key is looked for in the set of the partner that the assertion names; its signature then proves it."""
     failed = Refused("invalid_client", "the assertion is not signed by a key of the partner that it names")
     try:
         keys = keys_of(_decode(_payload(signed)).iss)
         _, body = jose.verify(signed, TYP, keys.signers.get if keys is not None else lambda _: None)
-        return _decode(body)
+        if keys is None:
+            raise failed
+        return _decode(body), keys
     except (TokenError, KeysError):
         raise failed from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
@@ -113,9 +116,27 @@ def _in_time(claims: Assertion, now_s: int) -> None:
         raise Refused("invalid_client", "the assertion is from the future")
 
 
-def token(random: Callable[[int], bytes]) -> str:
-    """A new access token, 256 bits."""
-    return base64.urlsafe_b64encode(random(32)).rstrip(b"=").decode()
+def token(random: Callable[[int], bytes], keys: PartnerKeys) -> str:
+    """A new access token: 256 random bits, and which key set it was given under."""
+    return f"{random_word(random)}.{_set_of(keys)}"
+
+
+def given_under(bearer: str, keys: PartnerKeys | None) -> bool:
+    """Whether a token that we gave was given under this very set."""
+    return keys is not None and bearer.partition(".")[2] == _set_of(keys)
+
+
+def random_word(random: Callable[[int], bytes]) -> str:
+    """256 random bits, 43 characters."""
+    return _word(random(32))
+
+
+def _set_of(keys: PartnerKeys) -> str:
+    return _word(hashlib.sha256(" ".join(keys.thumbprints()).encode()).digest()[:16])
+
+
+def _word(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def token_hash(bearer: str) -> bytes:

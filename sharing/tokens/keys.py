@@ -19,6 +19,7 @@ from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 from msgspec import Meta
 
 from sharing.errors import KeysError
+from sharing.opened import opened
 from sharing.tokens.edwards import is_sound
 
 Use = Literal["sig", "enc"]
@@ -76,6 +77,10 @@ class PartnerKeys(msgspec.Struct, frozen=True):
     recipient: OKPKey
     signers: Mapping[str, OKPKey]
 
+    def thumbprints(self) -> list[str]:
+        """Of every key, whatever its `kid` says, in an order that does not depend on the file's."""
+        return sorted(key.thumbprint() for key in (self.recipient, *self.signers.values()))
+
 
 def thumbprint(crv: str, x: str) -> str:
     """RFC 7638: SHA-256 over the required members in their order, base64url."""
@@ -119,7 +124,7 @@ def load_partner(path: Path) -> PartnerKeys:
     if not NAME.fullmatch(path.stem):
         raise KeysError(f"{path}: a partner's name is lower-case letters, digits and hyphens, at most 32")
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             body = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise KeysError(f"{path}: {error.strerror}; expected a partner's JWK set") from None

@@ -24,7 +24,7 @@ class Sealer:
         """`signing_key`: one key, or what gives the key that signs at a time (seconds): `keyset.Following`."""
         self.issuer = issuer
         self._signer: Signer = (lambda _: signing_key) if isinstance(signing_key, SigningKey) else signing_key
-        self._partners = partners
+        self.partners = partners
 
     def seal(self, partner: str, jti: str, sub_id: str, event_uri: str, payload: bytes, issued_at_ms: int) -> bytes:
         """The sealed bytes of one event, a compact JWE. `payload`: JSON of one object, as the projection made it.
@@ -32,7 +32,7 @@ class Sealer:
         `sub_id` must mean nothing to the partner but "the same case". The length depends on nothing but the bucket that
         the claims need and the partner's key. Raises TokenError.
         """
-        keys = self._partners.get(partner)
+        keys = self.partners.get(partner)
         if keys is None:
             raise TokenError("unknown_partner", f"{partner}: no public keys of this partner are held")
         event = msgspec.Raw(payload)
@@ -51,4 +51,4 @@ class Sealer:
         return jose.encrypt(claims.CTY, signed.encode(), keys.recipient_kid, keys.recipient)
 
     def __repr__(self) -> str:
-        return f"<Sealer {self.issuer}, {len(self._partners)} partners>"
+        return f"<Sealer {self.issuer}, {len(self.partners)} partners>"

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import date
 from functools import partial
@@ -28,8 +28,8 @@ from sharing.ledger.checkpoints import Signer
 from sharing.ledger.store import Ledger
 from sharing.signers import DEMO, Signers
 from sharing.standing import Agreed
-from sharing.tokens.keys import NAME, PartnerKeys, load_partner
-from streams.agreements import Watched, check_none_gone
+from sharing.tokens.keys import PartnerKeys, load_partners
+from streams.agreements import Watched, check_none_gone, check_none_keyless
 from streams.bootstrap import group, known_topics, now_ms, started
 from streams.bootstrap.database import engine
 from streams.bootstrap.running import first_to_end, until_stopped
@@ -38,7 +38,7 @@ from streams.delivery_metrics import DeliveryMetrics
 from streams.delivery_settings import DeliverySettings
 from streams.kafka import Sender
 from streams.metrics import Metrics, serve
-from streams.renewed import Renewed, agreement_files
+from streams.renewed import Renewed, agreement_files, key_files
 from streams.settings import Settings
 from vault.keyring import Keyring
 
@@ -53,6 +53,7 @@ def run_deliverer(settings: DeliverySettings) -> None:
 async def _work(settings: DeliverySettings) -> None:
     metrics = Metrics()
     going = renewed(settings, now_ms, metrics, partial(check_topics, settings))
+    held = keys(settings, now_ms, metrics)
     await asyncio.to_thread(check_topics, settings, going.now.agreed)
 
     def silent(at_ms: int) -> Collection[bytes]:
@@ -64,11 +65,12 @@ async def _work(settings: DeliverySettings) -> None:
         made = desk(settings, sql, silent)
         sender = Sender(settings.brokers, f"amana-deliverer-{settings.instance}")
         await started(stack, sender)
-        answers = Answers(made, settings.issuer, partial(keys_of, settings), now_ms, report)
+        answers = Answers(made, settings.issuer, partial(keys_of, held), now_ms, report)
         watched = Watched(lambda: going.now.agreed, now_ms, metrics)
 
         def look() -> None:
             going.look()
+            held.look()
             watched.look()
 
         counted = DeliveryMetrics(metrics, look)
@@ -108,7 +110,7 @@ def renewed(
     """Both, made anew when contracts or signers change; `check` raises AmanaError for what can't be taken up."""
 
     def files() -> list[Path]:
-        return agreement_files(settings.contracts, settings.signers, settings.partners)
+        return agreement_files(settings.contracts, settings.signers)
 
     def follows(before: Going, after: Going) -> None:
         check_none_gone(before.agreed, after.agreed)
@@ -187,12 +189,23 @@ def report(connection: Connection, partner: str, jti: str, verdict: str) -> None
     reports.put(connection, partner, jti, "confirmed" if verdict == "confirmed" else "false_alarm", now_ms())
 
 
-def keys_of(settings: DeliverySettings, partner: str) -> PartnerKeys | None:
-    """A partner's keys as its file has them now; None without the file. Raises KeysError for an ill-formed one.
+Keys = Renewed[Mapping[str, PartnerKeys]]
 
-    `partner` may be what an assertion claims, before anything is verified: no path, so that it leads to no other file.
+
+def keys(settings: DeliverySettings, now: Callable[[], int], metrics: Metrics | None = None) -> Keys:
+    """All partners' keys, checked against each other as the projector does; the last good ones hold. Raises KeysError.
+
+    Apart from the contracts: one that waits for a signature must not keep a partner's new key waiting.
     """
-    if not NAME.fullmatch(partner):
-        return None
-    path = settings.partners / f"{partner}.json"
-    return load_partner(path) if path.is_file() else None
+    return Renewed(
+        lambda _: load_partners(settings.partners), lambda: key_files(settings.partners), now, metrics,
+        check_none_keyless, "keys",
+    )  # fmt: skip
+
+
+def keys_of(held: Keys, partner: str) -> PartnerKeys | None:
+    """A partner's keys as they hold now; None where there are none.
+
+    `partner` may be what an assertion claims, before anything is verified: it leads to no file.
+    """
+    return held.look().get(partner)

@@ -51,5 +51,5 @@ async def embedded(
     agreed = contracts(ProjectorSettings(demo=True), now())
     prepared_settings = prepared(folder, settings, [each.partner for each in agreed], now())
     projector = projecting(prepared_settings, sql, now, agreed, lambda _: 0)  # a file shows no time of arrival
-    telling = Telling(projector, desk(sql, now()), out)
+    telling = Telling(projector, desk(sql, now(), settings.keyring), out)
     return Embedded(intake, facts, screening, Index(sql), opener(settings, sql, now), telling, out)

@@ -19,7 +19,7 @@ from sharing.errors import KeysError
 from streams.agreements import Watched
 from streams.bootstrap import now_ms
 from streams.bootstrap.database import engine
-from streams.bootstrap.deliverer import Going, desk, keys_of, renewed
+from streams.bootstrap.deliverer import Going, desk, keys, keys_of, renewed
 from streams.delivery_settings import DeliverySettings
 from streams.errors import Unservable
 from streams.settings import Settings
@@ -87,7 +87,7 @@ def application(settings: DeliverySettings, now: Callable[[], int] = now_ms) -> 
         sql,
         made,
         settings.issuer,
-        partial(keys_of, settings),
+        partial(keys_of, keys(settings, now)),
         terms_of,
         now,
         os.urandom,

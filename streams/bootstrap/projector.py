@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import date
 from pathlib import Path
@@ -27,10 +27,10 @@ from sharing.projection import Projection, compile_contract
 from sharing.projector import Draw, Projector
 from sharing.signers import DEMO, Signers
 from sharing.standing import Agreed, day_of
-from sharing.tokens import Sealer
+from sharing.tokens import PartnerKeys, Sealer
 from sharing.tokens.keys import load_partners
 from sharing.tokens.keyset import Following, signing_keys
-from streams.agreements import Watched, check_none_gone
+from streams.agreements import Watched, check_none_gone, check_none_keyless
 from streams.bootstrap import now_ms
 from streams.bootstrap.database import engine
 from streams.bootstrap.running import first_to_end, until_stopped
@@ -38,7 +38,7 @@ from streams.labels import publish_pending
 from streams.metrics import Metrics, serve
 from streams.projecting import Loop, ProjectorMetrics
 from streams.projector_settings import ProjectorSettings
-from streams.renewed import Renewed, agreement_files
+from streams.renewed import Renewed, agreement_files, key_files
 from streams.settings import Settings
 from vault.envelopes import Envelopes
 from vault.keyring import Keyring
@@ -82,6 +82,7 @@ class Going(NamedTuple):
     agreed: Agreed
     projecting: Projecting
     sealer: Sealer
+    keys: Mapping[str, PartnerKeys]
 
 
 def renewed(
@@ -92,13 +93,15 @@ def renewed(
     def make(_: date) -> Going:
         agreed = Agreed(contracts(settings, now()))
         seal = sealer(settings, Keyring.load(settings.keyring), now())
-        return Going(agreed, projecting(settings, sql, now, agreed.contracts), seal)
+        return Going(agreed, projecting(settings, sql, now, agreed.contracts), seal, seal.partners)
 
     def files() -> list[Path]:
-        return agreement_files(settings.contracts, settings.signers, settings.partners, settings.keyring)
+        agreements = agreement_files(settings.contracts, settings.signers)
+        return [*agreements, *key_files(settings.partners), settings.keyring]
 
     def check(before: Going, after: Going) -> None:
         check_none_gone(before.agreed, after.agreed)
+        check_none_keyless(before.keys, after.keys)
 
     return Renewed(make, files, now, metrics, check)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from events.facts import Coordinates, Entities, OrderFact, RefusedOrder
 from models.decisions import Decision, Reason, decode, encode
 from models.errors import ForeignVectors
-from models.policy import Costs, Policy
+from models.policy import RULES_FIND, Costs, Policy
 from models.rules import default, parsed
 from models.screening import conclude
 
@@ -177,6 +177,27 @@ def test_a_flagged_order_says_what_a_review_saves_a_minute():
     policy = Policy(0.3, 0.8, costs=Costs(), typical_usd=100.0)
     decisions = conclude([order(0), order(1)], np.array([[0.1, 0.0], [0.5, 0.0]]), FirstColumn(), policy, DEFINITIONS)
     assert [decision.priority for decision in decisions] == [None, priority_of(0.5)]
+
+
+@pytest.mark.parametrize("scorer", [None, FirstColumn()])
+def test_what_a_rule_alone_flagged_is_worth_a_review_by_its_amount(scorer):
+    names = ("a", "order.amount_usd")
+    matrix = np.array([[0.001, 10.0], [0.001, 5_000.0], [0.001, math.nan], [0.001, 5_000.0]])
+    definitions = SimpleNamespace(names=names, hash="h")
+    source = {"name": "r", "code": "r.r", "when": "event.amount_minor > 0", "action": "review", "owner": "o"}
+    ruleset = parsed(json.dumps({"rules": [{**source, "expiry": "never"}]}), names)
+    facts = [order(0), order(1), order(2), refused(3)]
+    decisions = conclude(facts, matrix, scorer, Policy(), definitions, ruleset=ruleset)
+    small, large, unknown, refused_one = (decision.priority for decision in decisions)
+    assert (unknown, refused_one) == (priority_of(RULES_FIND), priority_of(RULES_FIND))
+    assert small < unknown < large
+
+
+def test_a_score_that_says_more_than_a_rule_is_what_a_review_is_worth_by():
+    rules = rules_of(("r.r", "b > 0", "block", {}))
+    policy = Policy(review_at=0.9)
+    (decision,) = conclude([order(0)], np.array([[0.5, 1.0]]), FirstColumn(), policy, DEFINITIONS, ruleset=rules)
+    assert (decision.outcome, decision.priority) == ("block", priority_of(0.5))
 
 
 def test_the_amount_is_the_vectors_own():

@@ -43,6 +43,13 @@ def test_a_name_is_given_once(access: AccessStore) -> None:
         access.add(access.get("noura"), "cli:root", NOW_MS)
 
 
+@pytest.mark.parametrize("name", ["", "Noura", "nour\u0430", "noura\n", "\u202enoura", "a b", "1st", "n" * 65])
+def test_a_name_that_might_be_taken_for_anothers_is_given_to_nobody(access: AccessStore, name: str) -> None:
+    with pytest.raises(AccountRefused, match="expected a name of 1 to 64 small letters"):
+        access.add(Account(username=name, roles=("analyst",)), "cli:root", NOW_MS)
+    assert [account.username for account in access.list()] == ["noura"]
+
+
 def test_the_right_password_begins_a_session_that_names_its_account(access: AccessStore) -> None:
     token = signed_in(access)
     assert access.resume(token, NOW_MS + 1) == (access.get("noura"), token)

@@ -14,6 +14,7 @@ import sharing.database
 from events.facts import Entities
 from history.index import Index
 from review.access.accounts import Account, hashed
+from review.cases import Verdict
 from review.console.app import console
 from review.console.house import House, furnished
 from review.desk import LEAVES_MS, Desk
@@ -140,3 +141,36 @@ def test_a_verdict_of_fraud_hides_its_label_from_the_customers_history(house: Ho
     index.record_label(label(1, "ord-1", "confirmed", NOW_MS))
     house.desk.tick(BACK_MS)
     assert seen(client) == before
+
+
+NEAR = "topic:0:18"
+
+
+def beside_it(house: House, vault: Vault) -> None:
+    """A case of another customer whose order has the same card, to be told nothing of this one's verdict either."""
+    near = decision(18, order_id="ord-2", entities=Entities(customer="d" * 22, card="k" * 22))
+    order = msgspec.structs.replace(ORDER, order_id="ord-2", customer_id="cus-2")
+    house.cases.take_in(open_case(near, order, vault, NOW_MS, policy=Policy()))
+    Index(house.engine).record([(msgspec.structs.replace(near, vector=b"\0" * 8), NOW_MS)])
+
+
+@pytest.mark.parametrize(("verdict", "made"), [("dismiss", "dismissed"), ("confirm_fraud", "confirmed")])
+def test_the_pages_of_orders_that_share_its_card_do_not_tell_of_it_either(
+    house: House, vault: Vault, client: TestClient, verdict: Verdict, made: str
+) -> None:
+    beside_it(house, vault)
+    page = f"/cases/{NEAR}"
+    before = VARIOUS.sub("", client.get(page).text)
+    case = house.cases.get(CASE)
+    decided = house.desk.decide(
+        case, verdict, reason=house.sealed(case, "reason", "asked the bank"), actor="noura", now_ms=NOW_MS
+    )
+    index = Index(house.engine)
+    index.record([(superseding(decided), NOW_MS + 1)])
+    index.record_label(label(1, "ord-1", made, NOW_MS))
+    house.desk.tick(BACK_MS)
+    assert VARIOUS.sub("", client.get(page).text) == before
+    assert "ord-1" in before
+    again = house.cases.get(CASE)
+    house.desk.decide(again, verdict, reason=house.sealed(case, "reason", "so it is"), actor="salem", now_ms=BACK_MS)
+    assert VARIOUS.sub("", client.get(page).text) != before

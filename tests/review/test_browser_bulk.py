@@ -37,12 +37,12 @@ def test_rows_are_ticked_decided_and_taken_back_by_keyboard_alone(site: tuple[st
     page.keyboard.type("known customers")
     page.keyboard.press("Escape")
     page.keyboard.press("a")
-    page.wait_for_url("**/bulk")
+    page.wait_for_url("**/bulk?done=**")
     assert "2 cases are decided." in page.inner_text("main")
     assert {case.order_id for case in house.cases.list("decided", limit=9)} == {"ord-0", "ord-2"}
     assert waiting(house) == (4, ["cleared", "flagged"])
     page.keyboard.press("u")
-    page.wait_for_url("**/bulk/undo")
+    page.wait_for_url("**/bulk?undone=**")
     assert "2 verdicts were taken back" in page.inner_text("main")
     assert waiting(house) == (0, ["flagged"])
     assert len(house.cases.list("open", limit=9)) == 6
@@ -55,6 +55,22 @@ def test_the_whole_page_is_ticked_at_once(site: tuple[str, House], page: Page) -
     assert page.locator("table.queue :checked").count() == 6
     page.locator("table.queue :checked").nth(2).uncheck()
     assert not page.is_checked("[name=all]")
+
+
+def test_enter_on_a_tick_and_a_key_held_down_take_no_case(site: tuple[str, House], page: Page) -> None:
+    url, house = site
+    sign_in(page, url, "layla")
+    page.locator("table.queue [type=checkbox]").nth(0).focus()
+    page.keyboard.press("Enter")
+    page.evaluate("document.activeElement.blur()")
+    held = "new KeyboardEvent('keydown', {key: 'Enter', code: 'Enter', bubbles: true, cancelable: true, repeat: true})"
+    assert page.evaluate(f"document.body.dispatchEvent({held})") is False
+    page.reload()
+    assert page.url == f"{url}/queue"
+    assert house.cases.list("claimed", limit=9) == ()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/cases/**")
+    assert len(house.cases.list("claimed", limit=9)) == 1
 
 
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("ar", "dark")])
@@ -71,10 +87,10 @@ def test_with_scripts_off_it_is_the_same_and_accessible(
     page.locator("table.queue [type=checkbox]").nth(0).press("Enter")
     assert house.cases.list("decided", limit=9) == (), "Enter on a tick is no verdict"
     page.click("[value=confirm_fraud]")
-    page.wait_for_url("**/bulk")
+    page.wait_for_url("**/bulk?done=**")
     assert len(house.cases.list("decided", limit=9)) == 6
     page.click("[data-key=u]")
-    page.wait_for_url("**/bulk/undo")
+    page.wait_for_url("**/bulk?undone=**")
     assert waiting(house) == (0, ["flagged"])
     silent.close()
     seen = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]

@@ -55,6 +55,9 @@ def test_three_officers_have_a_request_answered(site: tuple[str, House], browser
         officer.context.close()
     noura.reload()
     noura.click("form[action$='/answer'] button")
+    noura.wait_for_selector("text=cannot be taken back")
+    assert violations(noura) == []
+    noura.click("form[action$='/answer'] button")
     noura.wait_for_selector("text=Nothing more.")
     noura.context.close()
 

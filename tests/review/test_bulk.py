@@ -75,7 +75,14 @@ def rows(page: str) -> dict[str, str]:
 
 def bulk(client: TestClient, page: str, *numbers: int, **fields: str) -> httpx2.Response:
     ticks = {f"tick.{case_id(n)}": "on" for n in numbers}
-    return post(client, "/bulk", **({"verdict": "dismiss", "reason": REASON} | rows(page) | ticks | fields))
+    return told(
+        client, post(client, "/bulk", **({"verdict": "dismiss", "reason": REASON} | rows(page) | ticks | fields))
+    )
+
+
+def told(client: TestClient, answer: httpx2.Response) -> httpx2.Response:
+    """The page that says what was done, which has an address of its own."""
+    return client.get(answer.headers["location"]) if answer.status_code == 303 else answer
 
 
 def waiting(house: House) -> tuple[int, int]:
@@ -186,7 +193,7 @@ def test_a_fraud_takes_one_person_whatever_its_amount(client: TestClient, house:
 def test_undo_all_takes_everything_back_and_nothing_has_left(client: TestClient, house: House, clock: Clock) -> None:
     decided = bulk(client, client.get("/queue").text, all="on")
     clock.now_ms += UNDO_MS - 1
-    answer = post(client, "/bulk/undo", all="1", **rows(decided.text))
+    answer = told(client, post(client, "/bulk/undo", all="1", **rows(decided.text)))
     assert "4 verdicts were taken back; nothing of them has left." in answer.text
     assert waiting(house) == (0, 0)
     assert house.cases.pending_labels(NOW_MS + LEAVES_MS) == ()
@@ -197,7 +204,7 @@ def test_undo_all_takes_everything_back_and_nothing_has_left(client: TestClient,
 def test_after_the_minute_nothing_is_taken_back(client: TestClient, house: House, clock: Clock) -> None:
     decided = bulk(client, client.get("/queue").text, 0)
     clock.now_ms += UNDO_MS
-    answer = post(client, "/bulk/undo", all="1", **rows(decided.text))
+    answer = told(client, post(client, "/bulk/undo", all="1", **rows(decided.text)))
     assert SAID["late"] in answer.text
     assert house.cases.get(case_id(0)).verdict == "dismiss"
 
@@ -206,7 +213,7 @@ def test_nobody_takes_back_what_another_has_decided(client: TestClient, house: H
     decided = bulk(client, client.get("/queue").text, 0)
     post(client, "/sign-out")
     sign_in(client, "other")
-    answer = post(client, "/bulk/undo", all="1", **rows(decided.text))
+    answer = told(client, post(client, "/bulk/undo", all="1", **rows(decided.text)))
     assert "Nothing was changed." in answer.text
     assert house.cases.get(case_id(0)).verdict == "dismiss"
 
@@ -245,7 +252,9 @@ def test_odd_forms_decide_nothing(client: TestClient, house: House, fields: dict
 
 def test_ids_that_are_none_are_text_and_change_nothing(client: TestClient, house: House) -> None:
     odd = "<script>alert(1)</script>"
-    answer = post(client, "/bulk", verdict="dismiss", reason=REASON, **{f"row.{odd}": "1", f"tick.{odd}": "on"})
+    answer = told(
+        client, post(client, "/bulk", verdict="dismiss", reason=REASON, **{f"row.{odd}": "1", f"tick.{odd}": "on"})
+    )
     assert SAID["unknown"] in answer.text
     assert "<script>alert" not in answer.text
 

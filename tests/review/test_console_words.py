@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from babel.messages.pofile import read_po
 
@@ -30,3 +32,41 @@ def test_money_times_and_countries_are_said_as_the_language_says_them() -> None:
     )
     assert english.since(NOW_MS - 7_200_000, NOW_MS) == "2 hr. ago"
     assert arabic.text("Queue") == "قائمة الانتظار"
+
+
+@pytest.mark.parametrize(
+    ("number", "days"),
+    [
+        *[(0, "0 يوم"), (1, "يوم واحد"), (2, "يومان"), (3, "3 أيام"), (10, "10 أيام"), (11, "11 يومًا")],
+        *[(99, "99 يومًا"), (100, "100 يوم"), (102, "102 يوم"), (103, "103 أيام"), (111, "111 يومًا")],
+    ],
+)
+def test_arabic_counts_in_its_six_forms(number: int, days: str) -> None:
+    assert Words("ar").count("{number} day", "{number} days", number) == days
+
+
+def test_in_no_arabic_text_the_forms_of_eleven_and_of_a_hundred_change_places() -> None:
+    """What is counted stands after 11 in the accusative (a masculine noun shows it), after 100 in the genitive."""
+    with (FOLDER / "ar" / "LC_MESSAGES" / "console.po").open("rb") as file:
+        plural = {message.id[0]: message.string for message in read_po(file, locale="ar") if message.pluralizable}
+    ending = re.compile(r"\{number\} \w+(\N{ARABIC FATHATAN}|ا\N{ARABIC FATHATAN})")
+    told = {text: (bool(ending.search(forms[4])), bool(ending.search(forms[5]))) for text, forms in plural.items()}
+    assert [text for text, (hundred, _) in told.items() if hundred] == []
+    assert sorted(text for text, (_, eleven) in told.items() if eleven) == [
+        "Who decided the last order",
+        "{number} day",
+        "{number} order",
+        "{number} verdict was taken back; nothing of it has left.",
+    ]
+
+
+def test_latin_signs_of_currencies_lead_in_arabic_and_arabic_ones_follow() -> None:
+    arabic = Words("ar")
+    assert arabic.money(999_999, "USD") == "US$\xa09,999.99"
+    assert arabic.money(999_999, "JPY") == "JP¥\xa0999,999"
+    assert arabic.money(999_999, "KWD") == "\u200f999.999\xa0د.ك.\u200f"
+    assert arabic.money(999_999, "XXZ") == "XXZ\xa09,999.99"
+
+
+def test_in_arabic_nothing_stands_between_a_number_and_its_percent_sign() -> None:
+    assert (Words("ar").share(0.932), Words("en").share(0.932)) == ("93.2%", "93.2 %")

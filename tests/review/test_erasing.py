@@ -92,6 +92,18 @@ def test_an_analyst_goes_on_with_a_case_whose_customer_was_erased(house: House, 
         assert analyst.post("/search", by="email", value="noura@example.com").text.count("ord-1") == 0
 
 
+def test_what_is_written_after_an_erasure_can_be_erased_too(house: House, noura: Browser) -> None:
+    noura.post(PATH, order="ord-1")
+    with browser(house, "analyst") as analyst:
+        assert analyst.post(f"/cases/{CASE}/notes", body="the customer called again").status_code == 303
+    page = noura.get(f"/cases/{CASE}").text
+    assert ("the customer called again" in page, PATH in page) == (True, True)
+    assert noura.post(PATH, order="ord-1").status_code == 303
+    assert PATH not in noura.get(f"/cases/{CASE}").text
+    assert gone(house, CASE)
+    assert left(house, "erased") == [CASE, SECOND] * 2
+
+
 @pytest.mark.parametrize("order", ["", "ord-2", "ORD-1"])
 def test_without_the_orders_own_id_nothing_is_erased(house: House, noura: Browser, order: str) -> None:
     answer = noura.post(PATH, order=order)
@@ -118,7 +130,7 @@ def test_what_an_authority_has_asked_for_is_not_erased_before_it_was_answered_or
     for name in ("saud", "layla"):
         with browser(house, name) as officer:
             officer.post("/requests/LE-1/approve")
-    noura.post("/requests/LE-1/answer")
+    noura.post("/requests/LE-1/answer", sure="yes")
     assert noura.post(PATH, order="ord-1").status_code == 409  # the projector has not told it yet
     with house.engine.begin() as connection:
         connection.execute(sa.delete(tables.triggers).where(tables.triggers.c.kind == "requested"))

@@ -1,5 +1,6 @@
 """Requests of the law on pages: entered by one privacy officer, approved by two others, seen by nobody else."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_one_enters_two_others_approve_and_then_it_is_answered(house: House, nou
     assert (first.status_code, state(house)) == (303, "asked")
     (second,) = moves(house, "layla", "approve")
     assert (second.status_code, state(house), requested(house)) == (303, "approved", [])
-    assert noura.post(f"{PAGE}/answer").status_code == 303
+    assert noura.post(f"{PAGE}/answer", sure="yes").status_code == 303
     assert (state(house), requested(house)) == ("answered", [REQUESTED])
     page = noura.get(PAGE).text
     assert "had it answered" in page
@@ -72,6 +73,39 @@ def test_one_enters_two_others_approve_and_then_it_is_answered(house: House, nou
         ("noura", "law.answer", CASE),
         ("noura", "law.seen", CASE),
     ]
+
+
+def test_who_has_a_request_answered_is_asked_once_more(house: House, noura: Browser) -> None:
+    noura.post("/requests", **ASKED)
+    for officer in ("saud", "layla"):
+        moves(house, officer, "approve")
+    asks = noura.post(f"{PAGE}/answer")
+    assert (asks.status_code, state(house), requested(house)) == (200, "approved", [])
+    assert "cannot be taken back" in asks.text
+    assert 'name="sure" value="yes"' in asks.text
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"reference": "a b"}, 'name="reference"'),
+        ({"case": "nowhere"}, 'name="case"'),
+        ({"basis": "short"}, 'name="basis"'),
+        ({"field.name": "", "field.email": ""}, "<fieldset"),
+    ],
+)
+def test_a_refused_form_keeps_what_was_typed_and_says_which_field_is_wrong(
+    noura: Browser, changed: dict[str, str], field: str
+) -> None:
+    page = noura.post("/requests", **(ASKED | {"days": "30"} | changed)).text
+    for name, value in (ASKED | changed).items():
+        if name in {"reference", "case", "basis"}:
+            assert re.search(f'name="{name}"[^>]* value="{re.escape(value)}"', page), name
+    assert ('name="field.email" value="1" checked' in page) == ("field.email" not in changed)
+    assert '<option value="30" selected>' in page
+    (described,) = re.findall(r'<[^>]*aria-describedby="wrong"[^>]*>', page)
+    assert field in described
+    assert 'role="alert" id="wrong"' in page
 
 
 def test_nobody_approves_what_they_entered_nor_twice_nor_has_it_answered_before_its_time(
@@ -123,7 +157,7 @@ def test_who_is_no_privacy_officer_sees_nothing_of_requests(house: House, noura:
     noura.post("/requests", **ASKED)
     for officer in ("saud", "layla"):
         moves(house, officer, "approve")
-    noura.post(f"{PAGE}/answer")
+    noura.post(f"{PAGE}/answer", sure="yes")
     with browser(house, name) as other:
         refused = [other.get("/requests"), other.get(PAGE), other.post("/requests", **ASKED)]
         refused += [other.post(f"{PAGE}/{action}") for action in ("approve", "refuse", "answer")]

@@ -23,6 +23,7 @@ from review.console.app import console
 from review.console.house import House, furnished
 from review.console.telling import FIELDS, OPERATORS
 from review.opener import Known, Vault, open_case
+from review.views import opened
 from sharing import fields, operators
 from sharing import tables as sharing_tables
 from sharing.contracts import FOLDER, load
@@ -98,6 +99,16 @@ def told(house: House, engine: sa.Engine) -> Iterator[House]:
 def test_the_visit_is_a_timeline_with_times_up_to_the_order(house: House) -> None:
     said = section(page(house)[1], "visit")
     assert said == ("The visit before the order 22:14:59 /basket 200 22:15:07 /pay 500 7.5 s later 22:15:09 The order")
+
+
+def test_a_route_that_would_move_or_reorder_what_stands_near_it_is_written_out(house: House, vault: Vault) -> None:
+    hostile = Known(path=(Page(NOW_MS - 1000, "/a\x1b[2J\u202e/b", 200),))
+    order = msgspec.structs.replace(ORDER, order_id="ord-2")
+    house.cases.take_in(open_case(decision(18, order_id="ord-2"), order, vault, NOW_MS, hostile))
+    said = section(page(house, path="/cases/topic:0:18")[1], "visit")
+    assert r"/a\u{1b}[2J\u{202e}/b 200" in said
+    shown = opened(house.cases.get("topic:0:18"), house.envelopes)
+    assert shown.path == (r"/a\u{1b}[2J\u{202e}/b 200",)
 
 
 def test_a_visit_that_is_missing_says_why_in_the_persons_language(house: House, vault: Vault) -> None:
@@ -181,7 +192,11 @@ def test_what_a_partner_would_get_is_said_without_a_value_of_the_order(told: Hou
 def test_a_receipt_proves_its_entry_once_a_checkpoint_covers_it(told: House, engine: sa.Engine) -> None:
     path = f"/cases/{CASE}/receipt?place=2"
     assert page(told, path=path)[0] == 404
+    before = page(told)[1]
+    assert "Receipt 2: not signed yet" in section(before, "partners")
+    assert "/receipt?place=" not in before
     signed(engine)
+    assert f'href="{path}"' in page(told)[1]
     code, text = page(told, path=path)
     receipt = receipt_of(text.encode())
     assert (code, receipt.place, receipt.checked(TRUSTED).size) == (200, 2, 5)

@@ -44,8 +44,15 @@ def test_page_by_page_every_case_comes_once_the_most_valuable_first(engine: sa.E
         assert walked(engine, Filter(), limit) == [f"topic:0:{n:03}" for n in wanted]
 
 
+def test_a_review_that_costs_more_than_it_saves_is_a_place_like_any(engine: sa.Engine, case: Case) -> None:
+    CaseStore(engine).take_in_all(numbered(case, [-31.5, 2.0, -1e-7]))
+    first = page(engine, Filter(), "noura", 1)
+    assert filtered({"after": page(engine, Filter(after=first.after), "noura", 1).after or ""}).after is not None
+    assert walked(engine, Filter(), 1) == ["topic:0:001", "topic:0:002", "topic:0:000"]
+
+
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.floats(min_value=0, max_value=1e9), max_size=20), st.integers(1, 8))
+@given(st.lists(st.floats(min_value=-1e6, max_value=1e9), max_size=20), st.integers(1, 8))
 def test_whatever_the_priorities_pages_join_without_gap_or_repeat(priorities: list[float], limit: int) -> None:
     engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
     upgrade(engine)

@@ -148,7 +148,7 @@ def work(browser: Browser, place: Place) -> None:
     assert browser.post("/queue/next").headers["location"] == f"/cases/{first}"
     assert browser.act(first, "renew") == "claimed"
     browser.post(f"/cases/{first}/notes", body="called the customer")
-    revealed = browser.post(f"/cases/{first}/reveal", field="email", reason="to call back")
+    revealed = browser.post(f"/cases/{first}/reveal", field="email", why="to call back")
     assert str(ORDER.contact.email) in revealed.text
     assert f"/cases/{first}" in browser.post("/search", by="email", value=str(ORDER.contact.email)).text
     assert browser.act(first, "confirm_fraud") == "decided"

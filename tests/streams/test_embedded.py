@@ -13,16 +13,21 @@ import pytest
 from rich.console import Console
 
 from events.types import Label, OrderPlaced
+from history.database import make_engine
 from models.decisions import Decision
 from models.decisions import decode as decode_decision
+from review import panels
 from sharing.contracts import FOLDER, load
 from sharing.errors import TokenError
+from sharing.ledger.checkpoints import Signer
+from sharing.ledger.receipts import receipt_of
 from simulator.settings import Settings as StoreSettings
 from simulator.store import simulate
 from streams.folders import Occupied
 from streams.runs import Summary, run_files, table_of
 from streams.told import opener_of
 from tests.events.examples import CARD, body, label, order, spoilt
+from vault.keyring import Keyring
 
 NOW_MS = 1_790_000_000_000
 UNKNOWN_LABEL = body(label("FraudConfirmed", order_id="o-nobody", occurred_at="2026-01-10T00:00:00Z"))
@@ -62,6 +67,18 @@ def test_every_order_is_decided_once_in_the_order_in_which_they_came(ran: Ran) -
     assert len(placed) > 300
     assert [decision.order_id for decision in ran.decisions()] == [*placed, "o-refused"]
     assert len({decision.decision_id for decision in ran.decisions()}) == len(placed) + 1
+
+
+def test_all_that_partners_were_told_has_a_receipt(ran: Ran) -> None:
+    engine = make_engine(f"sqlite:///{ran.folder}/amana.db")
+    covered = panels.signed(engine)
+    assert covered >= sum(ran.summary.partners.values()) > 0
+    trusted = Signer(Keyring.load(ran.folder / "keyring.json").keys("ledger")).trusted()
+    last = panels.receipt(engine, covered - 1)
+    assert last is not None
+    assert receipt_of(last).checked(trusted).size == covered
+    assert panels.receipt(engine, covered) is None
+    engine.dispose()
 
 
 def test_a_refused_order_is_reviewed(ran: Ran) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -210,3 +211,24 @@ def test_no_contract_is_missed_that_another_takes_the_place_of() -> None:
     check_none_gone(Agreed([carrier]), Agreed([msgspec.structs.replace(carrier, version=2)]))
     with pytest.raises(ContractError, match="carrier: no contract for"):
         check_none_gone(Agreed([carrier]), Agreed([load(FOLDER / "acquirer.yaml")]))
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_among_contracts_or_keys_is_refused_and_hangs_nothing(premises: Premises, engine: sa.Engine) -> None:
+    going = premises.projector(engine)
+    for name in ("contracts/pipe.yaml", "partners/pipe.json"):
+        os.mkfifo(premises.folder / name)
+        with capture_logs() as logs:
+            assert _versions(premises.later(going)) == [(1, 30)]
+        assert f"{name}: not a regular file" in logs[0]["why"]
+        (premises.folder / name).unlink()
+    premises.later(going)
+    assert premises.refused == 0
+
+
+def test_a_projector_goes_on_sealing_to_a_partner_whose_file_is_gone(premises: Premises, engine: sa.Engine) -> None:
+    going = premises.projector(engine)
+    (premises.folder / "partners" / "carrier.json").unlink()
+    with capture_logs() as logs:
+        assert list(premises.later(going).keys) == ["carrier"]
+    assert logs[0]["why"].startswith("carrier.json is gone; ")

@@ -28,7 +28,7 @@
 
   // The server's clock counts, not this machine's.
   const lease = document.querySelector("[data-until]");
-  const renewal = document.querySelector('form[action$="/renew"]');
+  const renewal = document.querySelector('[formaction$="/renew"]');
   if (!lease) return;
   const skew = Number(lease.dataset.now || Date.now()) - Date.now();
   const said = lease.textContent;
@@ -37,16 +37,15 @@
   let asking = false;
 
   const renew = async () => {
-    const body = new URLSearchParams(new FormData(renewal));
-    const answer = await fetch(renewal.action, { method: "POST", body });
+    const fields = renewal.form.elements;
+    const body = new URLSearchParams({ csrf: fields.csrf.value, version: fields.version.value });
+    const answer = await fetch(renewal.formAction, { method: "POST", body });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const kept = page.querySelector("[data-until]");
-    const version = page.querySelector('form[action$="/renew"] [name="version"]');
+    const version = page.querySelector('#case [name="version"]');
     if (!answer.ok || !kept || !version) return;
     lease.dataset.until = kept.dataset.until;
-    for (const field of document.querySelectorAll('[name="version"]')) {
-      if (field.form.action.startsWith(renewal.action.slice(0, -"renew".length))) field.value = version.value;
-    }
+    fields.version.value = version.value;
   };
 
   const count = () => {

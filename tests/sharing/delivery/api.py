@@ -36,13 +36,14 @@ class Office:
         self.desktop = Desktop(engine)
         self.now_ms = NOW_MS
         self.ended = False
+        self.keys = dict(_KEYS)
         self.alarms: list[tuple[str, int]] = []
         clock: Callable[[], int] = lambda: self.now_ms  # noqa: E731
         counter = Counter(
             engine,
             self.desktop.desk(clock),
             ISSUER,
-            _KEYS.get,
+            self.keys.get,
             lambda partner: msgspec.structs.replace(_TERMS[partner], in_force=not self.ended),
             clock,
             secrets.token_bytes,

@@ -24,7 +24,7 @@ def test_an_assertion_gets_a_token_that_is_kept_by_its_hash_alone(office: Office
     answer = _token(office, office.assertion())
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     told = answer.json()
-    assert (told["token_type"], told["expires_in"], len(told["access_token"])) == ("Bearer", 300, 43)
+    assert (told["token_type"], told["expires_in"], len(told["access_token"])) == ("Bearer", 300, 43 + 1 + 22)
     with office.desktop.engine.connect() as connection:
         (row,) = connection.execute(sa.text("SELECT token_hash, partner FROM sharing_access"))
     assert (len(row.token_hash), row.partner) == (32, "acquirer")
@@ -42,6 +42,26 @@ def test_a_token_ends_with_its_five_minutes(office: Office) -> None:
     office.now_ms += 1
     answer = office.ask("GET", "/ssf/stream", headers=bearer)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer error="invalid_token"')
+
+
+def test_a_token_ends_with_the_key_set_under_which_it_was_given(office: Office) -> None:
+    asked = {"Authorization": f"Bearer {office.bearer()}"}
+    assert office.ask("GET", "/ssf/stream", headers=asked).status_code == 200
+    office.keys["acquirer"] = Partner("acquirer").keys
+    assert office.ask("GET", "/ssf/stream", headers=asked).status_code == 401
+    del office.keys["acquirer"]
+    assert office.ask("GET", "/ssf/stream", headers=asked).status_code == 401
+    office.keys["acquirer"] = ACQUIRER.keys  # made anew of the same file
+    assert office.ask("GET", "/ssf/stream", headers=asked).status_code == 200
+
+
+def test_what_a_token_says_of_its_key_set_cannot_be_changed(office: Office) -> None:
+    mine, _, _ = office.bearer().partition(".")
+    other = Partner("acquirer")
+    office.keys["acquirer"] = other.keys
+    _, _, current = _token(office, office.assertion(other)).json()["access_token"].partition(".")
+    for forged in (f"{mine}.{current}", mine, f"{mine}."):
+        assert office.ask("GET", "/ssf/stream", headers={"Authorization": f"Bearer {forged}"}).status_code == 401
 
 
 def test_an_assertion_counts_once(office: Office) -> None:

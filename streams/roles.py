@@ -257,6 +257,9 @@ def statements(roles: Sequence[Role] = ROLES) -> Iterator[str]:
     """SQL that gives roles that exist what the table says and nothing beside it; for one transaction."""
     yield "REVOKE ALL ON SCHEMA public FROM PUBLIC"
     yield "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC"
+    # PostgreSQL lets everybody make temporary tables: room for what was read, which no grant here speaks of.
+    revoke = "'REVOKE TEMPORARY ON DATABASE ' || quote_ident(current_database()) || ' FROM PUBLIC'"
+    yield f"DO $$ BEGIN EXECUTE {revoke}; END $$"
     for role in roles:
         yield f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role.name}"
         yield f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {role.name}"

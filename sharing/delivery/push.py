@@ -145,9 +145,12 @@ class Push:
                 request = client.build_request("POST", self._urls[partner], content=parcel.sealed, headers=headers)
                 response = await client.send(request, stream=True)
                 try:
-                    return await _understood(response, parcel.jti)
+                    outcome = await _understood(response, parcel.jti)
                 finally:
                     await response.aclose()
+            if isinstance(outcome, Failed):
+                return self._failed(partner, outcome.reason, status=response.status_code)
+            return outcome
         except (TimeoutError, httpx2.TimeoutException):
             return self._failed(partner, "timeout")
         except Unreachable:
@@ -157,8 +160,9 @@ class Push:
         except httpx2.HTTPError as error:
             return self._failed(partner, "tls" if _is_tls(error) else "connection")
 
-    def _failed(self, partner: str, reason: str) -> Failed:
-        log.warning("push.failed", partner=partner, reason=reason)
+    def _failed(self, partner: str, reason: str, **status: int) -> Failed:
+        """Of an answer its status alone is logged: what else is in it is the partner's to choose."""
+        log.warning("push.failed", partner=partner, reason=reason, **status)
         return Failed(reason)
 
 

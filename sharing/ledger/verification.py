@@ -74,7 +74,7 @@ def verify(
     report = _Report()
     size = Ledger().size(connection)
     _strays(connection, size, report)
-    marks = _marks([*_stored(connection, trusted, report), *kept], size, report)
+    marks, beyond = _marks([*_stored(connection, trusted, report), *kept], size, report)
     receipts = defaultdict(list)
     for each in kept:
         if each.place is not None:
@@ -85,6 +85,8 @@ def verify(
         end = min(start + PAGE, size)
         walk.page(start, end, _rows(connection, start, end), _subtrees(connection, start, end))
         progress(end - start)
+    for each in beyond:
+        walk.shorter(each, size)
     return Verification(size, walk.root(), walk.agreeing, report.found, report.sorted())
 
 
@@ -144,6 +146,15 @@ class _Walk:
                 self._agreed[kept.ours] = size
             else:
                 self._report.add(before[kept.ours], size, f"not what was signed in {kept.name}")
+
+    def shorter(self, kept: Kept, size: int) -> None:
+        """Say that the ledger has fewer entries than were signed; what agrees before it narrows which are gone."""
+        signed, agreed = kept.checkpoint.size, self._agreed[kept.ours]
+        what = f"{kept.name} was signed over {signed} entries; the ledger has {size}"
+        if agreed < size:
+            gone = "one of these entries was" if signed - size == 1 else f"{signed - size} of these entries were"
+            what += f": {gone} removed, or more and others added; a kept receipt tells which"
+        self._report.add(agreed, signed, what)
 
     def _leaf(self, place: int, hashed: bytes, body: bytes, sealed: bytes | None) -> tuple[bytes, bool]:
         told, wrong = self._judged(hashed, body, sealed)
@@ -241,15 +252,15 @@ def _stored(connection: sa.Connection, trusted: Trusted, report: _Report) -> Ite
         yield Kept(name, checkpoint, ours=True)
 
 
-def _marks(kept: Iterable[Kept], size: int, report: _Report) -> dict[int, list[Kept]]:
-    """Checkpoints by their size; one that is larger than the ledger says that entries are gone."""
+def _marks(kept: Iterable[Kept], size: int, report: _Report) -> tuple[dict[int, list[Kept]], list[Kept]]:
+    """Checkpoints by their size; apart those larger than the ledger, which say that entries are gone."""
     marks: dict[int, list[Kept]] = defaultdict(list)
+    beyond: list[Kept] = []
     for each in kept:
         if each.checkpoint.size > size:
-            what = f"{each.name} was signed over {each.checkpoint.size} entries; the ledger has {size}"
-            report.add(size, each.checkpoint.size, what)
+            beyond.append(each)
         else:
             marks[each.checkpoint.size].append(each)
         if each.place is not None and each.place >= size:
             report.add(each.place, each.place + 1, f"is not there any more; {each.name} is for it")
-    return marks
+    return marks, beyond

@@ -4,11 +4,15 @@ import json
 import os
 import re
 import shlex
+import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import click
@@ -242,3 +246,30 @@ def test_the_readmes_programs_have_the_options_that_they_are_given(command: list
 
 def test_the_readme_shows_all_three_programs() -> None:
     assert {each[1] for each in commands() if each and each[0] == "python"} == {"consumer.py", "poll.py", "push.py"}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's reader has curl")
+def test_the_readmes_wait_before_the_poll_ends_when_somebody_listens(tmp_path: Path) -> None:
+    names = [each[0] for each in commands() if each and {"--poll", "--poll-url", "--retry"} & set(each)]
+    assert names == ["amana", "curl", "python"]
+    (wait,) = [each for each in commands() if each and each[0] == "curl"]
+    (tmp_path / "sandbox").mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    line = [*wait[:-1], wait[-1].replace("8936", str(port))]
+    with subprocess.Popen(line, cwd=tmp_path) as waiting:
+        time.sleep(1.5)
+        assert waiting.poll() is None
+        with ThreadingHTTPServer(("127.0.0.1", port), BaseHTTPRequestHandler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            assert waiting.wait(30) == 0
+            server.shutdown()
+            thread.join()
+
+
+def test_the_readmes_event_has_the_form_that_the_sandbox_sends(tmp_path: Path) -> None:
+    finished(sandbox(tmp_path, "--out", str(tmp_path / "out"), "--count", "1"))
+    (event,) = json.loads((tmp_path / "out" / "001.json").read_text())["events"]
+    assert f'"events": {{"{event}":' in (EXAMPLES / "README.md").read_text()

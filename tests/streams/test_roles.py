@@ -130,6 +130,13 @@ def test_nobody_changes_the_ledger_or_takes_from_it(server: SecuredPostgres, dat
             assert not changed_by(server, role.name, database, action) & kept, (role.name, action)
 
 
+def test_no_role_makes_a_table_not_even_one_that_goes_with_its_session(server: SecuredPostgres, database: str) -> None:
+    for role in ROLES:
+        with as_role(server, role.name, database) as connection:
+            assert not allowed(connection, "CREATE TEMPORARY TABLE kept_aside (value text)"), role.name
+            assert not allowed(connection, "CREATE TABLE kept_aside (value text)"), role.name
+
+
 def test_requests_of_the_law_are_privacy_officers_and_the_projectors_alone(
     server: SecuredPostgres, database: str
 ) -> None:

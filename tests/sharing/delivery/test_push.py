@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from sharing.delivery.desk import Answered, Failed, Outcome
 from sharing.delivery.outbox import Parcel
@@ -131,7 +132,17 @@ def test_a_refusal_with_a_code_about_the_message_is_an_answer(authority: Authori
 )
 def test_any_other_answer_is_tried_again(authority: Authority, status: str, body: bytes, reason: str) -> None:
     answer = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-    assert asyncio.run(_pushed(authority, Endpoint(answer))) == [Failed(reason)]
+    with capture_logs() as logs:
+        assert asyncio.run(_pushed(authority, Endpoint(answer))) == [Failed(reason)]
+    assert [each for each in logs if each["event"] == "push.failed"] == [
+        {
+            "event": "push.failed",
+            "log_level": "warning",
+            "partner": "acquirer",
+            "reason": reason,
+            "status": int(status[:3]),
+        }
+    ]
 
 
 def test_a_redirect_to_an_internal_address_is_not_followed(authority: Authority) -> None:

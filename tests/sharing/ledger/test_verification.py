@@ -176,11 +176,12 @@ def test_a_cut_end_is_named_although_the_head_was_cut_too(engine: sa.Engine) -> 
     gone = [f"entry {place}: is not there any more" for place in (8, 9, 10)]
     assert set(gone) < set(found(engine))
     tamper(engine, "UPDATE sharing_head SET size = 8")
-    ours = "entries 8 to 10: our own checkpoint of 11 entries was signed over 11 entries; the ledger has 8"
+    which = "3 of these entries were removed, or more and others added; a kept receipt tells which"
+    ours = f"entries 0 to 10: our own checkpoint of 11 entries was signed over 11 entries; the ledger has 8: {which}"
     assert found(engine) == [ours]
     tamper(engine, "DELETE FROM sharing_checkpoints")
     assert found(engine) == []
-    theirs = "entries 8 to 10: the partner's checkpoint was signed over 11 entries; the ledger has 8"
+    theirs = f"entries 0 to 10: the partner's checkpoint was signed over 11 entries; the ledger has 8: {which}"
     assert found(engine, partner) == [theirs]
 
 
@@ -203,9 +204,39 @@ def test_a_tree_rewritten_without_one_entry_fails_against_the_receipt_for_it(eng
     mine = receipt(engine, 5)
     rewritten(engine, bodies(5))
     signed(engine)
+    which = "one of these entries was removed, or more and others added; a kept receipt tells which"
     assert found(engine, mine) == [
-        "entry 5: the receipt of 5 was signed over 6 entries; the ledger has 5",
+        f"entries 0 to 5: the receipt of 5 was signed over 6 entries; the ledger has 5: {which}",
         "entry 5: is not there any more; the receipt of 5 is for it",
+    ]
+
+
+def test_an_entry_removed_from_the_middle_is_among_those_after_the_last_checkpoint_that_agrees(
+    engine: sa.Engine,
+) -> None:
+    filled(engine, 3)
+    earlier = kept(engine, "the checkpoint of Monday")
+    with engine.begin() as connection:
+        LEDGER.append(connection, [told(number) for number in range(3, 8)])
+    later, mine = kept(engine, "the checkpoint of Friday"), receipt(engine, 5)
+    rewritten(engine, [*bodies(5), *bodies(8)[6:]])
+    shorter = "was signed over 8 entries; the ledger has 7: one of these entries was removed, or more and others added"
+    assert found(engine, later) == [f"entries 0 to 7: the checkpoint of Friday {shorter}; a kept receipt tells which"]
+    assert found(engine, earlier, later) == [
+        f"entries 3 to 7: the checkpoint of Friday {shorter}; a kept receipt tells which"
+    ]
+    assert "entry 5: not what the receipt of 5 is for" in found(engine, earlier, mine)
+
+
+def test_where_what_is_left_agrees_the_end_alone_is_gone(engine: sa.Engine) -> None:
+    filled(engine, 4)
+    earlier = kept(engine, "the checkpoint of Monday")
+    with engine.begin() as connection:
+        LEDGER.append(connection, [told(4), told(5)])
+    later = kept(engine, "the checkpoint of Friday")
+    rewritten(engine, bodies(4))
+    assert found(engine, earlier, later) == [
+        "entries 4 to 5: the checkpoint of Friday was signed over 6 entries; the ledger has 4"
     ]
 
 

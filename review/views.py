@@ -1,6 +1,7 @@
 """What a terminal may show of a case: one masked view, for tables and for `--json` alike."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -13,7 +14,7 @@ from models.reasons import told
 from review import masking
 from review.cases import Case, Personal
 from vault.envelopes import Envelopes
-from vault.errors import Erased
+from vault.errors import EnvelopeError, Erased
 
 _PERSONAL = msgspec.json.Decoder(Personal)
 
@@ -110,12 +111,16 @@ def opened(case: Case, envelopes: Envelopes) -> CaseView:
 
 
 def glimpses(cases: Iterable[Case], envelopes: Envelopes, keys: Mapping[str, bytes]) -> dict[str, Glimpse]:
-    """By decision; `keys` are the subjects' wrapped ones. Of who was erased, or whose data are withheld, nothing."""
+    """By decision; `keys` are the subjects' wrapped ones. Of who was erased, or whose data are withheld, nothing.
+
+    Nor of a case whose envelope does not open: its own page fails, not the list of all others.
+    """
     found = {}
     for case in cases:
-        held = personal(case, envelopes, keys) if case.subject in keys else None
-        if held is not None:
-            found[case.decision_id] = _glimpse(held)
+        with suppress(EnvelopeError):
+            held = personal(case, envelopes, keys)
+            if held is not None:
+                found[case.decision_id] = _glimpse(held)
     return found
 
 

@@ -68,7 +68,7 @@ def test_a_case_is_decided_with_scripts_off(site: tuple[str, House], browser: Br
     url, house = site
     page = browser.new_context(java_script_enabled=False).new_page()
     sign_in(page, url, "noura")
-    page.click("text=Take the next case")
+    page.click("button:has-text(\"Take the next case\")")
     page.fill("textarea[name=reason]", "known customer")
     page.click("text=Approve")
     page.wait_for_url("**done=**")
@@ -146,7 +146,7 @@ def test_half_written_words_survive_another_button_with_scripts_off(site: tuple[
     url, house = site
     page = browser.new_context(java_script_enabled=False).new_page()
     sign_in(page, url, "noura")
-    page.click("text=Take the next case")
+    page.click("button:has-text(\"Take the next case\")")
     page.fill("[name=reason]", "the card was")
     page.fill("[name=body]", "called twice")
     page.click("button[value=reseller]")

@@ -72,9 +72,12 @@ def welcomed(house: House, folder: Path, random: Random) -> dict[str, str]:
 
 
 def lines(port: int, passwords: dict[str, str]) -> list[str]:
-    """The terminal's last."""
-    people = [f"  name {name:<8}  password {passwords[name]}  ({role.replace('_', ' ')})" for name, role in PEOPLE]
+    """The terminal's last five: who reads no more of it decides a first case."""
+    officers = [f"{name} {passwords[name]}" for name, role in PEOPLE if role == "privacy_officer"]
+    others = [each for each in PEOPLE if each[1] != "privacy_officer"]
+    people = [f"  name {name:<8}  password {passwords[name]}  ({role})" for name, role in others]
     return [
+        f"Privacy officers, names and passwords: {', '.join(officers)}",
         f"The analysts' console is at http://{HOST}:{port}/ until you press Ctrl-C. Sign in there as one of:",
         *people,
         'As the analyst press "Take the next case", write a reason, and press "Approve" or "Confirm fraud".',

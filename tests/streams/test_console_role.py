@@ -178,7 +178,7 @@ def oversee(browser: Browser, place: Place) -> None:
     assert place.house.access.sweep(place.clock()) == 1
     ask_the_api(browser, place)
     browser.sign_in("saud")
-    assert "confirm_fraud" in browser.client.get("/audit").text
+    assert "confirmed fraud" in browser.client.get("/audit").text
     place.clock.now_ms += HOUR_MS // 3
     assert browser.client.get("/overview").status_code == 200
     browser.post("/sign-out")

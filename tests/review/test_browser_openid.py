@@ -62,7 +62,7 @@ def test_a_person_signs_in_at_the_provider_and_out_again(tmp_path: Path, browser
         page.goto(f"{url}/queue?view=mine")
         assert violations(page) == []
         page.click("a.primary")
-        page.wait_for_url(f"{url}/queue")
+        page.wait_for_url(f"{url}/queue?view=mine")
         assert page.inner_text(".who .name") == "noura"
         assert page.get_attribute("html", "lang") == locale
         page.click("form[action='/sign-out'] button")

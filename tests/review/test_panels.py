@@ -169,7 +169,7 @@ def test_orders_that_share_a_card_are_drawn_and_listed_and_their_past_is_counted
     assert (drawing[0].count("<line"), drawing[0].count("<rect"), drawing[0].count("fraud")) == (4, 4, 1)
     assert "far approved SAR 1,299.50 card · internet address chargeback" in section(text, "shared")
     past = section(text, "past")
-    assert "card 2 orders approve: 1 · block: 1 1 known fraud First seen 1 Mar 2026 22:15 UTC" in past
+    assert "card 2 orders approved: 1 · block: 1 1 known fraud First seen 1 Mar 2026 22:15 UTC" in past
     assert "customer 1 order block: 1 0 known frauds" in past
 
 

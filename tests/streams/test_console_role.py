@@ -45,7 +45,7 @@ HOUR_MS = 3_600_000
 # Read beside a case whose order the index knows, and of which a partner was told (tests/review/test_panels.py).
 BESIDE = {
     *("history_labels", "history_links"),
-    *("sharing_head", "sharing_leaves", "sharing_nodes", "sharing_checkpoints"),
+    *("sharing_head", "sharing_leaves", "sharing_nodes"),
     "review_cases.lead",  # set free when an order that was joined is contested: the test of both roles below
     *("sharing_pauses", "sharing_outbox"),
 }

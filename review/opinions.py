@@ -98,7 +98,11 @@ def standing(engine: sa.Engine, case_id: str) -> Opinion | None:
 
 def hidden(engine: sa.Engine, case_id: str) -> Opinion | None:
     """What nobody who looks at the case may know of: a first verdict while the second is not given."""
-    found = standing(engine, case_id)
+    return unspoken(standing(engine, case_id))
+
+
+def unspoken(found: Opinion | None) -> Opinion | None:
+    """The opinion, if it is one that nobody may know of yet."""
     return found if found is not None and found.state == "asked" else None
 
 

@@ -18,6 +18,7 @@ from review.console.picture import MOST_ORDERS, Picture, drawn
 from review.console.routes import Form, Way, refused
 from review.console.telling import FIELDS, OPERATORS
 from review.console.words import Words, marked
+from review.opinions import Opinion
 from sharing.contracts import Contract
 
 PAST_OF: tuple[Kind, ...] = ("customer", "card", "device")
@@ -102,8 +103,8 @@ class Beside(NamedTuple):
     labels: Mapping[str, str] = LABELS
 
 
-def of(house: House, case: Case, person: Person, words: Words) -> Beside:
-    hidden = opinions.hidden(house.engine, case.decision_id)
+def of(house: House, case: Case, person: Person, words: Words, hidden: Opinion | None) -> Beside:
+    """`hidden`: the first verdict of a case that is back, which nobody may know of (review.opinions)."""
     visit = panels.visit(case, house.envelopes)
     said = house.links.said(case.decision_id) if house.links else None
     if hidden is not None and said is not None:
@@ -118,7 +119,7 @@ def of(house: House, case: Case, person: Person, words: Words) -> Beside:
         pasts=tuple(_pasts(house, said)),
         picture=drawn(shared, mirrored=words.direction == "rtl") if shared else None,
         cases=panels.with_case(house.engine, [each.decision_id for each in shared]),
-        partners=_partners(house, case, person, words),
+        partners=_partners(house, case, person, words, hidden),
         signed=panels.signed(house.engine) if house.shares else 0,
     )
 
@@ -136,11 +137,11 @@ def _pasts(house: House, said: Said | None) -> list[tuple[str, Past]]:
     return [(KINDS[kind], past) for kind, past in found if past is not None]
 
 
-def _partners(house: House, case: Case, person: Person, words: Words) -> tuple[Partner, ...]:
+def _partners(house: House, case: Case, person: Person, words: Words, hidden: Opinion | None) -> tuple[Partner, ...]:
     """Every partner that the person may know of; a partner of an unknown kind might be law enforcement."""
     today = datetime.fromtimestamp(house.clock() / 1000, UTC).date()
     known = {each.partner: each for each in house.contracts if _may_know(person, each)}
-    told = _told(house, case, person)
+    told = _told(house, case, person, hidden)
     names = sorted({*known, *(each.partner for each in told)})
     return tuple(
         Partner(
@@ -157,11 +158,10 @@ def _may_know(person: Person, contract: Contract) -> bool:
     return contract.kind != "law_enforcement" or person.may("law.read")
 
 
-def _told(house: House, case: Case, person: Person) -> tuple[panels.Told, ...]:
+def _told(house: House, case: Case, person: Person, hidden: Opinion | None) -> tuple[panels.Told, ...]:
     if not house.shares:
         return ()
     partners = {each.partner for each in house.contracts if _may_know(person, each)}
-    hidden = opinions.hidden(house.engine, case.decision_id)
     told = panels.told(house.engine, case, None if person.may("law.read") else partners)
     return told if hidden is None else tuple(each for each in told if each.made_at_ms < hidden.decided_at_ms)
 
@@ -178,7 +178,8 @@ def receipt(house: House, request: Request, person: Person, _: Form) -> Response
     """Of an entry about this case that the person may know of; of no other, whatever its place."""
     case = house.cases.get(request.path_params["case_id"])
     place = request.query_params.get("place", "")
-    if not any(str(each.place) == place for each in _told(house, case, person)):
+    hidden = opinions.hidden(house.engine, case.decision_id)
+    if not any(str(each.place) == place for each in _told(house, case, person, hidden)):
         return refused(house, request, person, 404, marked("There is no such receipt."))
     text = panels.receipt(house.engine, int(place))
     if text is None:

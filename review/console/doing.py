@@ -56,9 +56,13 @@ def perform(
 
 def decided_so(case: Case, verdict: Verdict, actor: str, version: int, now_ms: int) -> bool:
     """Whether the same person has just decided it so, from the same page: claimed and decided, or decided alone."""
-    mine = case.lead is None and case.status == "decided" and case.verdict == verdict and case.holder == actor
-    recent = case.decided_at_ms is not None and now_ms < case.decided_at_ms + UNDO_MS
-    return mine and recent and version < case.version <= version + 2
+    return undoable(case, actor, now_ms) and case.verdict == verdict and version < case.version <= version + 2
+
+
+def undoable(case: Case, actor: str, now_ms: int) -> bool:
+    """Whether it is the person's own verdict, and its minute runs; an order that was joined is undone by its lead."""
+    mine = case.lead is None and case.status == "decided" and case.verdict is not None and case.holder == actor
+    return mine and case.decided_at_ms is not None and now_ms < case.decided_at_ms + UNDO_MS
 
 
 def assign(house: House, actor: str, case_id: str, to: str | None, version: int) -> Case:

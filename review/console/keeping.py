@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from review import filters, queue
 from review.console.house import House
 from review.console.people import Person
-from review.console.routes import Form, Way, refused
+from review.console.routes import Form, Way, refused, whole
 from review.console.words import Words, marked
 from review.console.working import link
 from review.errors import Unfit
@@ -38,9 +38,8 @@ def forget(house: House, _request: Request, person: Person, form: Form) -> Respo
 
 def live(house: House, request: Request, person: Person, _: Form) -> Response:
     """The views' counts and what came since the page was made, as the page shows them."""
-    words, since = Words(person.account.language), request.query_params.get("since", "")
-    usable = since.isascii() and since.isdecimal() and len(since) < 16
-    new = queue.newer(house.engine, int(since)) if usable else 0
+    words, since_ms = Words(person.account.language), whole(request.query_params, "since", -1, digits=15)
+    new = queue.newer(house.engine, since_ms) if since_ms >= 0 else 0
     found = queue.counts(house.engine, person.name, now_ms=house.clock())
     counts = {view: shown(words, number) for view, number in found.items()}
     said = words.count("{number} new case", "{number} new cases", new) if new else ""

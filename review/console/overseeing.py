@@ -11,7 +11,7 @@ from review import tables
 from review.console.beside import MODES
 from review.console.house import House
 from review.console.people import Person
-from review.console.routes import Form, Way
+from review.console.routes import Form, Way, whole
 from review.console.trails import ACTIONS
 from review.health import Health, health
 from review.law import TRAIL as OF_LAW
@@ -39,9 +39,8 @@ def health_of(house: House, *, law: bool) -> Health:
 
 
 def audit_page(house: House, request: Request, person: Person, _: Form) -> Response:
-    before = request.query_params.get("before", "")
-    usable = before.isascii() and before.isdecimal() and len(before) < 19
-    entries, older = trail(house.engine, int(before) if usable else None, law=person.may("law.read"))
+    before = whole(request.query_params, "before", -1, digits=18)
+    entries, older = trail(house.engine, before if before >= 0 else None, law=person.may("law.read"))
     return house.page(request, "audit.html", person, entries=entries, older=older, named=ACTIONS)
 
 

@@ -71,10 +71,10 @@ async def read_form(request: Request) -> Form:
         return {name: value for name, value in form.items() if not isinstance(value, UploadFile)}
 
 
-def whole(form: Form, field: str, otherwise: int = 0) -> int:
-    """A whole number of a form, or another where there is none."""
+def whole(form: Form, field: str, otherwise: int = 0, *, digits: int = 9) -> int:
+    """A whole number of a form or an address, of so many digits at most, or another where there is none."""
     text = form.get(field, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else otherwise
 
 
 def _answer(house: House, way: Way, request: Request, form: Form) -> Response:

@@ -20,6 +20,7 @@ from review.console.telling import ANSWERS, QUESTIONS
 from review.console.words import Words, marked
 from review.desk import VERDICTS
 from review.errors import ReviewError, StaleCase, Unfit
+from review.opinions import Opinion
 from review.store import SubjectKeyTable
 from review.views import glimpses, opened
 from review.workflow import UNDO_MS, Action
@@ -36,11 +37,11 @@ LEAVES = PUT_OFF | frozenset(VERDICTS)
 
 def queue_page(house: House, request: Request, person: Person, form: Form, why: str | None = None) -> Response:
     """`why` the form of many at once was refused, which then stands there as it was filled in."""
-    done = request.query_params.get("done")
     try:
         wanted = queue.filtered({name: said for name, said in request.query_params.items() if name != "done"})
     except msgspec.ValidationError:
         return refused(house, request, person, 400, marked("There is no such filter."))
+    done = _just_done(house, request)
     found = queue.page(house.engine, wanted, person.name, now_ms=house.clock())
     return house.page(
         request,
@@ -50,7 +51,7 @@ def queue_page(house: House, request: Request, person: Person, form: Form, why: 
         why=why,
         typed=form,
         undoable=_undoable(house, done, person),
-        looked=_looked(house, done, person),
+        looked=_looked(done, person),
         cases=found.cases,
         tags=tags.of(house.engine, [case.decision_id for case in found.cases]),
         choices=house.desk.policy.tags,
@@ -126,6 +127,9 @@ def _case(
 ) -> Response:
     words = Words(person.account.language)
     view = opened(case, house.envelopes)
+    back = opinions.standing(house.engine, case.decision_id)
+    hidden = opinions.unspoken(back)
+    done = _just_done(house, request)
     return house.page(
         request,
         "case.html",
@@ -136,24 +140,24 @@ def _case(
         case=case,
         view=view,
         reasons=view.why_ar if words.language == "ar" else view.why,
-        notes=_notes(house, case),
+        notes=_notes(house, case, hidden),
         hours=doing.SNOOZE_HOURS,
         erasable=view.withheld != "erased" or SubjectKeyTable(house.engine).get(case.subject) is not None,
         orders=joining.orders_of(house.engine, case),
         revealed=revealed,
         revealable=tuple(finding.REVEALABLE),
         mine=case.status == "claimed" and case.holder == person.name,
-        undoable=_undoable(house, request.query_params.get("done") or case.decision_id, person),
-        beside=beside.of(house, case, person, words),
+        undoable=_undoable(house, done if request.query_params.get("done") else case, person),
+        beside=beside.of(house, case, person, words, hidden),
         tags=tags.of(house.engine, [case.decision_id])[case.decision_id],
         choices=house.desk.policy.tags,
         workers=doing.workers(house) if person.may("case.assign") else (),
-        looked=_looked(house, request.query_params.get("done"), person),
+        looked=_looked(done, person),
         questions=QUESTIONS,
         answers=ANSWERS,
         asked=(asked := questions.of(house.engine, case.decision_id)),
         unaskable=_unaskable(house, case, asked, person),
-        disagreed=_disagreed(house, case),
+        disagreed=back is not None and back.state == "disagreed",
     )
 
 
@@ -233,20 +237,18 @@ def _where_it_led(house: House, person: Person, done: Case) -> Response:
     return RedirectResponse(f"/cases/{newest.decision_id}?{urlencode({'done': done.decision_id})}", 303)
 
 
-def _undoable(house: House, done: str | None, person: Person) -> Case | None:
-    if done is None or len(done) > 96:
-        return None
-    case = house.cases.find(done)
-    if case is None or case.verdict is None or case.lead is not None or case.decided_at_ms is None:
-        return None
-    if case.status != "decided" or case.holder != person.name:
-        return None
-    return case if house.clock() < case.decided_at_ms + UNDO_MS else None
+def _just_done(house: House, request: Request) -> Case | None:
+    """The case that an address says was just decided."""
+    done = request.query_params.get("done")
+    return house.cases.find(done) if done and len(done) <= 96 else None
 
 
-def _looked(house: House, done: str | None, person: Person) -> Case | None:
+def _undoable(house: House, case: Case | None, person: Person) -> Case | None:
+    return case if case is not None and doing.undoable(case, person.name, house.clock()) else None
+
+
+def _looked(case: Case | None, person: Person) -> Case | None:
     """The case that the person has just approved and that a second one must look at."""
-    case = house.cases.find(done) if done and len(done) <= 96 else None
     return case if case and case.status != "decided" and case.first_look == person.name else None
 
 
@@ -256,18 +258,11 @@ def _unaskable(house: House, case: Case, asked: Sequence[questions.Asked], perso
     return mine and house.clock() < asked[-1].asked_at_ms + UNDO_MS
 
 
-def _disagreed(house: House, case: Case) -> bool:
-    """Whether two people have judged the case differently."""
-    found = opinions.standing(house.engine, case.decision_id)
-    return found is not None and found.state == "disagreed"
-
-
-def _notes(house: House, case: Case) -> list[tuple[int, str, str, str]]:
+def _notes(house: House, case: Case, hidden: Opinion | None) -> list[tuple[int, str, str, str]]:
     """When, who, what kind, the words; a subject that was erased has none left.
 
     Of a case that is back for a second opinion only what was written since: older notes might tell of the first.
     """
-    hidden = opinions.hidden(house.engine, case.decision_id)
     since_ms = 0 if hidden is None else hidden.from_ms
     try:
         return [
@@ -275,7 +270,7 @@ def _notes(house: House, case: Case) -> list[tuple[int, str, str, str]]:
                 note.at_ms,
                 note.actor,
                 note.kind,
-                masking.plain(house.opened(case, note.sealed_as, note.body), doing.LONGEST + 20),
+                masking.plain(house.opened(case, note.sealed_as, note.body), NOTE_SHOWN),
             )
             for note in house.desk.notes(case)
             if note.at_ms >= since_ms

@@ -3,9 +3,7 @@
 import asyncio
 import os
 import random
-import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,18 +20,14 @@ from sharing.delivery.streams import PUSH, Asked, AskedStatus, AskedVerification
 from sharing.delivery.ways import Ways
 from sharing.ledger.checkpoints import Signer
 from sharing.ledger.store import Ledger
-from streams.bootstrap.database import engine
 from streams.bootstrap.deliverer import report
-from streams.roles import DELIVERER, grant
-from streams.secrets import postgres_passwords
-from streams.settings import Settings
-from tests.harness import SecuredPostgres
+from streams.roles import DELIVERER
 from tests.sharing.delivery.fakes import LIMITS, NOW_MS, SCHEDULE, Desktop, jti
 from tests.sharing.delivery.partners import ISSUER, Partner
 from tests.sharing.delivery.test_push import NAME, Endpoint, Net
 from tests.sharing.delivery.tls import Authority
 from tests.streams.delivering import KIND
-from tests.streams.used_rights import granted, seen
+from tests.streams.used_rights import granted, reached, seen
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -63,14 +57,7 @@ class House:
 
 @pytest.fixture
 def house() -> Iterator[House]:
-    with ExitStack() as stack:
-        server = stack.enter_context(SecuredPostgres())
-        url = server.create_database(f"test_{uuid.uuid4().hex}")
-        owner = engine(Settings(database=url))
-        stack.callback(owner.dispose)
-        grant(owner, postgres_passwords(server.secrets))
-        own = engine(Settings(database=server.reached_by("deliverer", url)))
-        stack.callback(own.dispose)
+    with reached("deliverer") as (own, owner):
         yield House(own, owner)
 
 

@@ -4,9 +4,7 @@ What a case's envelope holds is made up here: tests/streams/test_secured_telling
 """
 
 import os
-import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -31,17 +29,13 @@ from sharing.ledger.store import Ledger
 from sharing.projecting import begun
 from sharing.requests import LawRequest
 from sharing.tokens import Sealer
-from streams.bootstrap.database import engine
-from streams.roles import PROJECTOR, grant
-from streams.secrets import postgres_passwords
-from streams.settings import Settings
-from tests.harness import SecuredPostgres
+from streams.roles import PROJECTOR
 from tests.review.examples import decision
 from tests.review.examples import vault as vault_of
 from tests.sharing import sealed
 from tests.sharing.orders import ORDER
 from tests.sharing.projected import CONTRACTS, NOW_MS, PARTNERS, Desk
-from tests.streams.used_rights import granted, seen
+from tests.streams.used_rights import granted, reached, seen
 from vault.keyring import Keyring
 
 pytestmark = pytest.mark.timeout(300)
@@ -70,14 +64,7 @@ class RoleDesk(Desk):
 
 @pytest.fixture
 def desk() -> Iterator[RoleDesk]:
-    with ExitStack() as stack:
-        server = stack.enter_context(SecuredPostgres())
-        url = server.create_database(f"test_{uuid.uuid4().hex}")
-        owner = engine(Settings(database=url))
-        stack.callback(owner.dispose)
-        grant(owner, postgres_passwords(server.secrets))
-        own = engine(Settings(database=server.reached_by("projector", url)))
-        stack.callback(own.dispose)
+    with reached("projector") as (own, owner):
         yield RoleDesk(own, owner)
 
 

@@ -29,6 +29,14 @@ def make_engine(url: str, *, make_folder: bool = True) -> sa.Engine:
     return engine
 
 
+def reading(engine: sa.Engine) -> sa.Connection:
+    """A connection for statements that only read: each is a transaction of its own, so that none is begun or ended.
+
+    That is half of the round trips to a database server.
+    """
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
 def existing(url: str) -> sa.Engine:
     """An engine as `make_engine`'s, of a database that is there: a file of SQLite is not made by who only reads it.
 

@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from events.facts import Entities, Pseudonym
+from history.database import reading
 from history.tables import decisions, labels, links
 from models.decisions import Decision, ModelScore
 
@@ -98,7 +99,7 @@ class Links:
 
     def said(self, decision_id: str) -> Said | None:
         columns = [decisions.c[name] for name in Said.__struct_fields__]
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             query = sa.select(*columns).where(decisions.c.decision_id == decision_id)
             row = connection.execute(query).mappings().one_or_none()
         if row is None:
@@ -113,7 +114,7 @@ class Links:
     def past(self, kind: Kind, entity: Pseudonym) -> Past | None:
         """None where the index knows no order of the entity."""
         first = sa.select(sa.func.min(links.c.occurred_at_ms)).where(*_of(kind, entity))
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(_orders(kind, entity, MOST_COUNTED + 1)).all()
             counted = rows[:MOST_COUNTED]
             outcomes = {row.order_id: row.outcome for row in reversed(counted)}
@@ -141,7 +142,7 @@ class Links:
         """
         rows: dict[str, sa.Row[Any]] = {}
         kinds: dict[str, list[Kind]] = {}
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             for kind in KINDS:
                 entity = getattr(entities, kind)
                 found = connection.execute(_orders(kind, entity, MOST_SHARED)).all() if entity else ()

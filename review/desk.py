@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from events.questions import Answer, Question
+from history.database import reading
 from models import decisions
 from models.decisions import Outcome
 from review import opinions, questions, tables, triggers
@@ -195,7 +196,7 @@ class Desk:
         columns = tables.notes.c
         query = sa.select(columns.at_ms, columns.actor, columns.kind, columns.body)
         query = query.where(columns.case_id == case.decision_id).order_by(columns.place)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return tuple(Note(*row) for row in connection.execute(query))
 
     def tick(self, now_ms: int) -> int:

@@ -5,6 +5,7 @@ With it a trigger is left for each case: partners are told to delete what they h
 
 import sqlalchemy as sa
 
+from history.database import reading
 from review import tables
 from review.access.store import note
 from review.errors import ErasureRefused, UnknownCase
@@ -20,14 +21,14 @@ _CASES, _TRIGGERS = tables.cases.c, tables.triggers.c
 
 def cases_of(engine: sa.Engine, subject: str) -> tuple[str, ...]:
     """The decisions of all cases of a subject: what goes with any one of them."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return _cases_of(connection, subject)
 
 
 def subject_of(engine: sa.Engine, case_id: str) -> str:
     """Of an order's or a decision's case, with no more of the case than that. Raises UnknownCase."""
     query = sa.select(_CASES.subject).where(sa.or_(_CASES.decision_id == case_id, _CASES.order_id == case_id))
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         found: set[str] = set(connection.scalars(query))
     if len(found) != 1:
         raise UnknownCase("expected the id of an order or a decision that one customer has a case of")

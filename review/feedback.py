@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from events.types import FraudConfirmed, FraudDismissed
+from history.database import reading
 from review import tables
 from sharing import reports
 from sharing.reports import Report
@@ -22,7 +23,7 @@ def take_reports(engine: sa.Engine, limit: int = 100) -> int:
 
     A report that is repeated is the same label.
     """
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         labels = [_labelled(connection, report) for report in reports.take(connection, limit)]

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from history.database import reading
 from review import tables
 from review.access.store import note
 
@@ -18,7 +19,7 @@ class Kept(NamedTuple):
 def kept(engine: sa.Engine, username: str) -> tuple[Kept, ...]:
     """A person's own, by name."""
     query = sa.select(_HELD.name, _HELD.query).where(_HELD.username == username).order_by(_HELD.name)
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return tuple(Kept(*row) for row in connection.execute(query))
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 import sqlalchemy as sa
 
+from history.database import reading
 from history.tables import decisions
 from sharing import tables as sharing
 from sharing.delivery.allowances import paused
@@ -64,7 +65,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 def health(engine: sa.Engine, *, indexed: bool, partners: Collection[str]) -> Health:
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return Health(_machine(connection) if indexed else None, _deliveries(connection, partners) if partners else ())
 
 

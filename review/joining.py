@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from history.database import reading
 from review import tables
 from review.access.store import note
 from review.cases import Case
@@ -71,13 +72,13 @@ def orders_of(engine: sa.Engine, case: Case) -> list[Case]:
     lead = case.lead or case.decision_id
     named = sa.or_(_CASES.decision_id == lead, _CASES.lead == lead)
     query = sa.select(tables.cases).where(named).order_by(_CASES.lead.is_not(None), _CASES.opened_at_ms)
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return [case_of(row) for row in connection.execute(query.order_by(_CASES.decision_id)).mappings()]
 
 
 def groups(engine: sa.Engine, cases: Sequence[Case]) -> dict[str, Joined]:
     """`together`, for a page."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return together(connection, cases)
 
 

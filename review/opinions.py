@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 import sqlalchemy as sa
 
+from history.database import reading
 from models.decisions import Outcome
 from review import tables
 from review.cases import Case, Verdict
@@ -91,7 +92,7 @@ def of(connection: sa.Connection, case_id: str) -> Opinion | None:
 
 def standing(engine: sa.Engine, case_id: str) -> Opinion | None:
     """Of a case that is back in front of people."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         found = of(connection, case_id)
     return found if found is not None and found.state in STANDING else None
 

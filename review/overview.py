@@ -7,6 +7,7 @@ from itertools import pairwise
 import msgspec
 import sqlalchemy as sa
 
+from history.database import reading
 from models.decisions import Reason
 from review import opinions, tables
 from review.opinions import Agreement
@@ -65,7 +66,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def overview(engine: sa.Engine, now_ms: int) -> Overview:
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         judged = _judged(connection, now_ms)
         return Overview(
             states=_states(connection),

@@ -1,12 +1,13 @@
 """What stands beside a case: the customer's other cases, related ones, what partners have got, the visit's pages."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 
+from history.database import reading
 from history.pages import Page
 from review import tables
 from review.cases import Case
@@ -54,22 +55,22 @@ Missing = Literal["no session", "no page", "not kept"]
 
 def others(engine: sa.Engine, case: Case) -> tuple[Other, ...]:
     """The newest cases of the same customer, e-mail address or telephone number, by blind indexes alone."""
-    same = {
-        "customer": _CASES.subject == case.subject,
-        "email": _CASES.email_index == case.email_index,
-        "phone": _CASES.phone_index == case.phone_index,
-    }
-    known = {"customer": case.subject, "email": case.email_index, "phone": case.phone_index}
-    found: dict[str, Case] = {}
-    with engine.connect() as connection:
-        for name, condition in same.items():
-            if known[name] is None:
-                continue
-            query = sa.select(tables.cases).where(condition, _CASES.decision_id != case.decision_id)
-            newest = query.order_by(_CASES.opened_at_ms.desc(), _CASES.decision_id).limit(MOST)
-            found |= {row["decision_id"]: case_of(row) for row in connection.execute(newest).mappings()}
+    known = (
+        (_CASES.subject, case.subject),
+        (_CASES.email_index, case.email_index),
+        (_CASES.phone_index, case.phone_index),
+    )
+    queries = [_newest(column == value, case) for column, value in known if value is not None]
+    with reading(engine) as connection:
+        rows = connection.execute(sa.union_all(*queries)).mappings()
+        found = {row["decision_id"]: case_of(row) for row in rows}
     newest_first = sorted(found.values(), key=lambda each: (-each.opened_at_ms, each.decision_id))
     return tuple(Other(each, _by(case, each)) for each in newest_first[:MOST])
+
+
+def _newest(condition: sa.ColumnElement[bool], case: Case) -> sa.Select[Any]:
+    query = sa.select(tables.cases).where(condition, _CASES.decision_id != case.decision_id)
+    return sa.select(query.order_by(_CASES.opened_at_ms.desc(), _CASES.decision_id).limit(MOST).subquery())
 
 
 def _by(case: Case, other: Case) -> tuple[Related, ...]:
@@ -79,13 +80,6 @@ def _by(case: Case, other: Case) -> tuple[Related, ...]:
         "phone": (case.phone_index, other.phone_index),
     }
     return tuple(name for name, (mine, theirs) in pairs.items() if mine is not None and mine == theirs)
-
-
-def with_case(engine: sa.Engine, decision_ids: Sequence[str]) -> frozenset[str]:
-    """Of those decisions, the ones that have a case."""
-    query = sa.select(_CASES.decision_id).where(_CASES.decision_id.in_(decision_ids))
-    with engine.connect() as connection:
-        return frozenset(connection.scalars(query))
 
 
 def told(engine: sa.Engine, case: Case, partners: Collection[str] | None) -> tuple[Told, ...]:
@@ -98,13 +92,13 @@ def told(engine: sa.Engine, case: Case, partners: Collection[str] | None) -> tup
     )
     if partners is not None:
         query = query.where(sharing.disclosures.c.partner.in_(sorted(partners)))
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return tuple(Told(**row) for row in connection.execute(query).mappings())
 
 
 def signed(engine: sa.Engine) -> int:
     """How many entries of the ledger a signed checkpoint covers: those have receipts."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return connection.scalar(sa.select(sa.func.max(sharing.checkpoints.c.size))) or 0
 
 
@@ -113,7 +107,7 @@ def receipt(engine: sa.Engine, place: int) -> bytes | None:
     signed = sharing.checkpoints.c
     newest = sa.select(signed.size, signed.signed).where(signed.size > place).order_by(signed.size.desc()).limit(1)
     ledger = Ledger()
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         row: Any = connection.execute(newest).one_or_none()
         if row is None:
             return None

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from events.questions import Answer, InformationAsked, Question
 from events.topics import QUESTIONS
+from history.database import reading
 from review import tables
 from review.cases import Case
 from review.errors import TransitionRefused, UnknownCase
@@ -30,7 +31,7 @@ def of(engine: sa.Engine, case_id: str) -> tuple[Asked, ...]:
     """What was asked about a case, the oldest first."""
     columns = [_HELD[name] for name in Asked.__struct_fields__]
     query = sa.select(*columns).where(_HELD.case_id == case_id).order_by(_HELD.asked_at_ms, _HELD.question_id)
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return tuple(Asked(**row) for row in connection.execute(query).mappings())
 
 

@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Meta
 
+from history.database import reading
 from models.decisions import Outcome
 from review import tables
 from review.cases import Case
@@ -52,7 +53,7 @@ def filtered(values: dict[str, str]) -> Filter:
 def page(engine: sa.Engine, wanted: Filter, person: str, limit: int = PAGE, *, now_ms: int = 0) -> QueuePage:
     """`now_ms` is what a case is overdue by."""
     found: list[Case] = []
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         for part in _after(wanted.after):
             rows = sa.select(tables.cases).where(*_conditions(wanted, person, now_ms), *part)
             rows = rows.order_by(*MOST_VALUABLE_FIRST).limit(limit + 1 - len(found))
@@ -63,21 +64,21 @@ def page(engine: sa.Engine, wanted: Filter, person: str, limit: int = PAGE, *, n
 def counts(engine: sa.Engine, person: str, *, now_ms: int = 0) -> dict[View, int]:
     """How many cases each view has, up to 1,000: counting further would cost more than it says."""
     views: Sequence[View] = ("open", "mine", "assigned", "snoozed", "waiting", "escalated", "overdue")
-    with engine.connect() as connection:
-        return {view: _count(connection, Filter(view=view), person, now_ms) for view in views}
+    counted = sa.select(*(_count(Filter(view=view), person, now_ms).label(view) for view in views))
+    with reading(engine) as connection:
+        return dict(connection.execute(counted).mappings().one())
 
 
 def newer(engine: sa.Engine, since_ms: int) -> int:
     """How many open cases came after a moment, as far as `counts` counts."""
     some = sa.select(sa.literal(1)).where(OPEN, _CASES.opened_at_ms > since_ms).limit(COUNTED)
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
 
 
-def _count(connection: sa.Connection, wanted: Filter, person: str, now_ms: int) -> int:
+def _count(wanted: Filter, person: str, now_ms: int) -> sa.ScalarSelect[int]:
     some = sa.select(sa.literal(1)).select_from(tables.cases).where(*_conditions(wanted, person, now_ms))
-    first = some.limit(COUNTED).subquery()
-    return connection.execute(sa.select(sa.func.count()).select_from(first)).scalar_one()
+    return sa.select(sa.func.count()).select_from(some.limit(COUNTED).subquery()).scalar_subquery()
 
 
 def _conditions(wanted: Filter, person: str, now_ms: int) -> list[sa.ColumnElement[bool]]:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from events.questions import InformationAsked
 from events.topics import QUESTIONS
 from events.types import LabelEvent
+from history.database import reading
 from models.decisions import Decision, Reason, decode
 from review import tables, triggers
 from review.cases import Case
@@ -47,8 +48,10 @@ class CaseStore:
 
     def known(self, decision_ids: Sequence[str]) -> frozenset[str]:
         """Of those decisions, the ones that have a case."""
+        if not decision_ids:
+            return frozenset()
         query = sa.select(tables.cases.c.decision_id).where(tables.cases.c.decision_id.in_(decision_ids))
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return frozenset(connection.scalars(query))
 
     def list(self, status: State | None = None, *, limit: int) -> tuple[Case, ...]:
@@ -57,14 +60,14 @@ class CaseStore:
         query = sa.select(tables.cases).order_by(*newest).limit(limit)
         if status is not None:
             query = query.where(tables.cases.c.status == status)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return tuple(case_of(row) for row in connection.execute(query).mappings())
 
     def get(self, case_id: str) -> Case:
         """The case of a decision's or an order's id. Raises UnknownCase for none, and for an order that has several."""
         named = sa.or_(tables.cases.c.decision_id == case_id, tables.cases.c.order_id == case_id)
         query = sa.select(tables.cases).where(named).order_by(tables.cases.c.decision_id)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             found = [case_of(row) for row in connection.execute(query).mappings()]
         if not found:
             raise UnknownCase("no case by that id; expected an order's or a decision's id")
@@ -76,7 +79,7 @@ class CaseStore:
     def find(self, decision_id: str) -> Case | None:
         """The case of a decision, or None."""
         query = sa.select(tables.cases).where(tables.cases.c.decision_id == decision_id)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else case_of(row)
 
@@ -95,7 +98,7 @@ class CaseStore:
     def _due(self, topic: str, now_ms: int) -> Sequence[tuple[str, bytes]]:
         columns = tables.outbox.c
         due = sa.select(columns.event_id, columns.body).where(columns.topic == topic, columns.not_before_ms <= now_ms)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [(row[0], row[1]) for row in connection.execute(due.order_by(columns.place))]
 
     def mark_published(self, event_ids: Sequence[str]) -> None:
@@ -112,14 +115,14 @@ class SubjectKeyTable:
         self._insert = INSERTS[engine.dialect.name]
 
     def get(self, subject: str) -> bytes | None:
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.scalar(_wrapped_of(subject))
 
     def of(self, subjects: Iterable[str]) -> dict[str, bytes]:
         """The keys of many subjects in one query; those erased are not in it."""
         keys = tables.subject_keys.c
         query = sa.select(keys.subject, keys.wrapped).where(keys.subject.in_(sorted(set(subjects))))
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return {row.subject: row.wrapped for row in connection.execute(query)}
 
     def put(self, subject: str, wrapped: bytes) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
+from history.database import reading
 from review import tables
 from review.access.store import note
 from review.errors import Unfit
@@ -21,7 +22,7 @@ def of(engine: sa.Engine, case_ids: Sequence[str]) -> Mapping[str, tuple[str, ..
     """Each case's, by name; none for a case that has none."""
     found: dict[str, tuple[str, ...]] = dict.fromkeys(case_ids, ())
     query = sa.select(_HELD.case_id, _HELD.tag).where(_HELD.case_id.in_(case_ids)).order_by(_HELD.tag)
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         for case_id, tag in connection.execute(query):
             found[case_id] += (tag,)
     return found

@@ -9,9 +9,12 @@ import logging
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import sqlalchemy as sa
 
 from events import admin
 from events.acls import secure
@@ -19,6 +22,7 @@ from events.principals import kafka_passwords, principals
 from events.topics import SPECS, share_specs
 from features.server import embedded
 from tests.harness import Kafka, Postgres, Redis, RedisCluster, SecuredKafka
+from tests.harness.patterns import Migrate, Migrated, Patterns
 
 
 class Embedded(NamedTuple):
@@ -70,6 +74,25 @@ def embedded_redis() -> Iterator[Embedded]:
     """The embedded store's own server, in a temporary folder: `.url`."""
     with embedded(None) as url:
         yield Embedded(url)
+
+
+@pytest.fixture(scope="session")
+def patterns(tmp_path_factory: pytest.TempPathFactory) -> Patterns:
+    """Databases with their tables, migrated once and copied for every test that wants them."""
+    return Patterns(tmp_path_factory.mktemp("patterns"))
+
+
+@pytest.fixture
+def migrated(request: pytest.FixtureRequest, patterns: Patterns, tmp_path: Path) -> Iterator[Migrated]:
+    """An engine of a database of the test's own, "sqlite" or "postgresql", with the tables that a function makes."""
+    with ExitStack() as stack:
+
+        def migrated(kind: str, migrate: Migrate) -> sa.Engine:
+            if kind == "sqlite":
+                return stack.enter_context(patterns.sqlite(tmp_path / "amana.db", migrate))
+            return stack.enter_context(patterns.postgresql(request.getfixturevalue("postgres"), migrate))
+
+        yield migrated
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import hashlib
 import msgspec
 import sqlalchemy as sa
 
+from history.database import reading
 from review import tables
 from review.access.accounts import Language
 from review.access.openid import Proved
@@ -49,7 +50,7 @@ class Identities:
     def _known(self, proved: Proved) -> str | None:
         query = sa.select(_identities.username)
         query = query.where(_identities.issuer == proved.issuer, _identities.subject == proved.subject)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.scalar(query)
 
     def _made(self, proved: Proved, language: Language, now_ms: int) -> str:

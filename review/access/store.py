@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from history.database import reading
 from review import tables
 from review.access import sessions
 from review.access.accounts import Account, Username, attempt
@@ -56,18 +57,18 @@ class AccessStore:
 
     def get(self, username: str) -> Account:
         """Raises AccountRefused where there is none."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return account_named(connection, username)
 
     def list(self) -> tuple[Account, ...]:
         """All accounts, by name."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(sa.select(tables.accounts).order_by(tables.accounts.c.username)).mappings()
             return tuple(_account(row) for row in rows)
 
     def sign_in(self, username: str, password: str, now_ms: int) -> str | None:
         """A new session's token, or None: nobody learns whether the name, the password or a lock was why."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             before = _find(connection, username)
         after, welcome = attempt(before, password, now_ms)
         token = sessions.new_token(self._random) if welcome else None
@@ -95,25 +96,29 @@ class AccessStore:
 
     def resume(self, token: str, now_ms: int) -> tuple[Account, str] | None:
         """Whose session that is and the token to go on with, or None where it has ended."""
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             session = _session(connection, sessions.key_of(token))
             if session is None or not sessions.alive(session, now_ms):
                 return None
             account = _find(connection, session.username)
-            if account is None or account.disabled:
-                return None
-            return account, self._kept_on(connection, session, token, now_ms)
+        if account is None or account.disabled:
+            return None
+        return account, self._kept_on(session, token, now_ms)
 
-    def _kept_on(self, connection: sa.Connection, session: Session, token: str, now_ms: int) -> str:
+    def _kept_on(self, session: Session, token: str, now_ms: int) -> str:
+        """Most requests write nothing, and only read."""
+        rotates = sessions.must_rotate(session, now_ms)
+        if not rotates and now_ms - session.used_ms < sessions.TOUCH_MS:
+            return token
         used = sa.update(tables.sessions).where(tables.sessions.c.key == session.key)
-        if sessions.must_rotate(session, now_ms):
-            ends = used.where(tables.sessions.c.ends_ms.is_(None)).values(ends_ms=now_ms + sessions.GRACE_MS)
-            if connection.execute(ends).rowcount == 1:
+        ends = used.where(tables.sessions.c.ends_ms.is_(None)).values(ends_ms=now_ms + sessions.GRACE_MS)
+        with self._engine.begin() as connection:
+            if not rotates:
+                connection.execute(used.values(used_ms=now_ms))
+            elif connection.execute(ends).rowcount == 1:
                 fresh = sessions.new_token(self._random)
                 _begin(connection, sessions.rotated(session, fresh, now_ms))
                 return fresh
-        elif now_ms - session.used_ms >= sessions.TOUCH_MS:
-            connection.execute(used.values(used_ms=now_ms))
         return token
 
     def sign_out(self, token: str, now_ms: int) -> None:

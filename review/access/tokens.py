@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 import sqlalchemy as sa
 
+from history.database import reading
 from review import tables
 from review.access.accounts import Account
 from review.access.roles import Permission, permissions
@@ -45,7 +46,7 @@ class Tokens:
 
     def holder(self, token: str, now_ms: int) -> tuple[Account, frozenset[Permission]] | None:
         """Whose token that is and what it may, or None where it is none (any more)."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             query = sa.select(tables.tokens).where(tables.tokens.c.key == _key(token))
             row = connection.execute(query).mappings().first()
             if row is None or row["expires_ms"] <= now_ms:

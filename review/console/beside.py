@@ -118,7 +118,7 @@ def of(house: House, case: Case, person: Person, words: Words, hidden: Opinion |
         said=said,
         pasts=tuple(_pasts(house, said)),
         picture=drawn(shared, mirrored=words.direction == "rtl") if shared else None,
-        cases=panels.with_case(house.engine, [each.decision_id for each in shared]),
+        cases=house.cases.known([each.decision_id for each in shared]),
         partners=_partners(house, case, person, words, hidden),
         signed=panels.signed(house.engine) if house.shares else 0,
     )

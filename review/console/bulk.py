@@ -16,6 +16,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from history.database import reading
 from review import joining, opinions
 from review.cases import Case, Verdict
 from review.console import doing
@@ -125,7 +126,7 @@ def _tried(house: House, take: Callable[[Case, int], Case | Why], case_id: str, 
 
 
 def _looked_at_alone(house: House, case: Case, verdict: Verdict, actor: str) -> bool:
-    with house.engine.connect() as connection:
+    with reading(house.engine) as connection:
         sums = joining.amounts(connection, case)
     first = case.first_look is None and takes_two(house.desk.policy, case, sums)
     if verdict == "dismiss" and (first or case.first_look == actor):

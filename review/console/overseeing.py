@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
+from history.database import reading
 from review import tables
 from review.console.beside import MODES
 from review.console.house import House
@@ -54,7 +55,7 @@ def trail(engine: sa.Engine, before: int | None, *, law: bool) -> tuple[list[dic
         query = query.where(tables.audit.c.place < before)
     if not law:
         query = query.where(tables.audit.c.action.not_like(f"{OF_LAW}%"))
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         rows = [dict(row) for row in connection.execute(query).mappings()]
     entries = [row | {"fields": tuple(msgspec.json.decode(row["fields"], type=list[str]))} for row in rows[:TRAIL]]
     return entries, entries[-1]["place"] if len(rows) > TRAIL else None

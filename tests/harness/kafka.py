@@ -47,6 +47,10 @@ _LOG4J = """\
 """
 
 
+# A broker of the tests lives for seconds: what it would gain by better machine code, it would not live to see.
+_SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+
+
 class Kafka(Server):
     """One Apache Kafka broker (KRaft, its own controller) from its Maven artifact. `brokers` is its address.
 
@@ -89,7 +93,7 @@ class Kafka(Server):
 
     def _java(self, main_class: str, *arguments: str) -> list[str]:
         java = find_program("java", "openjdk-17-jre-headless")
-        options = ["-Xmx512m", f"-Dlog4j2.configurationFile={self._log4j}"]
+        options = [*_SHORT_LIVED, "-Xmx512m", f"-Dlog4j2.configurationFile={self._log4j}"]
         return [java, *options, "-cp", f"{_jars()}/*", main_class, *arguments]
 
 

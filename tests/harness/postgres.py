@@ -61,9 +61,10 @@ class Postgres(Server):
             return False
         return True
 
-    def create_database(self, name: str) -> str:
-        """Create an empty database and return its SQLAlchemy URL."""
-        self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    def create_database(self, name: str, copy_of: str = "template1") -> str:
+        """Create a database, empty or a copy of one that nobody is connected to, and return its SQLAlchemy URL."""
+        names = (sql.Identifier(name), sql.Identifier(copy_of))
+        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
         return self._url(name)
 
     def drop_database(self, name: str) -> None:

@@ -16,7 +16,7 @@ from events.facts import Entities
 from history.database import make_engine
 from history.index import Index
 from history.pages import Page as Seen
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.roles import Role
 from review.console.app import console
 from review.console.house import House, furnished
@@ -26,11 +26,10 @@ from review.store import SubjectKeyTable
 from sharing.contracts import FOLDER, load
 from tests.harness.server import MissingServer
 from tests.harness.site import Site
-from tests.review.examples import NOW_MS, decision, vault
+from tests.review.examples import NOW_MS, PASSWORD, WORD, decision, vault
 from tests.sharing.orders import ORDER
 from vault.keyring import Keyring
 
-WORD = "correct horse battery"
 PATH = (Seen(NOW_MS - 120_000, "/basket", 200, None), Seen(NOW_MS - 95_000, "/pay", None, None))
 CONTRACTS = [load(path) for path in sorted(FOLDER.glob("*.yaml"))]
 
@@ -56,9 +55,8 @@ def served(
     history.database.migrate(engine, sharing.database.MIGRATIONS, sharing.database.LOCK)
     held = vault(Keyring.create(folder / "keyring.json", os.urandom), SubjectKeyTable(engine))
     house = furnished(engine, *held, os.urandom, clock, https=False, contracts=CONTRACTS, private=engine)
-    password = hashed(WORD)
     for name, roles in people.items():
-        house.access.add(Account(username=name, roles=roles, password=password), "cli:root", NOW_MS)
+        house.access.add(Account(username=name, roles=roles, password=PASSWORD), "cli:root", NOW_MS)
     house.cases.take_in_all(
         open_case(
             decision(n, order_id=f"ord-{n}"),

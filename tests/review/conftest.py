@@ -6,11 +6,11 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page
 
-from history.database import make_engine
 from review.database import upgrade
 from review.desk import Desk
 from review.opener import Vault
 from review.store import CaseStore, SubjectKeyTable
+from tests.harness.patterns import Migrated
 from tests.review.browsing import chromium
 from tests.review.examples import vault as vault_of
 from vault.keyring import Keyring
@@ -29,12 +29,9 @@ def database_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
+def engine(request: pytest.FixtureRequest, migrated: Migrated) -> sa.Engine:
     """An empty case database, on SQLite and on PostgreSQL."""
-    engine = make_engine(request.getfixturevalue("database_url" if request.param == "sqlite" else "database"))
-    upgrade(engine)
-    yield engine
-    engine.dispose()
+    return migrated(request.param, upgrade)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import msgspec
+from argon2 import PasswordHasher
 
 from events.facts import Coordinates
 from models.decisions import Decision, Reason
@@ -12,6 +13,9 @@ from vault.blind_index import BlindIndex
 from vault.envelopes import Envelopes, SubjectKeys
 from vault.keyring import Keyring
 
+WORD = "correct horse battery"
+# argon2id at its quickest, which is quick to verify too: only the tests of accounts are about how long it takes.
+PASSWORD = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(WORD)
 NOW_MS = 1_772_403_400_000
 DECISION = Decision(
     decision_id="topic:0:17",

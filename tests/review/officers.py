@@ -12,16 +12,15 @@ from starlette.testclient import TestClient
 import history.database
 import sharing.database
 from review import tables
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.roles import Role
 from review.console.app import console
 from review.console.house import House, furnished
 from review.opener import Vault, open_case
 from sharing.contracts import FOLDER, load
-from tests.review.examples import NOW_MS, decision
+from tests.review.examples import NOW_MS, PASSWORD, WORD, decision
 from tests.sharing.orders import ORDER
 
-WORD = "correct horse battery"
 CASE = "topic:0:17"
 PEOPLE: dict[str, Role] = {
     "noura": "privacy_officer",
@@ -36,9 +35,8 @@ CONTRACTS = [load(path) for path in sorted(FOLDER.glob("*.yaml"))]
 def partnered(engine: sa.Engine, vault: Vault) -> House:
     history.database.migrate(engine, sharing.database.MIGRATIONS, sharing.database.LOCK)
     house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False, contracts=CONTRACTS, private=engine)
-    password = hashed(WORD)
     for name, role in PEOPLE.items():
-        house.access.add(Account(username=name, roles=(role,), password=password), "cli:root", NOW_MS)
+        house.access.add(Account(username=name, roles=(role,), password=PASSWORD), "cli:root", NOW_MS)
     house.cases.take_in(open_case(decision(), ORDER, vault, NOW_MS))
     return house
 

@@ -4,25 +4,20 @@ import pytest
 import sqlalchemy as sa
 
 from review import tables
-from review.access.accounts import FREE_FAILURES, Account, hashed
+from review.access.accounts import FREE_FAILURES, Account
 from review.access.sessions import GRACE_MS, IDLE_MS, LONGEST_MS, ROTATE_MS
 from review.access.store import AccessStore
 from review.errors import AccountRefused
+from tests.review.examples import PASSWORD, WORD
 
-WORD = "correct horse battery"
 NOW_MS = 1_800_000_000_000
 MINUTE_MS = 60_000
 
 
-@pytest.fixture(scope="module")
-def password() -> str:
-    return hashed(WORD)
-
-
 @pytest.fixture
-def access(engine: sa.Engine, password: str) -> AccessStore:
+def access(engine: sa.Engine) -> AccessStore:
     store = AccessStore(engine, os.urandom)
-    store.add(Account(username="noura", roles=("analyst",), language="ar", password=password), "cli:root", NOW_MS)
+    store.add(Account(username="noura", roles=("analyst",), language="ar", password=PASSWORD), "cli:root", NOW_MS)
     return store
 
 

@@ -13,7 +13,7 @@ import history.database
 import sharing.database
 from events.facts import Entities
 from history.index import Index
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.cases import Verdict
 from review.console.app import console
 from review.console.house import House, furnished
@@ -24,11 +24,10 @@ from review.superseding import superseding
 from sharing import tables as sharing_tables
 from sharing.contracts import FOLDER, load
 from tests.history.made import label
-from tests.review.examples import NOW_MS, decision
+from tests.review.examples import NOW_MS, PASSWORD, WORD, decision
 from tests.sharing.ledger.made import filled, signed
 from tests.sharing.orders import ORDER
 
-WORD = "correct horse battery"
 CASE = "topic:0:17"
 PAGE = f"/cases/{CASE}"
 MINE = Entities(customer="c" * 22, card="k" * 22)
@@ -44,7 +43,7 @@ def house(engine: sa.Engine, vault: Vault) -> House:
     house = furnished(engine, *vault, os.urandom, lambda: BACK_MS, https=False, contracts=contracts)
     desk = Desk(engine, policy=Policy(seen_again={"dismiss": 1.0, "confirm_fraud": 1.0}))
     for name in ("noura", "salem"):
-        house.access.add(Account(username=name, roles=("analyst",), password=hashed(WORD)), "cli:root", NOW_MS)
+        house.access.add(Account(username=name, roles=("analyst",), password=PASSWORD), "cli:root", NOW_MS)
     house.cases.take_in(open_case(decision(), ORDER, vault, NOW_MS, policy=Policy()))
     Index(engine).record([(msgspec.structs.replace(decision(), entities=MINE, vector=b"\0" * 8), NOW_MS)])
     return house._replace(desk=desk)

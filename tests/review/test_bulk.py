@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from review import tables
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.roles import PERMISSIONS
 from review.cases import Case
 from review.console.api import BASE
@@ -25,16 +25,11 @@ from review.opener import Vault, open_case
 from review.policy import Policy
 from review.workflow import UNDO_MS
 from tests.review.browsing import Clock
-from tests.review.examples import NOW_MS, decision
-from tests.review.test_console import WORD, order, post, sign_in
+from tests.review.examples import NOW_MS, PASSWORD, decision
+from tests.review.test_console import order, post, sign_in
 
 HIGH_MINOR = 2_000_000
 REASON = "known customers"
-
-
-@pytest.fixture(scope="module")
-def password() -> str:
-    return hashed(WORD)
 
 
 @pytest.fixture
@@ -43,11 +38,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def house(engine: sa.Engine, vault: Vault, password: str, clock: Clock) -> House:
+def house(engine: sa.Engine, vault: Vault, clock: Clock) -> House:
     """Five cases, the last of an amount that takes two people."""
     house = furnished(engine, *vault, os.urandom, clock, https=False)
     for name in ("lead", "other"):
-        house.access.add(Account(username=name, roles=("lead",), password=password), "cli:root", NOW_MS)
+        house.access.add(Account(username=name, roles=("lead",), password=PASSWORD), "cli:root", NOW_MS)
     cases = [
         open_case(decision(n, order_id=f"ord-{n}", priority=9.0 - n), order(f"ord-{n}"), vault, NOW_MS)
         for n in range(5)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from events.types import Contact, OrderPlaced
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.roles import GRANTS, ROLES, Role
 from review.console.app import WAYS, console
 from review.console.house import House, furnished
@@ -17,24 +17,18 @@ from review.console.security import LARGEST_BODY
 from review.finding import REVEALS_AN_HOUR
 from review.opener import Vault, open_case
 from review.store import SubjectKeyTable
-from tests.review.examples import NOW_MS, decision
+from tests.review.examples import NOW_MS, PASSWORD, WORD, decision
 from tests.sharing.orders import ORDER
 
-WORD = "correct horse battery"
 CASE = "topic:0:17"
 HOSTILE = "<script>alert(1)</script>\u202e"
 
 
-@pytest.fixture(scope="module")
-def password() -> str:
-    return hashed(WORD)
-
-
 @pytest.fixture
-def house(engine: sa.Engine, vault: Vault, password: str) -> House:
+def house(engine: sa.Engine, vault: Vault) -> House:
     house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False)
     for role in ROLES:
-        house.access.add(Account(username=role, roles=(role,), password=password), "cli:root", NOW_MS)
+        house.access.add(Account(username=role, roles=(role,), password=PASSWORD), "cli:root", NOW_MS)
     house.cases.take_in(open_case(decision(), ORDER, vault, NOW_MS))
     return house
 

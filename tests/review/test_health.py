@@ -12,7 +12,7 @@ import history.database
 import sharing.database
 from history.index import Index
 from models.decisions import Decision, ModelScore, Reason
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.roles import PERMISSIONS, Role
 from review.cases import Case, Verdict
 from review.console.api import BASE
@@ -27,10 +27,9 @@ from review.store import CaseStore
 from review.superseding import superseding
 from sharing import tables as sharing_tables
 from sharing.contracts import FOLDER, load
-from tests.review.examples import NOW_MS, decision
+from tests.review.examples import NOW_MS, PASSWORD, WORD, decision
 from tests.sharing.orders import ORDER
 
-WORD = "correct horse battery"
 RULE, GUESS = Reason("order.avs"), Reason("card.velocity", "card.orders.count.1h", 7.0, 1.5)
 
 
@@ -156,7 +155,7 @@ def house(told: sa.Engine, vault: Vault) -> House:
     house = furnished(told, *vault, os.urandom, lambda: NOW_MS, https=False, contracts=contracts)
     people: tuple[Role, ...] = ("analyst", "privacy_officer")
     for role in people:
-        house.access.add(Account(username=role, roles=(role,), password=hashed(WORD)), "cli:root", NOW_MS)
+        house.access.add(Account(username=role, roles=(role,), password=PASSWORD), "cli:root", NOW_MS)
     record(told, of_model(1, "m1", "r1"), of_model(2, None, None, mode="fallback", definitions=None, vector=None))
     return house
 

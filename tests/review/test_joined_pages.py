@@ -9,15 +9,15 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from events.facts import Entities
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.roles import PERMISSIONS
 from review.console.api import BASE
 from review.console.app import console
 from review.console.house import House, furnished
 from review.joining import JoiningStore
 from review.opener import Vault, open_case
-from tests.review.examples import NOW_MS, decision
-from tests.review.test_console import WORD, csrf, sign_in
+from tests.review.examples import NOW_MS, PASSWORD, decision
+from tests.review.test_console import csrf, sign_in
 from tests.sharing.orders import ORDER
 
 FIRST, SECOND, OTHER = "topic:0:1", "topic:0:2", "topic:0:3"
@@ -26,7 +26,7 @@ FIRST, SECOND, OTHER = "topic:0:1", "topic:0:2", "topic:0:3"
 @pytest.fixture
 def house(engine: sa.Engine, vault: Vault) -> House:
     house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False)
-    house.access.add(Account(username="analyst", roles=("analyst",), password=hashed(WORD)), "cli:root", NOW_MS)
+    house.access.add(Account(username="analyst", roles=("analyst",), password=PASSWORD), "cli:root", NOW_MS)
     cards = {1: ("cus-1", "card"), 2: ("cus-2", "card"), 3: ("cus-3", "another")}
     for number, (customer, card) in cards.items():
         order = msgspec.structs.replace(ORDER, order_id=f"ord-{number}", customer_id=customer)

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.roles import PERMISSIONS
 from review.console.api import BASE
 from review.console.app import console
@@ -16,22 +16,17 @@ from review.console.house import House, furnished
 from review.console.security import LARGEST_BODY
 from review.opener import Vault, open_case
 from tests.harness.site import Site
-from tests.review.examples import NOW_MS, decision
-from tests.review.test_console import CASE, ORDER, WORD, post, sign_in
+from tests.review.examples import NOW_MS, PASSWORD, decision
+from tests.review.test_console import CASE, ORDER, post, sign_in
 
 MANY = "9" * 5000
 
 
-@pytest.fixture(scope="module")
-def password() -> str:
-    return hashed(WORD)
-
-
 @pytest.fixture
-def house(engine: sa.Engine, vault: Vault, password: str) -> House:
+def house(engine: sa.Engine, vault: Vault) -> House:
     house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False)
     roles = ("lead", "auditor")
-    house.access.add(Account(username="lead", roles=roles, password=password, language="ar"), "cli:root", NOW_MS)
+    house.access.add(Account(username="lead", roles=roles, password=PASSWORD, language="ar"), "cli:root", NOW_MS)
     house.cases.take_in(open_case(decision(), ORDER, vault, NOW_MS))
     return house
 

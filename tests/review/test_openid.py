@@ -13,14 +13,14 @@ from starlette.testclient import TestClient
 
 from history.database import make_engine
 from review import tables
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.openid import OpenID, Try
 from review.access.provider import PAUSE_S, Provider, client
 from review.console.app import console
 from review.console.house import House, furnished
 from review.database import upgrade
 from review.store import SubjectKeyTable
-from tests.review.examples import NOW_MS, vault
+from tests.review.examples import NOW_MS, PASSWORD, vault
 from tests.review.oidc_provider import CLIENT, SECRET, provided
 from tests.review.oidc_provider import Provider as Foreign
 from vault.keyring import Keyring
@@ -137,7 +137,7 @@ def test_nobody_gets_an_account_without_a_role_here(
 
 
 def test_a_name_that_is_taken_opens_nobodys_account(browser: TestClient, foreign: Foreign, house: House) -> None:
-    mine = Account(username="noura", roles=("administrator",), password=hashed("correct horse battery"))
+    mine = Account(username="noura", roles=("administrator",), password=PASSWORD)
     house.access.add(mine, "cli:root", NOW_MS)
     assert refused(signed_in(browser), NO_PLACE)
     assert house.access.list() == (mine,)

@@ -17,7 +17,7 @@ from history.index import Index
 from history.pages import Page
 from models.decisions import Decision, ModelScore
 from review import panels, tables
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.roles import Role
 from review.console.app import console
 from review.console.house import House, furnished
@@ -29,11 +29,10 @@ from sharing import tables as sharing_tables
 from sharing.contracts import FOLDER, load
 from sharing.ledger.receipts import receipt_of
 from tests.history.made import label
-from tests.review.examples import NOW_MS, decision
+from tests.review.examples import NOW_MS, PASSWORD, WORD, decision
 from tests.sharing.ledger.made import TRUSTED, filled, signed
 from tests.sharing.orders import ORDER
 
-WORD = "correct horse battery"
 CASE = "topic:0:17"
 MINE = Entities(customer="c" * 22, card="k" * 22, ip="i" * 22)
 PLACED_MS = decision().occurred_at_ms
@@ -41,19 +40,14 @@ PATH = (Page(PLACED_MS - 9_500, "/basket", 200, None), Page(PLACED_MS - 2_000, "
 PEOPLE: tuple[Role, ...] = ("analyst", "privacy_officer")
 
 
-@pytest.fixture(scope="module")
-def password() -> str:
-    return hashed(WORD)
-
-
 @pytest.fixture
-def house(engine: sa.Engine, vault: Vault, password: str) -> House:
+def house(engine: sa.Engine, vault: Vault) -> House:
     history.database.upgrade(engine)
     history.database.migrate(engine, sharing.database.MIGRATIONS, sharing.database.LOCK)
     contracts = [load(path) for path in sorted(FOLDER.glob("*.yaml"))]
     house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False, contracts=contracts)
     for name in PEOPLE:
-        house.access.add(Account(username=name, roles=(name,), password=password), "cli:root", NOW_MS)
+        house.access.add(Account(username=name, roles=(name,), password=PASSWORD), "cli:root", NOW_MS)
     house.cases.take_in(open_case(decision(), ORDER, vault, NOW_MS, Known(PATH)))
     return house
 
@@ -215,11 +209,9 @@ def test_no_receipt_of_what_is_not_this_cases_or_not_the_persons_to_know(
         assert page(told, "privacy_officer", f"/cases/{CASE}/receipt?place={place}")[0] == 200
 
 
-def test_a_database_with_cases_alone_shows_the_page_without_those_panels(
-    engine: sa.Engine, vault: Vault, password: str
-) -> None:
+def test_a_database_with_cases_alone_shows_the_page_without_those_panels(engine: sa.Engine, vault: Vault) -> None:
     house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False)
-    house.access.add(Account(username="analyst", roles=("analyst",), password=password), "cli:root", NOW_MS)
+    house.access.add(Account(username="analyst", roles=("analyst",), password=PASSWORD), "cli:root", NOW_MS)
     house.cases.take_in(open_case(decision(), ORDER, vault, NOW_MS))
     code, text = page(house)
     assert code == 200

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from events import schemas
 from events.questions import InformationAsked
 from review import questions, tables
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.roles import PERMISSIONS, Role
 from review.cases import Case
 from review.chores import Chores
@@ -26,11 +26,10 @@ from review.errors import TransitionRefused, UnknownCase
 from review.opener import Vault, open_case
 from review.store import CaseStore
 from review.workflow import LEASE_MS, UNDO_MS
-from tests.review.examples import NOW_MS, decision
+from tests.review.examples import NOW_MS, PASSWORD, WORD, decision
 from tests.sharing.orders import ORDER
 
 CASE = "topic:0:17"
-WORD = "correct horse battery"
 
 
 @pytest.fixture
@@ -146,7 +145,7 @@ def house(engine: sa.Engine, vault: Vault) -> House:
     house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False)
     people: tuple[Role, ...] = ("analyst", "order_service")
     for role in people:
-        house.access.add(Account(username=role, roles=(role,), password=hashed(WORD)), "cli:root", NOW_MS)
+        house.access.add(Account(username=role, roles=(role,), password=PASSWORD), "cli:root", NOW_MS)
     house.cases.take_in(open_case(decision(), ORDER, vault, NOW_MS))
     return house
 

@@ -10,19 +10,19 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.console.app import WAYS, console
 from review.console.house import House, furnished
 from review.opener import Vault, open_case
-from tests.review.examples import NOW_MS, decision
-from tests.review.test_console import CASE, WORD, post, sign_in
+from tests.review.examples import NOW_MS, PASSWORD, decision
+from tests.review.test_console import CASE, post, sign_in
 from tests.sharing.orders import ORDER
 
 
 @pytest.fixture
 def house(engine: sa.Engine, vault: Vault) -> House:
     house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False)
-    house.access.add(Account(username="analyst", roles=("analyst",), password=hashed(WORD)), "cli:root", NOW_MS)
+    house.access.add(Account(username="analyst", roles=("analyst",), password=PASSWORD), "cli:root", NOW_MS)
     house.cases.take_in(open_case(decision(), ORDER, vault, NOW_MS))
     return house
 

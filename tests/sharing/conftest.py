@@ -1,19 +1,16 @@
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 
-from history.database import make_engine, migrate
+from history.database import migrate
 from sharing.database import LOCK, MIGRATIONS
+from tests.harness.patterns import Migrated
+
+
+def with_tables(engine: sa.Engine) -> None:
+    migrate(engine, MIGRATIONS, LOCK)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+def engine(request: pytest.FixtureRequest, migrated: Migrated) -> sa.Engine:
     """Sharing's tables in an empty database, of both kinds that it runs on."""
-    postgresql = request.param == "postgresql"
-    url = request.getfixturevalue("database") if postgresql else f"sqlite:///{tmp_path}/amana.db"
-    engine = make_engine(url)
-    migrate(engine, MIGRATIONS, LOCK)
-    yield engine
-    engine.dispose()
+    return migrated(request.param, with_tables)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from events.questions import InformationAsked
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.store import AccessStore
 from review.access.tokens import Tokens
 from review.chores import Chores
@@ -34,13 +34,12 @@ from streams.roles import ACCOUNTS, CONSOLE, grant
 from streams.secrets import postgres_passwords
 from streams.settings import Settings
 from tests.harness import SecuredPostgres
-from tests.review.examples import NOW_MS, decision
+from tests.review.examples import NOW_MS, PASSWORD, WORD, decision
 from tests.review.examples import vault as vault_of
 from tests.sharing.orders import ORDER
 from tests.streams.used_rights import granted, seen
 from vault.keyring import Keyring
 
-WORD = "correct horse battery"
 HOUR_MS = 3_600_000
 # Read beside a case whose order the index knows, and of which a partner was told (tests/review/test_panels.py).
 BESIDE = {
@@ -133,9 +132,9 @@ class Browser:
 
 @pytest.fixture
 def browser(place: Place) -> Iterator[Browser]:
-    people, word = AccessStore(place.accounts, os.urandom), hashed(WORD)
-    people.add(Account(username="noura", roles=("lead",), password=word), "cli:root", NOW_MS)
-    people.add(Account(username="saud", roles=("auditor",), password=word), "cli:root", NOW_MS)
+    people = AccessStore(place.accounts, os.urandom)
+    people.add(Account(username="noura", roles=("lead",), password=PASSWORD), "cli:root", NOW_MS)
+    people.add(Account(username="saud", roles=("auditor",), password=PASSWORD), "cli:root", NOW_MS)
     with TestClient(console(place.house), follow_redirects=False) as client:
         yield Browser(client, place.house)
 
@@ -298,7 +297,7 @@ def test_accounts_are_made_changed_and_ended_with_just_the_rights_that_their_rol
         people.add(Account(username="noura", roles=("lead",)), "cli:root", NOW_MS)
         tokens.issue("noura", "nightly", ["queue.read"], 1, "cli:root", NOW_MS)
         assert tokens.revoke("noura", "nightly", "cli:root", NOW_MS) == 1
-        people.change("noura", "cli:root", NOW_MS, password=hashed(WORD), failures=0, locked_until_ms=0)
+        people.change("noura", "cli:root", NOW_MS, password=PASSWORD, failures=0, locked_until_ms=0)
         people.change("noura", "cli:root", NOW_MS, disabled=True)
         assert [each.disabled for each in people.list()] == [True]
     assert used == granted(ACCOUNTS)

@@ -26,7 +26,7 @@ from history.database import make_engine
 from review import tables
 from review.access.accounts import Account, hashed
 from review.cases import Case
-from review.console.app import STATIC, console
+from review.console.app import STATIC, warmed
 from review.console.house import furnished
 from review.database import upgrade
 from review.desk import Desk
@@ -98,7 +98,7 @@ def serve(url: str, keyring: Path, port: int) -> None:
     """The console, as `amana console` has it."""
     engine = make_engine(url)
     house = furnished(engine, *held_by(engine, keyring), os.urandom, now_ms, https=False)
-    uvicorn.run(console(house), host="127.0.0.1", port=port, log_level="error", access_log=False)
+    uvicorn.run(warmed(house), host="127.0.0.1", port=port, log_level="error", access_log=False)
 
 
 def fresh(case: Case, number: int) -> Case:

@@ -29,7 +29,7 @@ from review.cli import (
     publish_questions,
     stated,
 )
-from review.console.app import console
+from review.console.app import warmed
 from review.console.house import House, furnished
 from sharing.contracts import FOLDER, load
 from sharing.delivery.sockets import Room, guarded
@@ -100,7 +100,7 @@ def console_command(
         private=private_of(engine, privacy_database),
     )
     config = uvicorn.Config(
-        console(house),
+        warmed(house),
         http=guarded(ROOM),
         ssl_certfile=certificate,
         ssl_keyfile=certificate_key,

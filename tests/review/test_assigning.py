@@ -18,10 +18,10 @@ from review.queue import Filter, page
 from review.store import CaseStore
 from review.workflow import Action
 from tests.review.examples import NOW_MS, decision
-from tests.review.test_console import CASE, client, house, order, password, post, sign_in
+from tests.review.test_console import CASE, client, house, order, post, sign_in
 from tests.review.test_desk import audited
 
-__all__ = ["client", "house", "password"]
+__all__ = ["client", "house"]
 
 
 @pytest.fixture

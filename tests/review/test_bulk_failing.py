@@ -14,10 +14,10 @@ from review.console.app import console
 from review.console.bulk import SAID, Left, decide_all
 from review.console.house import House
 from tests.review.examples import NOW_MS
-from tests.review.test_bulk import bulk, case_id, client, clock, house, password, rows, told, waiting
+from tests.review.test_bulk import bulk, case_id, client, clock, house, rows, told, waiting
 from tests.review.test_console import post
 
-__all__ = ["client", "clock", "house", "password"]  # fixtures
+__all__ = ["client", "clock", "house"]  # fixtures
 
 
 @contextmanager

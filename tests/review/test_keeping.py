@@ -8,9 +8,9 @@ from starlette.testclient import TestClient
 from review import tables
 from review.console.house import House
 from tests.review.examples import NOW_MS
-from tests.review.test_console import CASE, client, csrf, house, password, post, sign_in
+from tests.review.test_console import CASE, client, csrf, house, post, sign_in
 
-__all__ = ["client", "house", "password"]
+__all__ = ["client", "house"]
 
 
 def test_a_filter_is_kept_by_name_shown_as_a_link_and_forgotten(client: TestClient, house: House) -> None:

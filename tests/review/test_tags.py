@@ -16,10 +16,10 @@ from review.desk import Desk
 from review.errors import Unfit
 from review.policy import POLICY, Policy
 from tests.review.examples import NOW_MS
-from tests.review.test_console import CASE, client, house, password, post, sign_in
+from tests.review.test_console import CASE, client, house, post, sign_in
 from tests.review.test_desk import audited
 
-__all__ = ["client", "house", "password"]
+__all__ = ["client", "house"]
 
 
 def test_tags_are_put_on_and_taken_off_and_what_is_so_already_leaves_no_entry(engine: sa.Engine) -> None:

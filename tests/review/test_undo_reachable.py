@@ -10,10 +10,10 @@ from review.opener import Vault, open_case
 from review.workflow import UNDO_MS
 from tests.review.browsing import Clock
 from tests.review.examples import NOW_MS, decision
-from tests.review.test_bulk import bulk, case_id, client, clock, house, password, rows, told, waiting
+from tests.review.test_bulk import bulk, case_id, client, clock, house, rows, told, waiting
 from tests.review.test_console import csrf, order, post, sign_in
 
-__all__ = ["client", "clock", "house", "password"]  # fixtures
+__all__ = ["client", "clock", "house"]  # fixtures
 
 
 def undo_of(number: int) -> str:

@@ -132,7 +132,15 @@ def test_after_apply_the_kept_rows_are_decided(setup: Setup, intake: None) -> No
     setup.assert_sound()
 
 
-@pytest.mark.parametrize("point", ["mid-publish", "after-publish", "after-acknowledge", "mid-commit"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "after-publish",
+        "mid-commit",
+        pytest.param("mid-publish", marks=pytest.mark.slow),
+        pytest.param("after-acknowledge", marks=pytest.mark.slow),
+    ],
+)
 def test_what_was_published_and_not_committed_is_published_again_with_the_same_bytes(
     setup: Setup, intake: None, point: str
 ) -> None:

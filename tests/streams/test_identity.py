@@ -132,6 +132,7 @@ def test_screening_one_log_embedded_and_full_gives_the_same_bytes(tmp_path: Path
     assert [record.value for record in found] == expected
 
 
+@pytest.mark.slow
 def test_four_partitions_two_shards_and_two_processes_end_in_the_embedded_state(tmp_path: Path) -> None:
     made_up, _ = made_up_facts(tmp_path)
     by_partition: dict[int, list[bytes]] = defaultdict(list)

@@ -18,27 +18,34 @@ from review.console.working import link
 from review.sheets import sheet
 
 
-class Made(msgspec.Struct, frozen=True):
-    """A file, and the query by which the rows after its last are asked for; None where there are none."""
+class File(msgspec.Struct, frozen=True):
+    """`further`: the query by which the rows after its last are asked for; None where there are none."""
 
+    name: str
     body: bytes
     further: str | None
 
 
-def queue_sheet(house: House, wanted: queue.Filter, actor: str) -> Made:
+def queue_sheet(house: House, wanted: queue.Filter, actor: str) -> File:
     found = exports.cases(house.engine, wanted, actor, house.clock(), exports.MOST)
     fields: Sequence[str] = sorted(msgspec.to_builtins(wanted))
     exports.record(house.engine, "queue.exported", actor, fields, len(found.rows), house.clock())
     further = link(wanted, after=found.after).partition("?")[2] if found.after else None
-    return Made(sheet(exports.QueueRow, found.rows), further)
+    return File(_named(house, "queue"), sheet(exports.QueueRow, found.rows), further)
 
 
-def audit_sheet(house: House, before: int | None, actor: str, *, law: bool) -> Made:
+def audit_sheet(house: House, before: int | None, actor: str, *, law: bool) -> File:
     """`law`: whether entries about requests of the law are among them."""
     found, older = trail(house.engine, before, law=law, most=exports.MOST)
     fields = () if before is None else ("before",)
     exports.record(house.engine, "audit.exported", actor, fields, len(found), house.clock())
-    return Made(sheet(exports.TrailRow, exports.entries(found)), urlencode({"before": older}) if older else None)
+    further = urlencode({"before": older}) if older is not None else None
+    return File(_named(house, "audit"), sheet(exports.TrailRow, exports.entries(found)), further)
+
+
+def _named(house: House, name: str) -> str:
+    """By what it holds, and when that was so."""
+    return datetime.fromtimestamp(house.clock() / 1000, UTC).strftime(f"amana-{name}-%Y%m%dT%H%M%SZ.csv")
 
 
 def queue_file(house: House, request: Request, person: Person, _: Form) -> Response:
@@ -46,7 +53,7 @@ def queue_file(house: House, request: Request, person: Person, _: Form) -> Respo
         wanted = queue.filtered(dict(request.query_params))
     except msgspec.ValidationError:
         return refused(house, request, person, 400, marked("There is no such filter."))
-    return attached(house, request, "queue", queue_sheet(house, wanted, person.name))
+    return attached(request, queue_sheet(house, wanted, person.name))
 
 
 def audit_file(house: House, request: Request, person: Person, _: Form) -> Response:
@@ -54,13 +61,12 @@ def audit_file(house: House, request: Request, person: Person, _: Form) -> Respo
     if set(request.query_params) - {"before"} or ("before" in request.query_params and before < 0):
         return refused(house, request, person, 400, marked("There is no such filter."))
     made = audit_sheet(house, before if before >= 0 else None, person.name, law=person.may("law.read"))
-    return attached(house, request, "audit", made)
+    return attached(request, made)
 
 
-def attached(house: House, request: Request, name: str, made: Made) -> Response:
-    """Saved, never shown: its name says when it was made. Where there are further rows, a link leads on (RFC 8288)."""
-    at = datetime.fromtimestamp(house.clock() / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
-    headers = {"content-disposition": f'attachment; filename="amana-{name}-{at}.csv"'}
+def attached(request: Request, made: File) -> Response:
+    """Saved, never shown. Where there are further rows, a link leads on (RFC 8288)."""
+    headers = {"content-disposition": f'attachment; filename="{made.name}"'}
     if made.further is not None:
         headers["link"] = f'<{request.url.path}?{made.further}>; rel="next"'
     return Response(made.body, headers=headers, media_type="text/csv")

@@ -15,10 +15,14 @@ from starlette.testclient import TestClient
 from events.types import Contact
 from review import exports, tables
 from review.access.accounts import Account, hashed
+from review.access.roles import PERMISSIONS
 from review.access.store import note
 from review.cases import Case
+from review.console.api import BASE
 from review.console.app import console
+from review.console.endpoints import ENDPOINTS
 from review.console.house import House, furnished
+from review.console.openapi import document
 from review.console.trails import ACTIONS
 from review.console.words import Words
 from review.opener import Vault, open_case
@@ -287,6 +291,24 @@ def test_only_who_may_download_sees_the_link_which_keeps_the_filter(client: Test
     sign_in(client, "auditor")
     assert '<a href="/audit.csv">تنزيل بصيغة CSV</a>' in client.get("/audit").text
     assert '<a href="/audit.csv?before=3">' in client.get("/audit?before=3").text
+
+
+def test_programs_get_the_same_files_and_are_refused_by_problem_documents(client: TestClient, house: House) -> None:
+    def got(path: str, role: str) -> httpx2.Response:
+        bearer = {"authorization": f"Bearer {house.tokens.issue(role, 'test', PERMISSIONS, 1, 'cli:root', NOW_MS)}"}
+        return client.get(f"{BASE}{path}", headers=bearer)
+
+    file = got("/queue.csv?outcome=block", "lead")
+    sign_in(client, "lead")
+    page = client.get("/queue.csv?outcome=block")
+    assert (file.content, file.headers["content-disposition"]) == (page.content, page.headers["content-disposition"])
+    assert file.headers["content-type"] == "text/csv; charset=utf-8"
+    assert [row["action"] for row in rows(got("/audit.csv?before=2", "auditor"))] == ["account.added"]
+    for path, role, code in (("/queue.csv?view=all", "lead", 400), ("/queue.csv", "analyst", 403)):
+        refused = got(path, role)
+        assert (refused.status_code, refused.headers["content-type"]) == (code, "application/problem+json")
+    (answer,) = document(ENDPOINTS)["paths"][f"{BASE}/queue.csv"]["get"]["responses"]["200"]["content"]
+    assert answer == "text/csv"
 
 
 def test_the_trails_page_says_what_a_download_was() -> None:

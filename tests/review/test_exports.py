@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from events.types import Contact
 from review import exports, tables
-from review.access.accounts import Account, hashed
+from review.access.accounts import Account
 from review.access.roles import PERMISSIONS
 from review.access.store import note
 from review.cases import Case
@@ -28,24 +28,19 @@ from review.console.words import Words
 from review.opener import Vault, open_case
 from review.queue import Filter
 from review.sheets import sheet
-from tests.review.examples import NOW_MS, decision
-from tests.review.test_console import CASE, WORD, order, post, sign_in
+from tests.review.examples import NOW_MS, PASSWORD, decision
+from tests.review.test_console import CASE, order, post, sign_in
 from tests.sharing.orders import ORDER
 
 HOSTILE = "=HYPERLINK(1)\u202e\x1b[2Jنورة"
 OFFICER = "privacy_officer"
 
 
-@pytest.fixture(scope="module")
-def password() -> str:
-    return hashed(WORD)
-
-
 @pytest.fixture
-def house(engine: sa.Engine, vault: Vault, password: str) -> House:
+def house(engine: sa.Engine, vault: Vault) -> House:
     house = furnished(engine, *vault, os.urandom, lambda: NOW_MS, https=False)
     for role in ("lead", "analyst", "auditor", "privacy_officer"):
-        house.access.add(Account(username=role, roles=(role,), password=password), "cli:root", NOW_MS)
+        house.access.add(Account(username=role, roles=(role,), password=PASSWORD), "cli:root", NOW_MS)
     house.cases.take_in(open_case(decision(priority=2.0), ORDER, vault, NOW_MS))
     return house
 

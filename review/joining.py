@@ -88,7 +88,7 @@ def together(connection: sa.Connection, cases: Sequence[Case]) -> dict[str, Join
     leads = [case.decision_id for case in cases]
     query = sa.select(_CASES.lead, _CASES.currency, count, amount).where(_CASES.lead.in_(leads))
     found: dict[str, Joined] = {}
-    own = {case.decision_id: _of(case) for case in cases}
+    own = {case.decision_id: alone(case) for case in cases}
     for lead, currency, orders, total in connection.execute(query.group_by(_CASES.lead, _CASES.currency)):
         before = found.get(lead, own[lead])
         sums = dict(before.amounts)
@@ -100,10 +100,11 @@ def together(connection: sa.Connection, cases: Sequence[Case]) -> dict[str, Join
 
 def amounts(connection: sa.Connection, case: Case) -> Mapping[str, int]:
     """What a verdict on the case is about, by currency: its own order's and those of all that are joined to it."""
-    return together(connection, [case]).get(case.decision_id, _of(case)).amounts
+    return together(connection, [case]).get(case.decision_id, alone(case)).amounts
 
 
-def _of(case: Case) -> Joined:
+def alone(case: Case) -> Joined:
+    """Of a case that nothing is joined to."""
     return Joined(1, {} if case.currency is None or case.amount_minor is None else {case.currency: case.amount_minor})
 
 

@@ -20,6 +20,8 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(
 def plain(text: str, limit: int = 120) -> str:
     r"""The text, cut to `limit`, with characters that could move, hide or reorder others written out: `\u{202e}`."""
     cut = text if len(text) <= limit else f"{text[:limit]}…"
+    if cut.isprintable():  # then there is none of these, which is told faster so
+        return cut
     return "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _UNSAFE else c for c in cut)
 
 

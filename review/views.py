@@ -86,11 +86,11 @@ def summary(case: Case) -> CaseView:
         country=case.country,
         method=case.method,
         last4=case.last4,
-        occurred_at=_moment(case.occurred_at_ms),
-        opened_at=_moment(case.opened_at_ms),
+        occurred_at=iso(case.occurred_at_ms),
+        opened_at=iso(case.opened_at_ms),
         withheld=case.withheld,
         verdict=case.verdict,
-        decided_at=None if case.decided_at_ms is None else _moment(case.decided_at_ms),
+        decided_at=None if case.decided_at_ms is None else iso(case.decided_at_ms),
         decided_by=case.decided_by,
     )
 
@@ -183,5 +183,5 @@ def _item(item: Item) -> str:
     return f"{item.quantity} x {masking.plain(item.title or item.sku, 60)}"
 
 
-def _moment(at_ms: int) -> str:
+def iso(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 Role = Literal["analyst", "lead", "risk_engineer", "privacy_officer", "auditor", "administrator", "order_service"]
 Permission = Literal[
     "queue.read",
+    "queue.export",
     "case.read",
     "case.work",
     "case.reveal",
@@ -25,6 +26,7 @@ PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 
 WORDS: Mapping[Permission, str] = {
     "queue.read": "see the queue, with customers masked",
+    "queue.export": "download the queue as a table, with nothing of a customer's",
     "case.read": "see a case, with customers masked",
     "case.work": "claim, decide, snooze, note and tag a case, and undo it",
     "case.reveal": "see one masked value in clear, for a reason that is recorded",
@@ -43,13 +45,16 @@ WORDS: Mapping[Permission, str] = {
 GRANTS: Mapping[Role, frozenset[Permission]] = {
     "analyst": frozenset({"queue.read", "case.read", "case.work", "case.reveal", "overview.read"}),
     "lead": frozenset(
-        {"queue.read", "case.read", "case.work", "case.reveal", "case.bulk", "case.assign", "overview.read"}
+        {
+            *("queue.read", "queue.export", "case.read", "case.work", "case.reveal", "case.bulk", "case.assign"),
+            "overview.read",
+        }
     ),
-    "risk_engineer": frozenset({"queue.read", "case.read", "overview.read"}),
+    "risk_engineer": frozenset({"queue.read", "queue.export", "case.read", "overview.read"}),
     "privacy_officer": frozenset(
         {"queue.read", "case.read", "case.erase", "law.read", "law.work", "overview.read", "audit.read"}
     ),
-    "auditor": frozenset({"queue.read", "case.read", "overview.read", "audit.read"}),
+    "auditor": frozenset({"queue.read", "queue.export", "case.read", "overview.read", "audit.read"}),
     "administrator": frozenset({"overview.read", "audit.read", "accounts.manage"}),
     # A program's: it names an order's case and sees nothing of it.
     "order_service": frozenset({"case.contest", "case.answer"}),

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from review.access.accounts import Account
 from review.access.roles import Permission
 from review.console.api_types import Problem
+from review.console.exporting import File, attached
 from review.console.house import House
 from review.console.routes import STATUS
 from review.errors import ReviewError
@@ -39,7 +40,9 @@ class Asked(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """`answer` is the type of what comes back; `name` is unique and says what it does."""
+    """`answer` is the type of what comes back (a File as itself, all else as JSON); `name` is unique, and says what
+    it does.
+    """
 
     method: Literal["GET", "POST"]
     path: str
@@ -70,6 +73,8 @@ def _answering(house: House, endpoint: Endpoint) -> Callable[[Request], Awaitabl
             found = await run_in_threadpool(_handled, house, endpoint, request, body)
         except Refused as refusal:
             return problem(refusal.problem)
+        if isinstance(found, File):
+            return attached(request, found)
         return Response(msgspec.json.encode(found), media_type="application/json")
 
     return answering

@@ -15,7 +15,19 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from review.console import beside, bulk, erasing, foreign, keeping, law, overseeing, signing_in, sorting, working
+from review.console import (
+    beside,
+    bulk,
+    erasing,
+    exporting,
+    foreign,
+    keeping,
+    law,
+    overseeing,
+    signing_in,
+    sorting,
+    working,
+)
 from review.console.api import BASE, api, problem
 from review.console.api_types import Problem
 from review.console.endpoints import ENDPOINTS
@@ -29,7 +41,7 @@ from review.console.words import marked
 STATIC = Path(__file__).with_name("static")
 WAYS: tuple[Way, ...] = (
     *(*signing_in.WAYS, *keeping.WAYS, *bulk.WAYS, *sorting.WAYS, *erasing.WAYS),
-    *(*working.WAYS, *beside.WAYS, *overseeing.WAYS, *law.WAYS),
+    *(*working.WAYS, *beside.WAYS, *overseeing.WAYS, *law.WAYS, *exporting.WAYS),
 )
 SAID = {
     400: marked("This request is not of the form that is expected here."),

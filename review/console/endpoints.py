@@ -6,7 +6,7 @@ import msgspec
 
 from review import finding, joining, overview, questions, queue, tags
 from review.cases import Case
-from review.console import bulk, doing, erasing, law, overseeing
+from review.console import bulk, doing, erasing, exporting, law, overseeing
 from review.console.api import Asked, Endpoint
 from review.console.api_law import RequestActBody, RequestBody, RequestDetails, Requested, RequestStep, RequestSummary
 from review.console.api_types import (
@@ -54,6 +54,14 @@ def list_cases(asked: Asked) -> CasePage:
     found = queue.page(asked.house.engine, wanted, asked.actor, now_ms=asked.house.clock())
     together = joining.groups(asked.house.engine, found.cases)
     return CasePage(summaries(asked.house, found.cases), found.after, together)
+
+
+def export_queue(asked: Asked) -> exporting.File:
+    return exporting.queue_sheet(asked.house, queue.Filter(**msgspec.structs.asdict(asked.query)), asked.actor)
+
+
+def export_audit(asked: Asked) -> exporting.File:
+    return exporting.audit_sheet(asked.house, asked.query.before, asked.actor, law="law.read" in asked.may)
 
 
 def list_orders(asked: Asked) -> Orders:
@@ -234,4 +242,6 @@ ENDPOINTS = (
     ),
     Endpoint("GET", "/overview/health", "show_health", health, "overview.read", Health),
     Endpoint("GET", "/audit", "list_audit", trail, "audit.read", Trail, query=TrailQuery),
+    Endpoint("GET", "/audit.csv", "export_audit", export_audit, "audit.read", exporting.File, query=TrailQuery),
+    Endpoint("GET", "/queue.csv", "export_queue", export_queue, "queue.export", exporting.File, query=QueueQuery),
 )

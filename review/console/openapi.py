@@ -8,13 +8,19 @@ import msgspec
 
 from review.console.api import BASE, Endpoint
 from review.console.api_types import Problem
+from review.console.exporting import File
 
 REF = "#/components/schemas/{name}"
 PATH_VALUE = re.compile(r"{(\w+)}")
 
 
 def document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
-    types = [each for endpoint in endpoints for each in (endpoint.answer, endpoint.body, endpoint.query) if each]
+    types = [
+        each
+        for endpoint in endpoints
+        for each in (endpoint.answer, endpoint.body, endpoint.query)
+        if each and each is not File
+    ]
     schemas, components = msgspec.json.schema_components([*types, Problem], ref_template=REF)
     made = dict(zip((repr(each) for each in [*types, Problem]), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -35,7 +41,7 @@ def _operation(endpoint: Endpoint, made: dict[str, Any], components: dict[str, A
         "description": f"Needs the permission `{endpoint.needs}`.",
         "parameters": [*_path_values(endpoint), *_query_values(endpoint, components)],
         "responses": {
-            "200": {"description": "Done.", "content": _json(made[repr(endpoint.answer)])},
+            "200": {"description": "Done.", "content": _answer(endpoint, made)},
             "4XX": {
                 "description": "Refused.",
                 "content": {"application/problem+json": {"schema": made[repr(Problem)]}},
@@ -45,6 +51,13 @@ def _operation(endpoint: Endpoint, made: dict[str, Any], components: dict[str, A
     if endpoint.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(made[repr(endpoint.body)])}
     return operation
+
+
+def _answer(endpoint: Endpoint, made: dict[str, Any]) -> dict[str, Any]:
+    """A file is told by the type that its content has, not by what it is here."""
+    if endpoint.answer is File:
+        return {"text/csv": {"schema": {"type": "string"}}}
+    return _json(made[repr(endpoint.answer)])
 
 
 def _path_values(endpoint: Endpoint) -> Iterator[dict[str, Any]]:

@@ -40,6 +40,8 @@ ACTIONS: Mapping[str, str] = {
     "receipt": marked("receipt fetched"),
     "filter.kept": marked("filter saved"),
     "filter.forgotten": marked("filter forgotten"),
+    "queue.exported": marked("queue downloaded"),
+    "audit.exported": marked("audit trail downloaded"),
     "account.added": marked("account added"),
     "account.changed": marked("account changed"),
     "token.issued": marked("token issued"),

@@ -20,6 +20,7 @@ from review.console.telling import ANSWERS, QUESTIONS
 from review.console.words import Words, marked
 from review.desk import VERDICTS
 from review.errors import ReviewError, StaleCase, Unfit
+from review.exports import MOST
 from review.opinions import Opinion
 from review.store import SubjectKeyTable
 from review.views import glimpses, opened
@@ -59,6 +60,7 @@ def queue_page(house: House, request: Request, person: Person, form: Form, why: 
         counts=queue.counts(house.engine, person.name, now_ms=house.clock()),
         link=lambda **changes: link(wanted, **changes),
         after=found.after,
+        most=MOST,
         kept=filters.kept(house.engine, person.name),
         groups=joining.groups(house.engine, found.cases),
         glimpses=glimpses(found.cases, house.envelopes, SubjectKeyTable(house.engine).of(_subjects(found.cases))),

@@ -48,3 +48,10 @@ def test_nothing_that_moves_hides_or_reorders_is_ever_printed(text: str) -> None
 
 def test_long_text_is_cut() -> None:
     assert masking.plain("x" * 500) == "x" * 120 + "…"
+
+
+def test_of_all_characters_none_that_python_prints_as_it_is_moves_hides_or_reorders() -> None:
+    printable = [character for character in map(chr, range(0x110000)) if character.isprintable()]
+    assert len(printable) > 100_000
+    unsafe = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+    assert not {unicodedata.category(character) for character in printable} & unsafe

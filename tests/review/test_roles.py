@@ -16,6 +16,10 @@ def test_an_auditor_and_an_administrator_never_work_cases_or_see_a_customer_in_c
     assert not {"case.work", "case.reveal", "case.bulk"} & permissions(["auditor", "administrator"])
 
 
+def test_who_alone_works_cases_downloads_no_queue() -> None:
+    assert [role for role in ROLES if "queue.export" in GRANTS[role]] == ["lead", "risk_engineer", "auditor"]
+
+
 def test_requests_of_the_law_are_for_privacy_officers_alone() -> None:
     for permission in ("law.read", "law.work"):
         assert [role for role in ROLES if permission in GRANTS[role]] == ["privacy_officer"]

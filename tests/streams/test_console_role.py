@@ -163,6 +163,7 @@ def work(browser: Browser, place: Place) -> None:
 
 def oversee(browser: Browser, place: Place) -> None:
     assert browser.client.get("/overview").status_code == 200
+    assert browser.client.get("/queue.csv?view=snoozed").text.count("ord-18") == 1
     browser.post("/language", language="ar", next="/queue")
     place.clock.now_ms += 2 * 60_000
     assert browser.client.get("/queue").status_code == 200
@@ -178,6 +179,7 @@ def oversee(browser: Browser, place: Place) -> None:
     ask_the_api(browser, place)
     browser.sign_in("saud")
     assert "confirmed fraud" in browser.client.get("/audit").text
+    assert '"noura","queue.exported"' in browser.client.get("/audit.csv").text
     place.clock.now_ms += HOUR_MS // 3
     assert browser.client.get("/overview").status_code == 200
     browser.post("/sign-out")

@@ -115,7 +115,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     (tmp_path / "private.json").write_text(json.dumps(ACQUIRER))
     (tmp_path / "jwks.json").write_text(json.dumps(JWKS))
     (tmp_path / "partners").mkdir()
-    (tmp_path / "partners" / f"{partner}.json").write_text(json.dumps(public_set(ACQUIRER)))
+    (tmp_path / "partners" / f"{partner}.json").write_text(json.dumps({"partner": partner, **public_set(ACQUIRER)}))
     Keyring.create(tmp_path / "keyring.json", os.urandom)
     migrated(Settings(database=f"sqlite:///{tmp_path}/amana.db")).dispose()
     engine = make_engine(f"sqlite:///{tmp_path}/amana.db")

@@ -2,8 +2,8 @@
 
 uvicorn counts connections, and gives whoever sends nothing all the time in the world: a few hundred silent ones would
 shut everybody out. Here a request has to be there in time, and where room is short, who has sent no whole request yet
-makes room. A connection whose request is being answered is never dropped for another. TLS comes before the protocol, and
-goes on after it: both ends of it have to be there in time too, or a socket would be held for 60 s and for 30 s.
+makes room. A connection whose request is being answered is never dropped for another. TLS begins before the protocol
+and ends after it: handshake and goodbye have to be there in time too, or would hold a socket for 60 s and for 30 s.
 """
 
 import asyncio

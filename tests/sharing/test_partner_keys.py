@@ -117,10 +117,10 @@ def test_two_partners_with_one_key_are_refused(tmp_path: Path) -> None:
 def test_two_files_that_were_exchanged_are_refused(tmp_path: Path) -> None:
     written(tmp_path / "acquirer.json", {"partner": "carrier", **public_set(CARRIER)})
     written(tmp_path / "carrier.json", {"partner": "acquirer", **PUBLIC})
-    with pytest.raises(KeysError, match='acquirer.json: `partner` names another; expected "partner": "acquirer"'):
+    with pytest.raises(KeysError, match=r'acquirer.json: `partner` names another; expected "partner": "acquirer"'):
         load_partners(tmp_path)
     (tmp_path / "acquirer.json").unlink()
-    with pytest.raises(KeysError, match='carrier.json: `partner` names another; expected "partner": "carrier"'):
+    with pytest.raises(KeysError, match=r'carrier.json: `partner` names another; expected "partner": "carrier"'):
         load_partners(tmp_path)
 
 

@@ -29,9 +29,7 @@ def site(request: pytest.FixtureRequest, authority: Authority) -> Site:
     """Which gives TLS 0.5 s, on either loop that uvicorn may take."""
     certificate, key = authority.issue("127.0.0.1")
     app = Starlette(routes=[Route("/", lambda _: Response("here"))])
-    return Site(
-        app, GuardedConfig, room=Room(tls_s=0.5), loop=request.param, ssl_certfile=certificate, ssl_keyfile=key
-    )
+    return Site(app, GuardedConfig, room=Room(tls_s=0.5), loop=request.param, ssl_certfile=certificate, ssl_keyfile=key)
 
 
 def _caller(site: Site) -> socket.socket:
@@ -46,7 +44,7 @@ def _closed(caller: socket.socket) -> bool:
         return True
 
 
-@pytest.mark.parametrize("sends", [b"", HALF_A_HELLO])
+@pytest.mark.parametrize("sends", [b"", HALF_A_HELLO], ids=["nothing", "half a hello"])
 def test_a_handshake_that_is_not_finished_in_time_ends_its_connection(site: Site, sends: bytes) -> None:
     with site, _caller(site) as caller:
         began_s = time.monotonic()

@@ -1,8 +1,4 @@
-"""What people, and the clock, do with cases: every action is one transaction with its audit entry and what it sets off.
-
-What a verdict sets off (a label, a trigger for the partners' messages) waits in its place for a minute: readers of the
-outbox and of the triggers take nothing before its time, and an undo takes it out again.
-"""
+"""What people, and the clock, do with cases: an action is one transaction with its audit entry and what it sets off."""
 
 from collections.abc import Mapping
 
@@ -11,18 +7,15 @@ import sqlalchemy as sa
 
 from events.questions import Answer, Question
 from history.database import reading
-from models import decisions
 from models.decisions import Outcome
-from review import opinions, questions, tables, triggers
+from review import consequences, opinions, questions, tables, triggers
 from review.access.store import note
 from review.cases import Case, Verdict
 from review.errors import StaleCase, TransitionRefused
 from review.joining import amounts, fields, members
-from review.labels import label_of
 from review.opinions import Opinion
 from review.policy import POLICY, Policy, default_of, due_at_ms, takes_two
 from review.store import case_of, change
-from review.superseding import event_id, superseding
 from review.waiting import MOST_VALUABLE_FIRST, OPEN, UNDECIDED
 from review.workflow import UNDO_MS, UNHELD, WITH_THE_LEAD, Action, State, Work, after
 
@@ -315,12 +308,12 @@ class Desk:
         """The case as it is now, who did it, and what that puts into its places, or takes out of them."""
         change(connection, case, changed)
         if action in VERDICTS:
-            _set_off(connection, case, VERDICTS[action], now_ms, now_ms + self._leaves_ms)
-            _supersede(connection, changed, now_ms + self._leaves_ms)
+            consequences.set_off(connection, case, VERDICTS[action], now_ms, now_ms + self._leaves_ms)
+            consequences.supersede(connection, changed, now_ms + self._leaves_ms)
         elif action == "default":
-            _supersede(connection, changed, now_ms)
+            consequences.supersede(connection, changed, now_ms)
         elif action == "undo":
-            _take_back(connection, case, now_ms)
+            consequences.take_back(connection, case, now_ms)
         elif action == "unask":
             questions.take_back(connection, case, changed.holder or "", now_ms)
         note(connection, actor, action, now_ms, case.decision_id, fields(case, changed))
@@ -369,38 +362,6 @@ class Desk:
 def _write(connection: sa.Connection, case: Case, kind: str, actor: str, now_ms: int, body: bytes) -> None:
     row = {"case_id": case.decision_id, "at_ms": now_ms, "actor": actor, "kind": kind, "body": body}
     connection.execute(sa.insert(tables.notes).values(row))
-
-
-def _set_off(connection: sa.Connection, case: Case, verdict: Verdict, now_ms: int, leaves_at_ms: int) -> None:
-    label = label_of(case, verdict, now_ms)
-    row = {"event_id": label.event_id, "body": msgspec.json.encode(label), "not_before_ms": leaves_at_ms}
-    connection.execute(sa.insert(tables.outbox).values(row))
-    triggers.put(connection, triggers.BY_VERDICT[verdict], [case.decision_id], not_before_ms=leaves_at_ms)
-
-
-def _supersede(connection: sa.Connection, decided: Case, leaves_at_ms: int) -> None:
-    """What holds now, for the order service. A default leaves this alone: nobody has said what the order was."""
-    body = decisions.encode(superseding(decided))
-    row = {"event_id": event_id(decided.decision_id, decided.version), "body": body, "topic": "decisions"}
-    connection.execute(sa.insert(tables.outbox).values(row | {"not_before_ms": leaves_at_ms}))
-
-
-def _take_back(connection: sa.Connection, case: Case, now_ms: int) -> None:
-    """Nothing of these rows has left: who takes them out looks at their time. Raises TransitionRefused where it has."""
-    assert case.verdict is not None
-    assert case.decided_at_ms is not None
-    decided = msgspec.structs.replace(case, version=case.version - 1)
-    label = label_of(decided, case.verdict, case.decided_at_ms)
-    waits = tables.outbox.c
-    ruled = waits.event_id == event_id(case.decision_id, case.version)
-    connection.execute(sa.delete(tables.outbox).where(ruled, waits.not_before_ms > now_ms))
-    waiting = sa.delete(tables.outbox).where(waits.event_id == label.event_id, waits.not_before_ms > now_ms)
-    if connection.execute(waiting).rowcount != 1:
-        raise TransitionRefused("what the verdict set off has left already; have the case contested")
-    left = tables.triggers.c
-    connection.execute(
-        sa.delete(tables.triggers).where(left.decision_id == case.decision_id, left.not_before_ms > now_ms)
-    )
 
 
 def _work(case: Case) -> Work:

@@ -22,9 +22,9 @@ from sharing.errors import SharingError
 from sharing.ledger import leaves
 from sharing.projection import Projection, Withdrawal
 from sharing.standing import day_of
+from sharing.telling import TriggerKind, fires, still_told, tells_verdicts
 from vault.chain import framed, named
 
-TriggerKind = Literal["flagged", "confirmed", "cleared", "corrected", "erased", "requested"]
 Kind = Literal["disclosure", "correction", "withdrawal", "deletion", "notice"]  # sharing.delivery.lifecycle
 State = Literal["pending", "delivered", "acknowledged", "refused", "overdue", "corrected", "withdrawn", "deleted"]
 Random = Callable[[int], bytes]
@@ -394,23 +394,3 @@ def jti_of(payload: bytes) -> str:
 def contract_hash(contract: Contract) -> bytes:
     """SHA-256 of the contract, as the ledger's leaves have it."""
     return bytes.fromhex(contract.hash())
-
-
-def fires(contract: Contract, kind: TriggerKind, disclosable: Disclosable) -> bool:
-    """Whether the contract tells a case of which that has become, when it has not told it before."""
-    on_verdict = contract.trigger == "confirmed" and disclosable.verdict == "confirmed"
-    if kind == "confirmed":
-        return on_verdict
-    on_outcome = contract.triggered_by(disclosable.outcome) and disclosable.verdict != "cleared"
-    return on_outcome or (kind == "corrected" and on_verdict)
-
-
-def still_told(contract: Contract, disclosable: Disclosable) -> bool:
-    """Whether what the contract told may stand with the case as it is now."""
-    return contract.trigger in ("confirmed", "requested") or contract.triggered_by(disclosable.outcome)
-
-
-def tells_verdicts(projection: Projection, disclosable: Disclosable) -> bool:
-    """Whether the verdict changed anything of what this contract tells."""
-    before = msgspec.structs.replace(disclosable, verdict="suspected")
-    return projection.project(before) != projection.project(disclosable)

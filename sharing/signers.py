@@ -15,12 +15,14 @@ import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from joserfc.util import urlsafe_b64encode
 from msgspec import Meta
 
 from sharing import located
 from sharing.contracts import Contract, Signature, text_of
 from sharing.errors import ContractError
 from sharing.operators.operator import END
+from sharing.tokens.keys import thumbprint
 from vault.chain import framed
 
 DEMO = Path(__file__).with_name("contracts") / "demo" / "signers.yaml"
@@ -67,6 +69,10 @@ class Signers:
         """What the person is, and whether the key is one that everybody can make."""
         person = self._people[name]
         return f"{person.role}, by an open key" if person.demo else person.role
+
+    def thumbprints(self) -> list[str]:
+        """Of every person's key (RFC 7638): what may be said of a file of signers without a name."""
+        return sorted(thumbprint("Ed25519", urlsafe_b64encode(each.key).decode()) for each in self._people.values())
 
     def check(self, contract: Contract, name: str) -> None:
         """Raises ContractError, `name` standing for the contract's file, unless every signature is a known person's."""

@@ -1,4 +1,7 @@
-"""Contracts that are not in force, named when a process starts and when one ends while it runs."""
+"""Contracts that are not in force, named when a process starts and when one ends while it runs; what may follow what.
+
+And the words for what holds: a key's thumbprint (RFC 7638), the first half of a contract's hash, and nobody's name.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -7,6 +10,7 @@ from prometheus_client import Gauge
 
 from sharing.contracts import Contract
 from sharing.errors import ContractError, KeysError
+from sharing.signers import Signers
 from sharing.standing import Agreed
 from sharing.tokens import PartnerKeys
 from streams.metrics import Metrics
@@ -63,6 +67,19 @@ def check_none_keyless(before: Mapping[str, PartnerKeys], after: Mapping[str, Pa
     """
     if gone := sorted(set(before) - set(after)):
         raise KeysError(f"{gone[0]}.json is gone; its keys hold until another set is there, or to a restart")
+
+
+def agreement_names(agreed: Agreed, signers: Signers | None) -> frozenset[str]:
+    """The contracts that hold, and whose signatures count."""
+    contracts = (
+        f"{each.partner}: {each.purpose}, version {each.version}, policy {each.policy_version}, hash {each.hash()[:32]}"
+        for each in agreed.contracts
+    )
+    return frozenset([*contracts, *(f"signers: key {found}" for found in (signers.thumbprints() if signers else ()))])
+
+
+def key_names(keys: Mapping[str, PartnerKeys]) -> frozenset[str]:
+    return frozenset(f"{name}: key {found}" for name, held in keys.items() for found in held.thumbprints())
 
 
 def _of(partner: str, problems: list[tuple[Contract, str]]) -> int:

@@ -1,7 +1,7 @@
 """What a process makes of files that people change while it runs: contracts, their signers, partners' keys."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from pathlib import Path
 from threading import Lock
@@ -29,7 +29,8 @@ class Renewed(Generic[T]):
     What cannot be made (a contract that is ill-formed or not signed yet, a key file half-written) leaves in force what
     was there: all of it, for contracts are checked against each other. It is logged, and tried again at every look.
     `check` gets what is in force and what was made anew, and raises AmanaError where the one may not follow the other.
-    `what` names the log's events and the gauge: WHAT.taken_up, WHAT.refused, amana_WHAT_refused.
+    `what` names the log's events and the gauge: WHAT.taken_up, WHAT.refused, amana_WHAT_refused. `names` gives words
+    for each thing that holds, no personal or secret ones: those that are new and those that went are logged.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Renewed(Generic[T]):
         metrics: Metrics | None = None,
         check: Callable[[T, T], None] = lambda *_: None,
         what: str = "agreements",
+        names: Callable[[T], Collection[str]] = lambda _: (),
     ) -> None:
         self._make = make
         self._files = files
         self._now_ms = now_ms
         self._check = check
+        self._names = names
         self._taken_up, self._not_taken_up = f"{what}.taken_up", f"{what}.refused"
         self._lock = Lock()
         self._refused: str | None = None
@@ -80,9 +83,10 @@ class Renewed(Generic[T]):
         except (AmanaError, VaultError, OSError) as error:
             self._hold(str(error))
             return
+        before, after = (frozenset(self._names(each)) for each in (self.now, made))
         self.now, self._seen = made, content
         self._hold(None)
-        log.info(self._taken_up)
+        log.info(self._taken_up, new=sorted(after - before), gone=sorted(before - after))
 
     def _hold(self, refused: str | None) -> None:
         if refused is not None and refused != self._refused:

@@ -25,7 +25,10 @@ SERVERS = {
     "postgres": "postgres",
     "deliverer": "partner-api",
     "console": "console",
+    "privacy-console": "privacy-console",
 }
+# A process that logs in to PostgreSQL under more roles than one has no password of its own, but all of theirs.
+LOGINS = {"privacy-console": ("privacy", "console")}
 LASTING = timedelta(days=30)
 
 Token = Callable[[], str]
@@ -36,11 +39,13 @@ def make(folder: Path, partners: Sequence[str], now: datetime, token: Token = se
     files: dict[str, dict[str, bytes]] = {name: {} for name in (*SERVERS, ADMIN)}
     for principal in principals(partners):
         files.setdefault(principal.name, {})[KAFKA_PASSWORD] = _line(token())
+    logins: dict[str, bytes] = {}
     for name in (OWNER, *(role.name for role in ROLES)):
         password = token()
-        files.setdefault(name, {}).update(
-            {POSTGRES_PASSWORD: _line(password), PASSFILE: _line(f"*:*:*:{name}:{password}")}
-        )
+        logins[name] = _line(f"*:*:*:{name}:{password}")
+        files.setdefault(name, {}).update({POSTGRES_PASSWORD: _line(password), PASSFILE: logins[name]})
+    for name, roles in LOGINS.items():
+        files[name][PASSFILE] = b"".join(logins[role] for role in roles)
     opening = {user.name: token() for user in USERS if not user.open}
     for name, password in opening.items():
         files.setdefault(name, {})[REDIS_PASSWORD] = _line(password)

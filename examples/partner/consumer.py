@@ -34,19 +34,19 @@ def signed(said, private, issuer, partner):
 
 
 parser = argparse.ArgumentParser(description=__doc__)
-for name in ("partner", "issuer", "keys", "jwks", "brokers"):
-    parser.add_argument(f"--{name}", required=True)
+for name in ("partner", "issuer", "keys", "jwks", "brokers", "checkpoints"):
+    parser.add_argument(f"--{name}", required=name != "checkpoints", default=".")
 parser.add_argument("--config", help="JSON file of kafka-python settings: security_protocol, sasl_mechanism, ...")
-parser.add_argument("--checkpoints", default=".", help="folder for the ledger's signed checkpoints")
 parser.add_argument("--count", type=int, help="stop after so many messages")
 args = parser.parse_args()
-private, jwks = (KeySet.import_key_set(json.loads(Path(path).read_text())) for path in (args.keys, args.jwks))
+private = KeySet.import_key_set(json.loads(Path(args.keys).read_text()))
 config = {"bootstrap_servers": args.brokers, **(json.loads(Path(args.config).read_text()) if args.config else {})}
 group = {"group_id": f"partner.{args.partner}", "enable_auto_commit": False, "auto_offset_reset": "earliest"}
 consumer, producer = KafkaConsumer(f"share.{args.partner}.v1", **group, **config), KafkaProducer(**config)
 seen = set()  # yours is a table: a message may come again, always with the same jti
 while len(seen) != args.count:
     record = next(consumer)
+    jwks = KeySet.import_key_set(json.loads(Path(args.jwks).read_text()))  # anew: the store's keys change
     claims, error = opened(record.value, private, jwks, args.issuer, args.partner)
     if claims and claims["jti"] not in seen:
         print(json.dumps(claims), flush=True)

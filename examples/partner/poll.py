@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 import httpx2
-from joserfc import jwe, jws
+from joserfc import jwe, jwk, jws
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
 
 def opened(sealed, private, jwks, issuer, partner):
@@ -25,30 +24,31 @@ def opened(sealed, private, jwks, issuer, partner):
     return (claims, None) if claims["aud"] == partner else (None, "invalid_audience")
 
 
-def access_token(client, url, private, partner):
-    """An access token and when it ends, for an assertion that we signed: private_key_jwt (RFC 7523)."""
-    key, now = next(key for key in private if key.curve_name == "Ed25519"), int(time.time())
-    said = {"iss": partner, "sub": partner, "aud": url, "iat": now, "exp": now + 60, "jti": str(time.time_ns())}
+def access_token(client, args, private):
+    """A header with an access token, for an assertion that we signed: private_key_jwt (RFC 7523)."""
+    key, who, now = next(key for key in private if key.curve_name == "Ed25519"), args.partner, int(time.time())
+    said = {"iss": who, "sub": who, "aud": args.token_url, "iat": now, "exp": now + 60, "jti": str(time.time_ns())}
     signed = jws.serialize_compact({"alg": "Ed25519", "typ": "JWT", "kid": key.kid}, json.dumps(said), key, ["Ed25519"])
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     form = {"grant_type": "client_credentials", "client_assertion_type": kind, "client_assertion": signed}
-    answer = client.post(url, data=form).raise_for_status().json()
-    return {"Authorization": f"Bearer {answer['access_token']}"}, now + answer["expires_in"] - 90
+    answer = client.post(args.token_url, data=form)
+    token = answer.json()["access_token"] if answer.is_success else parser.exit(1, f"{answer.url}: {answer.text}\n")
+    return {"Authorization": f"Bearer {token}"}
 
 
 parser = argparse.ArgumentParser(description=__doc__)
 for name in ("partner", "issuer", "keys", "jwks", "token-url", "poll-url", "checkpoints"):
     parser.add_argument(f"--{name}", required=name != "checkpoints", default=".")
 parser.add_argument("--once", action="store_true", help="stop when there is nothing more")
-args = parser.parse_args()
-private, jwks = (KeySet.import_key_set(json.loads(Path(path).read_text())) for path in (args.keys, args.jwks))
-client, until, seen, sets, ask = httpx2.Client(timeout=60), 0, set(), True, {"returnImmediately": args.once}
+args, client, bearer, seen, sets = parser.parse_args(), httpx2.Client(timeout=60), {}, set(), True
+private, ask = jwk.KeySet.import_key_set(json.loads(Path(args.keys).read_text())), {"returnImmediately": args.once}
 while sets or not args.once:
-    if time.time() > until:
-        bearer, until = access_token(client, args.token_url, private, args.partner)
-    answer = client.post(args.poll_url, json=ask, headers=bearer).raise_for_status()
-    sets, ask = answer.json()["sets"], {"returnImmediately": args.once, "ack": [], "setErrs": {}}
+    if (answer := client.post(args.poll_url, json=ask, headers=bearer)).status_code == 401:  # none yet, or it has ended
+        answer = client.post(args.poll_url, json=ask, headers=(bearer := access_token(client, args, private)))
+    sets = answer.json()["sets"] if answer.is_success else parser.exit(1, f"{answer.url}: {answer.text}\n")
+    ask = {"returnImmediately": args.once, "ack": [], "setErrs": {}}
     for jti, sealed in sets.items():
+        jwks = jwk.KeySet.import_key_set(json.loads(Path(args.jwks).read_text()))  # anew: the store's keys change
         claims, error = opened(sealed, private, jwks, args.issuer, args.partner)
         if claims and jti not in seen:  # yours is a table: a message may come again, always with the same jti
             print(json.dumps(claims), flush=True)

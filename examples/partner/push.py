@@ -31,6 +31,7 @@ class Receiver(BaseHTTPRequestHandler):
     def do_POST(self):
         """202 and nothing more for what was taken, 400 with a word for what was not."""
         sealed = self.rfile.read(min(int(self.headers["Content-Length"] or 0), 65_536))
+        jwks = KeySet.import_key_set(json.loads(Path(args.jwks).read_text()))  # anew: the store's keys change
         claims, error = opened(sealed, private, jwks, args.issuer, args.partner)
         if claims and claims["jti"] not in seen:  # yours is a table: a message may come again, with the same jti
             print(json.dumps(claims), flush=True)
@@ -44,16 +45,15 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 parser = argparse.ArgumentParser(description=__doc__)
-for name in ("partner", "issuer", "keys", "jwks"):
-    parser.add_argument(f"--{name}", required=True)
-parser.add_argument("--checkpoints", default=".", help="folder for the ledger's signed checkpoints")
+for name in ("partner", "issuer", "keys", "jwks", "checkpoints"):
+    parser.add_argument(f"--{name}", required=name != "checkpoints", default=".")
 parser.add_argument("--port", type=int, default=8443)
 parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="needed but for a try on this machine")
 args = parser.parse_args()
-private, jwks = (KeySet.import_key_set(json.loads(Path(path).read_text())) for path in (args.keys, args.jwks))
+private = KeySet.import_key_set(json.loads(Path(args.keys).read_text()))
 seen, server = set(), ThreadingHTTPServer(("" if args.tls else "127.0.0.1", args.port), Receiver)
 if args.tls:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*args.tls)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 server.serve_forever()

@@ -32,7 +32,7 @@ from review.cli import (
 from review.console.app import warmed
 from review.console.house import House, furnished
 from sharing.contracts import FOLDER, load
-from sharing.delivery.sockets import Room, guarded
+from sharing.delivery.sockets import GuardedConfig, Room
 from vault.blind_index import BlindIndex
 from vault.keyring import Keyring
 
@@ -99,9 +99,9 @@ def console_command(
         provider=provider_of(oidc) if oidc else None,
         private=private_of(engine, privacy_database),
     )
-    config = uvicorn.Config(
+    config = GuardedConfig(
         warmed(house),
-        http=guarded(ROOM),
+        ROOM,
         ssl_certfile=certificate,
         ssl_keyfile=certificate_key,
         log_level="warning",

@@ -2,12 +2,15 @@
 
 uvicorn counts connections, and gives whoever sends nothing all the time in the world: a few hundred silent ones would
 shut everybody out. Here a request has to be there in time, and where room is short, who has sent no whole request yet
-makes room. A connection whose request is being answered is never dropped for another.
+makes room. A connection whose request is being answered is never dropped for another. TLS begins before the protocol
+and ends after it: handshake and goodbye have to be there in time too, or would hold a socket for 60 s and for 30 s.
 """
 
 import asyncio
 import ipaddress
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import h11
@@ -20,12 +23,15 @@ from uvicorn.server import ServerState
 class Room(msgspec.Struct, frozen=True, kw_only=True):
     """`request_s`: for all of a request, its body too. `per_address`: connections at once; of IPv6 a /64 is one.
 
+    `tls_s`: for a handshake, and for the other side's goodbye once we have said ours.
+
     `connections` has to be below uvicorn's `limit_concurrency`, which answers 503 to all when it is reached.
     """
 
     request_s: float = 15.0
     connections: int = 190
     per_address: int = 100
+    tls_s: float = 5.0
 
 
 class Guarded(H11Protocol):
@@ -108,6 +114,31 @@ class Guarded(H11Protocol):
 def guarded(room: Room) -> type[Guarded]:
     """A protocol for one server: uvicorn.Config(http=guarded(room))."""
     return type("GuardedConnection", (Guarded,), {"room": room, "held": Counter(), "silent": {}})
+
+
+class GuardedConfig(Config):
+    """What a server goes by whose connections are guarded; `settings` are uvicorn's."""
+
+    def __init__(self, app: Any, room: Room, **settings: Any) -> None:
+        super().__init__(app, http=guarded(room), **settings)
+        self._room = room
+
+    def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop]:
+        return partial(_prompt, super().get_loop_factory() or asyncio.new_event_loop, self._room.tls_s)
+
+
+def _prompt(make: Callable[[], asyncio.AbstractEventLoop], tls_s: float) -> asyncio.AbstractEventLoop:
+    """A loop whose servers wait for TLS no longer: who serves is asked by uvicorn, which passes no such limit on."""
+    loop = make()
+    create = loop.create_server
+
+    async def create_server(*given: Any, **settings: Any) -> asyncio.Server:
+        if settings.get("ssl") is not None:  # without TLS the loop refuses them
+            settings |= {"ssl_handshake_timeout": tls_s, "ssl_shutdown_timeout": tls_s}
+        return await create(*given, **settings)
+
+    loop.create_server = create_server  # type: ignore[method-assign]  # uvloop's and asyncio's alike
+    return loop
 
 
 def address_of(client: tuple[str, int] | None) -> str:

@@ -2,8 +2,8 @@
 
 A partner's set is one JSON file, `NAME.json`: exactly one X25519 key with `use` "enc", to which we encrypt, and one to
 four Ed25519 keys with `use` "sig", by which its acknowledgements and its client assertions are verified. Several, so
-that it can rotate: add the new one, sign with it, take the old one out. A private key in the file is refused. Where the
-set has a member `partner` (RFC 7517 allows more members), it must be NAME: a file that stands as another's is refused.
+that it can rotate: add the new one, sign with it, take the old one out. A private key in the file is refused. The set's
+member `partner` (RFC 7517 allows more members) must be NAME: two files that were exchanged are told by nothing else.
 """
 
 import hashlib
@@ -135,9 +135,11 @@ def load_partner(path: Path) -> PartnerKeys:
         jwks = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise KeysError(f"{path}: not JSON; expected a partner's JWK set") from None
-    if isinstance(jwks, dict) and jwks.get("partner", path.stem) != path.stem:
-        raise KeysError(f"{path}: `partner` names another; expected {path.stem}, or no such member")
-    return partner_keys(path.stem, jwks, str(path))
+    found = partner_keys(path.stem, jwks, str(path))
+    if (named := jwks.get("partner")) != path.stem:
+        why = "no member `partner`, which says whose keys these are" if named is None else "`partner` names another"
+        raise KeysError(f'{path}: {why}; expected "partner": "{path.stem}" beside "keys"')
+    return found
 
 
 def load_partners(folder: Path) -> dict[str, PartnerKeys]:

@@ -29,7 +29,7 @@ from sharing.ledger.store import Ledger
 from sharing.signers import DEMO, Signers
 from sharing.standing import Agreed
 from sharing.tokens.keys import PartnerKeys, load_partners
-from streams.agreements import Watched, check_none_gone, check_none_keyless
+from streams.agreements import Watched, agreement_names, check_none_gone, check_none_keyless, key_names
 from streams.bootstrap import group, known_topics, now_ms, started
 from streams.bootstrap.database import engine
 from streams.bootstrap.running import first_to_end, until_stopped
@@ -99,6 +99,7 @@ class Going(NamedTuple):
 
     agreed: Agreed
     urls: dict[str, str]
+    names: frozenset[str]
 
 
 def renewed(
@@ -116,9 +117,12 @@ def renewed(
         check_none_gone(before.agreed, after.agreed)
         check(after.agreed)
 
-    return Renewed(
-        lambda today: Going(contracts(settings, today), push_urls(settings, today)), files, now, metrics, follows
-    )
+    def make(today: date) -> Going:
+        agreed = contracts(settings, today)
+        people = _signers(settings) if _looks_at_signatures(settings) else None
+        return Going(agreed, push_urls(settings, today), agreement_names(agreed, people))
+
+    return Renewed(make, files, now, metrics, follows, names=lambda going: going.names)
 
 
 def check_topics(settings: DeliverySettings, agreed: Agreed) -> None:
@@ -145,6 +149,11 @@ def push_urls(settings: DeliverySettings, today: date) -> dict[str, str]:
     return urls
 
 
+def _looks_at_signatures(settings: DeliverySettings) -> bool:
+    """Whether it is known who may sign; else signatures matter for a URL alone, and to the projector."""
+    return settings.signers is not None or settings.loopback
+
+
 def _signers(settings: DeliverySettings) -> Signers:
     if settings.signers is not None:
         return Signers.load(settings.signers, demo=settings.loopback)
@@ -160,12 +169,9 @@ def _trusting(ca: Path | None) -> ssl.SSLContext:
 
 
 def contracts(settings: DeliverySettings, today: date) -> Agreed:
-    """Whatever holds that day, ended or not.
-
-    Whether it is signed is looked at where it is known who may; else it matters for a URL alone, and to the projector.
-    """
+    """Whatever holds that day, ended or not. Raises ContractError."""
     chains = [begun(path, today) for path in _paths(settings)]
-    if settings.signers is not None or settings.loopback:
+    if _looks_at_signatures(settings):
         for chain in chains:
             check_signed(chain, _signers(settings))
     return Agreed(chain[-1][1] for chain in chains)
@@ -199,7 +205,7 @@ def keys(settings: DeliverySettings, now: Callable[[], int], metrics: Metrics | 
     """
     return Renewed(
         lambda _: load_partners(settings.partners), lambda: key_files(settings.partners), now, metrics,
-        check_none_keyless, "keys",
+        check_none_keyless, "keys", key_names,
     )  # fmt: skip
 
 

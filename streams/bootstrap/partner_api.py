@@ -13,7 +13,7 @@ import uvicorn
 
 from sharing.delivery.counter import Counter
 from sharing.delivery.http import Endpoints, HttpSettings
-from sharing.delivery.sockets import Room, guarded
+from sharing.delivery.sockets import GuardedConfig, Room
 from sharing.delivery.streams import Terms
 from sharing.errors import KeysError
 from streams.agreements import Watched
@@ -44,15 +44,15 @@ def server(settings: DeliverySettings, room: Room = ROOM) -> uvicorn.Config:
     tls = settings.certificate is not None and settings.private_key is not None
     if not tls and not (settings.loopback and settings.host in LOOPBACK):
         raise Unservable("the partners' endpoints need --certificate and --private-key; without TLS: --demo alone")
-    config = uvicorn.Config(
+    config = GuardedConfig(
         application(settings).app(),
+        room,
         host=settings.host,
         port=settings.port,
         log_config=None,
         access_log=False,  # it would hold streams' ids
         server_header=False,
         lifespan="off",
-        http=guarded(room),
         limit_concurrency=MAX_REQUESTS,
         h11_max_incomplete_event_size=HEADER_BYTES,
         timeout_keep_alive=5,

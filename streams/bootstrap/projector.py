@@ -30,7 +30,7 @@ from sharing.standing import Agreed, day_of
 from sharing.tokens import PartnerKeys, Sealer
 from sharing.tokens.keys import load_partners
 from sharing.tokens.keyset import Following, signing_keys
-from streams.agreements import Watched, check_none_gone, check_none_keyless
+from streams.agreements import Watched, agreement_names, check_none_gone, check_none_keyless, key_names
 from streams.bootstrap import now_ms
 from streams.bootstrap.database import engine
 from streams.bootstrap.running import first_to_end, until_stopped
@@ -83,6 +83,7 @@ class Going(NamedTuple):
     projecting: Projecting
     sealer: Sealer
     keys: Mapping[str, PartnerKeys]
+    names: frozenset[str]
 
 
 def renewed(
@@ -91,9 +92,12 @@ def renewed(
     """The projector's parts, made anew when contracts, signers, partners' keys or our own change."""
 
     def make(_: date) -> Going:
-        agreed = Agreed(contracts(settings, now()))
-        seal = sealer(settings, Keyring.load(settings.keyring), now())
-        return Going(agreed, projecting(settings, sql, now, agreed.contracts), seal, seal.partners)
+        people, keyring = signers(settings), Keyring.load(settings.keyring)
+        agreed = Agreed(contracts(settings, now(), people))
+        seal = sealer(settings, keyring, now())
+        ours = {f"ours: key {key.kid}" for key in signing_keys(keyring)}
+        names = agreement_names(agreed, people) | key_names(seal.partners) | ours
+        return Going(agreed, projecting(settings, sql, now, agreed.contracts), seal, seal.partners, names)
 
     def files() -> list[Path]:
         agreements = agreement_files(settings.contracts, settings.signers)
@@ -103,7 +107,7 @@ def renewed(
         check_none_gone(before.agreed, after.agreed)
         check_none_keyless(before.keys, after.keys)
 
-    return Renewed(make, files, now, metrics, check)
+    return Renewed(make, files, now, metrics, check, names=lambda going: going.names)
 
 
 def up_to(most_ms: int) -> int:
@@ -148,10 +152,13 @@ def sealer(settings: ProjectorSettings, keyring: Keyring, at_ms: int) -> Sealer:
     return Sealer(settings.issuer, following, load_partners(settings.partners))
 
 
-def contracts(settings: ProjectorSettings, at_ms: int) -> list[Contract]:
-    """Those that hold, ended or not, signed by people of the settings' file. Raises ContractError for others."""
-    signers = Signers.load(settings.signers) if settings.signers else Signers.load(DEMO, settings.demo)
-    return in_force.load_all(settings.contracts, signers, day_of(at_ms), settings.demo)
+def signers(settings: ProjectorSettings) -> Signers:
+    return Signers.load(settings.signers) if settings.signers else Signers.load(DEMO, settings.demo)
+
+
+def contracts(settings: ProjectorSettings, at_ms: int, people: Signers | None = None) -> list[Contract]:
+    """Those that hold, ended or not, signed by people, by default of the settings' file. Raises ContractError."""
+    return in_force.load_all(settings.contracts, people or signers(settings), day_of(at_ms), settings.demo)
 
 
 def told_on_blocks() -> list[Contract]:

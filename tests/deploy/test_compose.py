@@ -24,10 +24,12 @@ TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 STAGES = {"intake", "screen", "fallback", "history", "opener", "projector", "deliverer"}
-SERVING = {"partner-api", "console"}
+SERVING = {"partner-api", "console", "privacy-console"}
+CONSOLES = ("console", "privacy-console")
 PARTNERS = sorted({load(path).partner for path in FOLDER.glob("*.yaml")})
 # Whose secrets and names a service has, where they are not its own.
 OTHERS = {"store": "publisher", "partner-api": "deliverer", "migrate": "amana"}
+LOGINS = OTHERS | {"privacy-console": "console"}
 
 
 def amana_commands() -> Iterator[tuple[str, list[str]]]:
@@ -141,15 +143,14 @@ def parts_of_keys() -> dict[str, set[str]]:
 def test_each_reads_the_keys_that_it_needs_and_no_others() -> None:
     with_keys = {name: mounted(name, "keys") for name in SERVICES if mounted(name, "keys")}
     assert with_keys.pop("keys") == ["/keys"]
-    same = {name: [name] for name in ("intake", "opener", "projector", "deliverer", "console")}
+    same = {name: [name] for name in ("intake", "opener", "projector", "deliverer", *CONSOLES)}
     assert with_keys == same | {"jwks": ["projector"], "partner-api": ["deliverer"]}
     assert parts_of_keys() == {
         "intake": {"pseudonym"},
         "opener": {"envelope", "blind_index"},
         "projector": {"envelope", "disclosure", "partner", "token"},
         "deliverer": {"ledger"},
-        "console": {"envelope", "blind_index"},
-    }
+    } | {name: {"envelope", "blind_index"} for name in CONSOLES}
 
 
 def test_partners_private_keys_are_read_by_nobody_of_ours() -> None:
@@ -204,8 +205,8 @@ def test_nobody_is_told_to_connect_in_plain() -> None:
         environment = SERVICES[name]["environment"]
         assert environment["AMANA_KAFKA_PROTOCOL"] == "SASL_SSL"
         assert environment["AMANA_KAFKA_USER"] == OTHERS.get(name, name)
-    addresses = re.findall(r"(?:AMANA_DATABASE|AMANA_REDIS): (\S+)", TEXT)
-    assert len(addresses) == 9
+    addresses = re.findall(r"(?:AMANA_DATABASE|AMANA_PRIVACY_DATABASE|AMANA_REDIS): (\S+)", TEXT)
+    assert len(addresses) == 11
     for address in addresses:
         assert address.startswith("rediss://") or "?sslmode=verify-full&sslrootcert=" in address
 
@@ -214,7 +215,25 @@ def test_each_logs_in_to_postgres_as_itself() -> None:
     for name, service in SERVICES.items():
         address = service.get("environment", {}).get("AMANA_DATABASE")
         if address is not None:
-            assert address.startswith(f"postgresql+psycopg://{OTHERS.get(name, name)}@postgres/amana?"), name
+            assert address.startswith(f"postgresql+psycopg://{LOGINS.get(name, name)}@postgres/amana?"), name
+
+
+def test_privacy_officers_have_a_console_of_their_own_and_the_analysts_has_no_rights_for_their_work(
+    tmp_path: Path,
+) -> None:
+    private = {name for name, service in SERVICES.items() if "AMANA_PRIVACY_DATABASE" in service.get("environment", {})}
+    assert private == {"privacy-console"}
+    service = SERVICES["privacy-console"]
+    assert service["environment"]["AMANA_PRIVACY_DATABASE"].startswith("postgresql+psycopg://privacy@postgres/amana?")
+    assert service["profiles"] == ["privacy"]
+    make(tmp_path / "secrets", PARTNERS, datetime.now(UTC))
+    logins = {
+        name: [line.split(":")[3] for line in (tmp_path / "secrets" / name / "pgpass").read_text().splitlines()]
+        for name in CONSOLES
+    }
+    assert logins == {"console": ["console"], "privacy-console": ["privacy", "console"]}
+    held = {path.name for path in (tmp_path / "secrets" / "privacy-console").iterdir()}
+    assert held == {"ca.pem", "own.pem", "pgpass"}
 
 
 def test_redis_keeps_every_write_and_evicts_nothing() -> None:
@@ -230,4 +249,5 @@ def test_nothing_is_published_beyond_this_machine() -> None:
         "127.0.0.1:9300:9300",
         "127.0.0.1:8443:8443",
         "127.0.0.1:8600:8600",
+        "127.0.0.1:8601:8601",
     ]

@@ -27,11 +27,12 @@ from sharing.delivery.schedule import Schedule
 from sharing.ledger.checkpoints import Signer, Trusted
 from sharing.ledger.leaves import Disclosed, hash_of
 from sharing.ledger.store import Ledger
-from sharing.tables import disclosures
-from sharing.tokens import Sealer
+from sharing.tables import access, disclosures
+from sharing.tokens import Sealer, SigningKey
 from sharing.tokens.keys import partner_keys
 from streams.bootstrap.database import engine as migrated
 from streams.cli import main
+from streams.renewed import EVERY_MS
 from streams.settings import Settings
 from tests.harness import Kafka
 from tests.harness.waiting import free_port, wait_until
@@ -40,6 +41,8 @@ from vault.keyring import Keyring
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "partner"
 ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1"}
+NO_STREAM = '{"err":"invalid_request","description":"no stream of yours by that id"}'
+LOOKS_S = EVERY_MS / 1000 + 0.5  # after so long the endpoints see what has changed
 POLL, PUSH = ({"delivery": {"method": f"urn:ietf:rfc:{number}"}} for number in (8936, 8935))
 
 
@@ -55,11 +58,11 @@ class Store(NamedTuple):
     def database(self) -> str:
         return f"sqlite:///{self.folder}/amana.db"
 
-    def tell(self, number: int, *, readable: bool = True) -> str:
+    def tell(self, number: int, *, readable: bool = True, signing: SigningKey = OURS) -> str:
         """Record a message as the projector does; one that is not readable is sealed to another's key."""
         jti, now_ms = f"{number:022}", int(time.time() * 1000)
         to = ACQUIRER if readable else private_set(90)
-        sealer = Sealer(self.url, OURS, {self.partner: partner_keys(self.partner, public_set(to), "theirs")})
+        sealer = Sealer(self.url, signing, {self.partner: partner_keys(self.partner, public_set(to), "theirs")})
         sealed = sealer.seal(self.partner, jti, f"case-{number}", EVENT, b'{"outcome":"block"}', now_ms)
         leaf = Disclosed(
             at_ms=now_ms, partner=self.partner, contract=b"c" * 32, sealed=hash_of(sealed), commitment=b"m" * 32
@@ -115,7 +118,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     (tmp_path / "private.json").write_text(json.dumps(ACQUIRER))
     (tmp_path / "jwks.json").write_text(json.dumps(JWKS))
     (tmp_path / "partners").mkdir()
-    (tmp_path / "partners" / f"{partner}.json").write_text(json.dumps(public_set(ACQUIRER)))
+    (tmp_path / "partners" / f"{partner}.json").write_text(json.dumps({"partner": partner, **public_set(ACQUIRER)}))
     Keyring.create(tmp_path / "keyring.json", os.urandom)
     migrated(Settings(database=f"sqlite:///{tmp_path}/amana.db")).dispose()
     engine = make_engine(f"sqlite:///{tmp_path}/amana.db")
@@ -192,6 +195,75 @@ def test_the_poll_client_takes_what_our_endpoints_have_and_the_store_knows_it(st
     assert printed(took.stdout) == told[:2]
     assert store.states() == dict(zip(told, ["acknowledged", "acknowledged", "refused"], strict=True))
     assert store.kept() == [3]
+
+
+@contextmanager
+def polling(store: Store) -> Iterator[subprocess.Popen[str]]:
+    """The poll client as it runs for days, with one message told and taken."""
+    where = ("--token-url", f"{store.url}/oauth/token", "--poll-url", stream(store, POLL)["delivery"]["endpoint_url"])
+    told = store.tell(1)
+    command = store.example("poll.py", *where)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert printed(process.stdout.readline()) == [told]
+            yield process
+        finally:
+            process.kill()
+
+
+def told_next(store: Store, process: subprocess.Popen[str], signing: SigningKey = OURS) -> None:
+    """The second message is told, taken and acknowledged."""
+    assert process.stdout is not None
+    told = store.tell(2, signing=signing)
+    assert printed(process.stdout.readline()) == [told]
+    wait_until(lambda: store.states()[told] == "acknowledged", 60, "the acknowledgement")
+
+
+def test_the_poll_client_goes_on_when_its_access_token_has_ended(store: Store) -> None:
+    with endpoints(store), polling(store) as process:
+        with store.engine.begin() as connection:
+            connection.execute(sa.delete(access))
+        told_next(store, process)
+        assert tokens_given(store) == 1
+
+
+def test_the_poll_client_goes_on_when_a_key_of_its_own_was_added(store: Store) -> None:
+    with endpoints(store), polling(store) as process:
+        before, new = tokens_given(store), public_set(private_set(60))["keys"][1]
+        keys = {"partner": store.partner, "keys": [*public_set(ACQUIRER)["keys"], new]}
+        (store.folder / "partners" / f"{store.partner}.json").write_text(json.dumps(keys))
+        time.sleep(LOOKS_S)
+        told_next(store, process)
+        assert tokens_given(store) == before + 1
+
+
+def tokens_given(store: Store) -> int:
+    with store.engine.connect() as connection:
+        return int(connection.scalar(sa.select(sa.func.count()).select_from(access)) or 0)
+
+
+def test_the_poll_client_takes_what_is_signed_by_a_key_that_was_published_while_it_ran(store: Store) -> None:
+    new = SigningKey(b"n" * 32)
+    with endpoints(store), polling(store) as process:
+        (store.folder / "jwks.json").write_text(json.dumps({"keys": [OURS.jwk(), new.jwk()]}))
+        told_next(store, process, signing=new)
+
+
+def test_the_poll_client_ends_with_the_stores_words_for_what_is_wrong(store: Store) -> None:
+    with endpoints(store), polling(store) as process:
+        nowhere = ("--token-url", f"{store.url}/oauth/token", "--poll-url", f"{store.url}/ssf/poll/none")
+        lost = subprocess.run(store.example("poll.py", *nowhere), stderr=subprocess.PIPE, text=True, check=False)
+        assert (lost.returncode, lost.stderr) == (1, f"{store.url}/ssf/poll/none: {NO_STREAM}\n")
+        keys = {"partner": store.partner, **public_set(private_set(60))}  # in other hands: replaced by new ones
+        (store.folder / "partners" / f"{store.partner}.json").write_text(json.dumps(keys))
+        time.sleep(LOOKS_S)
+        store.tell(2)  # or it would wait for one first
+        assert process.wait(90) == 1
+        assert process.stderr is not None
+        said = process.stderr.read()
+    why = "the assertion is not signed by a key of the partner that it names"
+    assert said == f'{store.url}/oauth/token: {{"error":"invalid_client","error_description":"{why}"}}\n'
 
 
 def test_the_consumer_takes_what_our_deliverer_sends_and_its_signature_is_on_the_ledger(

@@ -4,6 +4,7 @@ import ast
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -22,10 +23,11 @@ from kafka import KafkaConsumer, KafkaProducer
 
 from events import admin
 from events.topics import share_ack_topic, share_specs, share_topic
-from sharing.tokens import PartnerKeys, Sealer, verify_acknowledgement
+from sharing.tokens import PartnerKeys, Sealer, SigningKey, verify_acknowledgement
 from sharing.tokens.keys import partner_keys
 from tests.harness import Kafka
 from tests.harness.waiting import free_port, wait_until
+from tests.sharing.delivery.tls import Authority
 from tests.sharing.sealed import EVENT, ISSUER, JWKS, NOW_MS, OURS, PARTNERS, private_set, public_set
 
 FOLDER = Path(__file__).parents[2] / "examples" / "partner"
@@ -227,6 +229,40 @@ def test_the_receiver_says_why_it_does_not_take_a_token(partner: Partner, receiv
     assert push(receiver.url, partner.sealed(1)).status_code == 202
 
 
+def test_the_receiver_takes_a_token_by_a_key_that_was_published_while_it_ran(
+    partner: Partner, receiver: Pushed
+) -> None:
+    new = SigningKey(b"n" * 32)
+    token = Sealer(ISSUER, new, {partner.name: partner.keys}).seal(partner.name, jti(1), "case-1", EVENT, b"{}", NOW_MS)
+    assert push(receiver.url, token).json()["err"] == "invalid_key"
+    (partner.folder / "jwks.json").write_text(json.dumps({"keys": [OURS.jwk(), new.jwk()]}))
+    assert push(receiver.url, token).status_code == 202
+    assert push(receiver.url, partner.sealed(2)).status_code == 202
+
+
+def test_who_connects_to_the_receiver_and_never_says_hello_keeps_nobody_waiting(partner: Partner) -> None:
+    authority, port = Authority(partner.folder), free_port()
+    tls = [str(path) for path in authority.issue("127.0.0.1")]
+    with subprocess.Popen(partner.command("push.py", "--port", str(port), "--tls", *tls)) as process:
+        try:
+            wait_until(lambda: _listens(port), 30, "the receiver to come up")
+            with socket.create_connection(("127.0.0.1", port)):
+                answer = httpx2.post(
+                    f"https://127.0.0.1:{port}/", content=partner.sealed(1), verify=authority.trusting(), timeout=8
+                )
+            assert answer.status_code == 202
+        finally:
+            process.kill()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 # Poll, RFC 8936, with private_key_jwt, RFC 7523
 
 
@@ -239,6 +275,7 @@ class Store:
         self.acked: list[str] = []
         self.errors: dict[str, dict[str, str]] = {}
         self.assertions: list[str] = []
+        self.living = ""
         self.polls: list[dict[str, Any]] = []
         self.url = ""
 
@@ -254,10 +291,13 @@ class Store:
         assert 0 < said["exp"] - said["iat"] <= 60
         assert said["jti"] not in self.assertions
         self.assertions.append(said["jti"])
-        return 200, {"access_token": f"t{len(self.assertions)}", "token_type": "Bearer", "expires_in": 60}
+        self.living = f"t{len(self.assertions)}"
+        return 200, {"access_token": self.living, "token_type": "Bearer", "expires_in": 60}
 
-    def poll(self, bearer: str, ask: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        assert bearer == f"Bearer t{len(self.assertions)}"
+    def poll(self, bearer: str | None, ask: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if not self.living or bearer != f"Bearer {self.living}":
+            return 401, {"err": "authentication_failed", "description": "expected a living access token"}
+        self.living = ""
         self.polls.append(ask)
         self.acked += ask.get("ack", [])
         self.errors |= ask.get("setErrs", {})
@@ -316,5 +356,5 @@ def test_the_poll_client_takes_everything_and_acknowledges_or_refuses_each(partn
     assert store.errors == {jti(90 + place): {"err": why, "description": "not taken"} for place, why in enumerate(bad)}
     assert store.waiting == {}
     assert store.polls[0] == {"returnImmediately": True}
-    assert len(store.assertions) == len(store.polls) == 5
+    assert len(store.assertions) == len(store.polls) == 5  # with a 401 before each, and nothing was lost by one
     assert (partner.folder / "42.checkpoint").read_bytes() == CHECKPOINT

@@ -1,6 +1,7 @@
 """A web application served on a free loopback port by a thread of the test's process."""
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,10 +14,8 @@ from tests.harness.waiting import wait_until
 class Site:
     """`with Site(app) as site`: `site.url` answers until the block ends."""
 
-    def __init__(self, app: ASGIApp, **settings: Any) -> None:
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off", **settings
-        )
+    def __init__(self, app: ASGIApp, make: Callable[..., uvicorn.Config] = uvicorn.Config, **settings: Any) -> None:
+        config = make(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off", **settings)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="site", daemon=True)
 

@@ -92,8 +92,9 @@ def test_what_is_no_set_is_refused(jwks: object) -> None:
         partner_keys("acquirer", jwks, "acquirer.json")
 
 
-def written(path: Path, jwks: object) -> Path:
-    path.write_text(json.dumps(jwks))
+def written(path: Path, jwks: dict[str, Any]) -> Path:
+    """A partner's file as `amana partner keys` writes it, with its name, unless the set has another."""
+    path.write_text(json.dumps({"partner": path.stem} | jwks))
     return path
 
 
@@ -113,12 +114,25 @@ def test_two_partners_with_one_key_are_refused(tmp_path: Path) -> None:
         load_partners(tmp_path)
 
 
-def test_two_files_that_were_exchanged_are_refused_where_they_name_their_partner(tmp_path: Path) -> None:
-    written(tmp_path / "acquirer.json", {"partner": "acquirer", **PUBLIC})
-    written(tmp_path / "carrier.json", {"partner": "acquirer", **public_set(CARRIER)})
-    assert load_partner(tmp_path / "acquirer.json").recipient_kid == ENC["kid"]
-    with pytest.raises(KeysError, match=r"carrier.json: `partner` names another; expected carrier, or no such member"):
+def test_two_files_that_were_exchanged_are_refused(tmp_path: Path) -> None:
+    written(tmp_path / "acquirer.json", {"partner": "carrier", **public_set(CARRIER)})
+    written(tmp_path / "carrier.json", {"partner": "acquirer", **PUBLIC})
+    with pytest.raises(KeysError, match=r'acquirer.json: `partner` names another; expected "partner": "acquirer"'):
         load_partners(tmp_path)
+    (tmp_path / "acquirer.json").unlink()
+    with pytest.raises(KeysError, match=r'carrier.json: `partner` names another; expected "partner": "carrier"'):
+        load_partners(tmp_path)
+
+
+@pytest.mark.parametrize("more", [{}, {"partner": None}, {"name": "acquirer"}])
+def test_a_file_that_does_not_say_whose_keys_it_holds_is_refused(tmp_path: Path, more: dict[str, Any]) -> None:
+    path = tmp_path / "acquirer.json"
+    path.write_text(json.dumps(PUBLIC | more))
+    with pytest.raises(KeysError) as refused:
+        load_partner(path)
+    assert str(refused.value) == (
+        f'{path}: no member `partner`, which says whose keys these are; expected "partner": "acquirer" beside "keys"'
+    )
 
 
 def test_a_partners_private_file_among_the_public_ones_is_refused(tmp_path: Path) -> None:

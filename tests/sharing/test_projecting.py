@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from sharing.contracts import Contract
 from sharing.ledger import leaves
-from sharing.projector import fires
+from sharing.telling import fires
 from sharing.tokens import Opener
 from tests.sharing import sealed
 from tests.sharing.projected import CONTRACTS, KEY, NOW_MS, PARTNERS, PRIVATE, Desk, disclosable

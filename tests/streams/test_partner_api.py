@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -82,8 +83,9 @@ def test_two_hundred_silent_connections_of_a_stranger_shut_nobody_out(premises: 
     assert (answer.status_code, answer.json()) == (200, JWKS)
 
 
-def test_it_is_served_over_tls(premises: Premises, tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
+def _over_tls(premises: Premises) -> httpx2.Response:
+    """Starts the endpoints over TLS; what they say of themselves."""
+    authority = Authority(premises.folder)
     certificate, key = authority.issue("127.0.0.1")
     premises.issuer = premises.issuer.replace("http:", "https:")
     premises.start(
@@ -92,10 +94,21 @@ def test_it_is_served_over_tls(premises: Premises, tmp_path: Path) -> None:
     )  # fmt: skip
 
     with httpx2.Client(verify=authority.trusting(), trust_env=False) as client:
-        answer = _patiently(lambda: client.get(f"{premises.issuer}/.well-known/ssf-configuration"))
-    assert answer.json()["issuer"] == premises.issuer
+        return _patiently(lambda: client.get(f"{premises.issuer}/.well-known/ssf-configuration"))
+
+
+def test_it_is_served_over_tls(premises: Premises) -> None:
+    assert _over_tls(premises).json()["issuer"] == premises.issuer
     with pytest.raises(httpx2.HTTPError):
         httpx2.get(premises.issuer.replace("https:", "http:"), trust_env=False)
+
+
+def test_a_stranger_who_never_says_hello_holds_a_socket_for_seconds_alone(premises: Premises) -> None:
+    _over_tls(premises)
+    with socket.create_connection(("127.0.0.1", premises.port), timeout=30) as silent:  # it would be held for 60 s
+        began_s = time.monotonic()
+        assert silent.recv(1) == b""
+        assert time.monotonic() - began_s > 4.5
 
 
 def _patiently(ask: Any) -> httpx2.Response:

@@ -54,7 +54,7 @@ def test_a_partner_whose_file_is_anothers_copy_is_believed_by_its_own_keys_alone
         assert premises.signers("acquirer") == [premises.acquirer.key.kid]
         assert premises.signers("successor") == [premises.successor.key.kid]
     assert [each["event"] for each in logs] == ["keys.refused"]
-    assert "acquirer and successor hold the same key" in logs[0]["why"]
+    assert 'acquirer.json: `partner` names another; expected "partner": "acquirer"' in logs[0]["why"]
 
 
 def test_a_file_that_is_half_written_or_gone_leaves_the_keys_that_were_there(premises: Premises) -> None:
@@ -67,7 +67,10 @@ def test_a_file_that_is_half_written_or_gone_leaves_the_keys_that_were_there(pre
         assert premises.signers("acquirer") == [premises.acquirer.key.kid]
     assert logs[0]["why"] == "acquirer.json is gone; its keys hold until another set is there, or to a restart"
     new = premises.put("acquirer")
-    assert premises.signers("acquirer") == [new.key.kid]
+    with capture_logs() as logs:
+        assert premises.signers("acquirer") == [new.key.kid]
+    named = [[f"acquirer: key {each}" for each in of.keys.thumbprints()] for of in (new, premises.acquirer)]
+    assert logs == [{"event": "keys.taken_up", "log_level": "info", "new": named[0], "gone": named[1]}]
 
 
 def test_a_folder_that_is_gone_is_not_taken_up(premises: Premises) -> None:

@@ -1,10 +1,14 @@
 """Privacy officers' console on a real PostgreSQL: their work under the role `privacy`, all else under `console`."""
 
 import os
+import ssl
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 
@@ -21,7 +25,7 @@ from streams.bootstrap.database import engine
 from streams.roles import grant
 from streams.secrets import postgres_passwords
 from streams.settings import Settings
-from tests.harness import SecuredPostgres
+from tests.harness import SecuredPostgres, free_port, wait_until
 from tests.review.examples import NOW_MS, decision, vault
 from tests.sharing.orders import ORDER
 from vault.keyring import Keyring
@@ -110,3 +114,36 @@ def test_privacy_officers_cannot_read_a_case_or_change_what_was_ordered(house: H
     ):
         with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), house.private.begin() as connection:
             connection.execute(sa.text(statement))
+
+
+def test_their_console_starts_with_what_its_own_folder_of_secrets_holds(
+    server: SecuredPostgres, tmp_path: Path
+) -> None:
+    url = server.create_database(f"test_{uuid.uuid4().hex}")
+    owner = engine(Settings(database=url))
+    grant(owner, postgres_passwords(server.secrets))
+    owner.dispose()
+    Keyring.create(tmp_path / "keyring.json", os.urandom)
+    own, port = server.secrets / "privacy-console", free_port()
+    said = [
+        f"--{option}={server.reached_by(role, url).replace(f'/{role}/', '/privacy-console/')}"
+        for option, role in (("database", "console"), ("privacy-database", "privacy"))
+    ]
+    said += [f"--certificate={own / 'own.pem'}", f"--certificate-key={own / 'own.pem'}"]
+    said += [f"--keyring={tmp_path / 'keyring.json'}", f"--port={port}"]
+    trusted = ssl.create_default_context(cafile=str(own / "ca.pem"))
+    with (tmp_path / "log").open("wb") as log:
+        running = subprocess.Popen([sys.executable, "-m", "streams.cli", "console", *said], stdout=log, stderr=log)
+    try:
+        wait_until(lambda: _answers(port, trusted, running), 90, f"the console, see {tmp_path / 'log'}")
+    finally:
+        running.terminate()
+        running.wait(30)
+
+
+def _answers(port: int, trusted: ssl.SSLContext, running: "subprocess.Popen[bytes]") -> bool:
+    assert running.poll() is None, "the console has ended"
+    try:
+        return httpx2.get(f"https://127.0.0.1:{port}/sign-in", verify=trusted, trust_env=False).status_code == 200
+    except httpx2.ConnectError:
+        return False

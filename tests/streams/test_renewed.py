@@ -21,6 +21,7 @@ from sharing.contracts import FOLDER, Contract, load
 from sharing.errors import ContractError
 from sharing.signers import demo_key, sign
 from sharing.standing import Agreed
+from sharing.tokens.keys import thumbprint
 from sharing.tokens.keyset import KeySet, published, signing_keys
 from streams.agreements import check_none_gone
 from streams.bootstrap import deliverer, projector
@@ -112,13 +113,18 @@ def test_a_projector_takes_up_a_new_version_at_its_next_look_and_nothing_while_n
     premises: Premises, engine: sa.Engine
 ) -> None:
     going = premises.projector(engine)
-    first = going.now
+    first, before = going.now, load(premises.contract)
     assert premises.later(going) is first
-    premises.second(retention_days=20)
+    second = premises.second(retention_days=20)
     assert premises.later(going, EVERY_MS - 1) is first
     with capture_logs() as logs:
         assert _versions(premises.later(going, 1)) == [(2, 20)]
-    assert [each["event"] for each in logs] == ["agreements.taken_up"]
+    named = [
+        f"carrier: {each.purpose}, version {each.version}, policy {each.policy_version}, hash {each.hash()[:32]}"
+        for each in (before, second)
+    ]
+    assert [each.version for each in (before, second)] == [1, 2]
+    assert logs == [{"event": "agreements.taken_up", "log_level": "info", "new": named[1:], "gone": named[:1]}]
     assert premises.later(going) is going.now
 
 
@@ -168,6 +174,42 @@ def test_a_version_begins_on_its_day_without_a_restart(premises: Premises, engin
     assert _versions(premises.later(going)) == [(2, 20)]
 
 
+def test_a_day_on_which_nothing_begins_says_that_nothing_is_new(premises: Premises) -> None:
+    going = premises.deliverer()
+    with capture_logs() as logs:
+        premises.later(going, DAY_MS)
+    assert logs == [{"event": "agreements.taken_up", "log_level": "info", "new": [], "gone": []}]
+
+
+def test_whoever_may_sign_from_now_on_is_named_by_a_key_and_not_by_name(premises: Premises) -> None:
+    people = {name: demo_key(name).public_key().public_bytes_raw() for name in ("noura", "faisal", "maha")}
+    signers = premises.folder / "signers.yaml"
+
+    def write(*names: str) -> None:
+        lines = [
+            {"name": each, "role": "of the demo", "key": base64.b64encode(people[each]).decode()} for each in names
+        ]
+        signers.write_text(yaml.safe_dump({"signers": lines}))
+
+    write("noura", "faisal")
+    settings = DeliverySettings(contracts=premises.contract.parent, signers=signers)
+    going = deliverer.renewed(settings, lambda: premises.clock[0])
+    write("noura", "faisal", "maha")
+    with capture_logs() as logs:
+        premises.later(going)
+    key = thumbprint("Ed25519", base64.urlsafe_b64encode(people["maha"]).decode().rstrip("="))
+    assert logs == [{"event": "agreements.taken_up", "log_level": "info", "new": [f"signers: key {key}"], "gone": []}]
+
+
+def test_our_own_new_key_is_named_among_what_a_projector_takes_up(premises: Premises, engine: sa.Engine) -> None:
+    going = premises.projector(engine)
+    Keyring.rotate(premises.folder / "keyring.json", "token", lambda count: b"n" * count)
+    with capture_logs() as logs:
+        premises.later(going)
+    newest = signing_keys(Keyring.load(premises.folder / "keyring.json"))[-1].kid
+    assert [(each["new"], each["gone"]) for each in logs] == [([f"ours: key {newest}"], [])]
+
+
 def test_a_partners_new_key_is_sealed_to_and_half_of_one_is_not(premises: Premises, engine: sa.Engine) -> None:
     going = premises.projector(engine)
     before = going.now.sealer
@@ -176,6 +218,15 @@ def test_a_partners_new_key_is_sealed_to_and_half_of_one_is_not(premises: Premis
     key.write_bytes(body[: len(body) // 2])
     assert premises.later(going).sealer is before
     new = premises.keys("carrier")
+    with capture_logs() as logs:
+        premises.later(going)
+    assert [(each["event"], each["new"], each["gone"]) for each in logs] == [
+        (
+            "agreements.taken_up",
+            [f"carrier: key {each}" for each in new.keys.thumbprints()],
+            [f"carrier: key {each}" for each in premises.carrier.keys.thumbprints()],
+        )
+    ]
     for sealer in (premises.later(going).sealer, going.now.projecting.projector._sealer):  # for notices, for cases
         sealed = sealer.seal("carrier", "j" * 22, "s" * 22, "urn:told", b'{"jti":"%s"}' % (b"j" * 22), NOW_MS)
         header = json.loads(base64.urlsafe_b64decode(sealed.partition(b".")[0] + b"=="))

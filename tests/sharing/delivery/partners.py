@@ -22,7 +22,7 @@ class Partner:
         self.key = OKPKey.generate_key("Ed25519", {"use": "sig"}, private=True, auto_kid=True)
         sealing = OKPKey.generate_key("X25519", {"use": "enc"}, private=True, auto_kid=True)
         self.private = {"keys": [key.as_dict(private=True) for key in (self.key, sealing)]}
-        self.jwks = {"keys": [key.as_dict(private=False) for key in (self.key, sealing)]}
+        self.jwks = {"partner": name, "keys": [key.as_dict(private=False) for key in (self.key, sealing)]}
 
     @property
     def keys(self) -> PartnerKeys:

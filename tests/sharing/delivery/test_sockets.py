@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sharing.delivery.sockets import Room, address_of, guarded
+from sharing.delivery.sockets import GuardedConfig, Room, address_of
 from tests.harness.site import Site
 
 WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -34,7 +34,7 @@ def _site(room: Room) -> tuple[Site, threading.Event]:
         return Response("at last")
 
     app = Starlette(routes=[Route("/", quick, methods=["GET", "POST"]), Route("/slow", slow)])
-    return Site(app, http=guarded(room), limit_concurrency=room.connections + 10), answering
+    return Site(app, GuardedConfig, room=room, limit_concurrency=room.connections + 10), answering
 
 
 def _caller(site: Site, sends: bytes = b"", source: str = "127.0.0.1") -> socket.socket:

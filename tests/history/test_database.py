@@ -5,9 +5,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from history.database import existing, make_engine, upgrade
+from history.database import existing, make_engine, reading, upgrade
 from history.errors import DatabaseUnusable
-from history.tables import metadata
+from history.tables import metadata, pages
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(engine):
@@ -23,6 +23,21 @@ def test_upgrading_again_changes_nothing(engine):
         "alembic_version_history", "history_decisions", "history_labels", "history_links", "history_pages",
         "history_verifications",
     }  # fmt: skip
+
+
+def test_a_reading_connection_has_no_transaction_and_the_next_user_of_it_has_one(engine):
+    def page(event_id):
+        row = {"session": "s" * 22, "occurred_at_ms": 1, "event_id": event_id, "source_offset": 0, "route": "/"}
+        return sa.insert(pages).values(row)
+
+    counted = sa.select(sa.func.count()).select_from(pages)
+    with reading(engine) as connection, reading(engine) as another:
+        connection.execute(page("at once"))
+        assert another.scalar(counted) == 1
+    with engine.connect() as connection:
+        connection.execute(page("rolled back"))
+    with reading(engine) as connection:
+        assert connection.scalar(counted) == 1
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

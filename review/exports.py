@@ -96,10 +96,10 @@ def entries(trail: Sequence[Mapping[str, Any]]) -> Iterator[TrailRow]:
         )
 
 
-def record(engine: sa.Engine, what: What, actor: str, fields: Sequence[str], rows: int, now_ms: int) -> None:
-    """Before anything leaves: by which fields it was chosen, and how many rows it has."""
+def record(engine: sa.Engine, what: What, actor: str, fields: Sequence[str], now_ms: int) -> None:
+    """Before anything leaves: by which fields it was chosen. Not how many rows: of the trail, some are not for all."""
     with engine.begin() as connection:
-        note(connection, actor, what, now_ms, fields=[*fields, f"rows:{rows}"])
+        note(connection, actor, what, now_ms, fields=fields)
 
 
 def _rows(engine: sa.Engine, found: Sequence[Case]) -> Iterator[QueueRow]:

@@ -128,10 +128,16 @@ def may_get(connection: sa.Connection, case_id: str, person: str) -> bool:
     return connection.scalar(free) is not None
 
 
+def check_free(opinion: Opinion | None, actor: str) -> None:
+    """Raises TransitionRefused for who has given a verdict on a case that is back."""
+    if opinion is not None and opinion.bars(actor):
+        raise TransitionRefused("you have judged this case; somebody else looks at it now")
+
+
 def turned(opinion: Opinion, action: Action, actor: str) -> Action:
     """What an action is on a case that is back. Raises TransitionRefused for who has given a verdict on it."""
-    if action in {"claim", "dismiss", "confirm_fraud"} and opinion.bars(actor):
-        raise TransitionRefused("you have judged this case; somebody else looks at it now")
+    if action in {"claim", "dismiss", "confirm_fraud"}:
+        check_free(opinion, actor)
     if action == "default":
         return "forgo"
     if action == opinion.verdict:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -98,7 +99,8 @@ def _ages(connection: sa.Connection, now_ms: int) -> tuple[int, ...]:
 def _hours(connection: sa.Connection, now_ms: int) -> tuple[Hour, ...]:
     last = now_ms // HOUR_MS
     first_ms = (last - HOURS + 1) * HOUR_MS
-    query = sa.select(_CASES.decided_at_ms, _CASES.verdict).where(_CASES.decided_at_ms >= first_ms)
+    given = _verdicts(first_ms, _CASES.decision_id)
+    query = sa.select(given.c.decided_at_ms, given.c.verdict)
     found = Counter((at_ms // HOUR_MS, verdict) for at_ms, verdict in connection.execute(query))
     return tuple(
         Hour(hour * HOUR_MS, found[hour, "dismiss"], found[hour, "confirm_fraud"])
@@ -108,8 +110,8 @@ def _hours(connection: sa.Connection, now_ms: int) -> tuple[Hour, ...]:
 
 def _judged(connection: sa.Connection, now_ms: int) -> list[tuple[list[str], list[str], bool]]:
     """Of the newest verdicts: the reasons' codes, those of rules, and whether it was fraud."""
-    since = (_CASES.decided_at_ms >= now_ms - JUDGED_DAYS * DAY_MS, _CASES.verdict.is_not(None))
-    query = sa.select(_CASES.reasons, _CASES.verdict).where(*since).order_by(_CASES.decided_at_ms.desc())
+    given = _verdicts(now_ms - JUDGED_DAYS * DAY_MS, _CASES.reasons, most=JUDGED_MOST)
+    query = sa.select(given.c.reasons, given.c.verdict).order_by(given.c.decided_at_ms.desc())
     found = []
     for encoded, verdict in connection.execute(query.limit(JUDGED_MOST)):
         reasons = _REASONS.decode(encoded)
@@ -130,11 +132,27 @@ def _precision(judged: Iterable[tuple[Sequence[str], bool]]) -> tuple[Judged, ..
 
 
 def _saved(connection: sa.Connection, now_ms: int) -> tuple[Saved, ...]:
-    since = (_CASES.decided_at_ms >= now_ms - JUDGED_DAYS * DAY_MS, _CASES.verdict == "confirm_fraud")
-    query = sa.select(_CASES.currency, sa.func.sum(_CASES.amount_minor), sa.func.count())
-    rows = connection.execute(query.where(*since, _CASES.amount_minor.is_not(None)).group_by(_CASES.currency))
+    given = _verdicts(now_ms - JUDGED_DAYS * DAY_MS, _CASES.currency, _CASES.amount_minor).c
+    query = sa.select(given.currency, sa.func.sum(given.amount_minor), sa.func.count())
+    fraud = (given.verdict == "confirm_fraud", given.amount_minor.is_not(None))
+    rows = connection.execute(query.where(*fraud).group_by(given.currency))
     sums = [Saved(currency, int(amount), number) for currency, amount, number in rows if currency is not None]
     return tuple(sorted(sums, key=lambda each: (-each.orders, each.currency)))
+
+
+def _verdicts(since_ms: int, *columns: sa.Column[Any], most: int | None = None) -> sa.Subquery:
+    """All verdicts since a moment, or so many of the newest.
+
+    Those whose case is back for a second opinion count on: what these numbers lost with it would tell what they were.
+    """
+    held = tables.opinions.c
+    back = sa.and_(held.case_id == _CASES.decision_id, held.state.in_(opinions.STANDING))
+    decided = sa.select(_CASES.decided_at_ms, _CASES.verdict, *columns).where(
+        _CASES.decided_at_ms >= since_ms, _CASES.verdict.is_not(None)
+    )
+    first = sa.select(held.decided_at_ms, held.verdict, *columns).join(tables.cases, back)
+    newest = decided.order_by(_CASES.decided_at_ms.desc()).limit(most).subquery()
+    return sa.union_all(sa.select(newest), first.where(held.decided_at_ms >= since_ms)).subquery()
 
 
 def _count(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> int:

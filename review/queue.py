@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from history.database import reading
 from models.decisions import Outcome
-from review import tables
+from review import tables, tags
 from review.cases import Case
 from review.policy import Tag
 from review.store import case_of
@@ -95,8 +95,7 @@ def _conditions(wanted: Filter, person: str, now_ms: int) -> list[sa.ColumnEleme
     asked = ((_CASES.outcome, wanted.outcome), (_CASES.country, wanted.country), (_CASES.method, wanted.method))
     conditions += [column == value for column, value in asked if value is not None]
     if wanted.tag is not None:
-        tagged = sa.select(tables.tags.c.case_id).where(tables.tags.c.tag == wanted.tag)
-        conditions.append(_CASES.decision_id.in_(tagged))
+        conditions.append(_CASES.decision_id.in_(tags.having(wanted.tag)))
     return conditions
 
 

@@ -16,9 +16,10 @@ from review.masking import plain
 
 LONGEST = 32_000  # characters; a spreadsheet's cell holds 32,767
 _BOM = "\ufeff"  # without it spreadsheets take UTF-8 for something else, and Arabic is lost
-# What starts a formula, in wide letters too; tabs and line breaks, which start one as well, are written out by `plain`.
+# What starts a formula, in wide and small letters and as a sign of mathematics too; tabs and line breaks, which start
+# one as well, are written out by `plain`.
 # A cell begins also behind a separator or a quote inside of ours, for a reader whose settings name another separator.
-_FORMULA = re.compile(r'(^|[,;|"])(\s*)(?=[-=+@＝＋－＠])')
+_FORMULA = re.compile(r'(^|[,;|"،؛，；])(\s*)(?=[-=+@＝＋－＠﹦﹢﹣﹫−])')
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -27,8 +28,9 @@ def cell(value: object) -> str:
     """The value as it may stand in a cell: None as nothing, several values with a space between them."""
     if value is None:
         return ""
-    text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return _FORMULA.sub(r"\1\2'", plain(text, LONGEST))
+    if isinstance(value, tuple):
+        return " ".join(map(cell, value))[:LONGEST]
+    return _FORMULA.sub(r"\1\2'", plain(str(value), LONGEST))
 
 
 def sheet(kind: type[Row], rows: Iterable[Row]) -> bytes:

@@ -101,6 +101,7 @@ tags = Table(
     metadata,
     Column("tag", String(32), primary_key=True),
     Column("case_id", String(96), primary_key=True),
+    Column("put_at_ms", BigInteger, nullable=False, server_default="0"),
     Index("review_tags_of_case", "case_id"),
 )
 

@@ -18,10 +18,23 @@ _HELD = tables.tags.c
 NONE = "There is no such tag."  # the console says it in its languages
 
 
+def having(tag: str) -> sa.Select[str]:
+    """The cases that have it."""
+    return sa.select(_HELD.case_id).where(_HELD.tag == tag, ~_kept_back())
+
+
+def _kept_back() -> sa.ColumnElement[bool]:
+    """What was put before the case came back for a second opinion: it might tell of the first (review.opinions)."""
+    asked = tables.opinions.c
+    back = (asked.case_id == _HELD.case_id, asked.state == "asked", asked.from_ms > _HELD.put_at_ms)
+    return sa.exists(sa.select(sa.literal(1)).where(*back))
+
+
 def of(engine: sa.Engine, case_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     """Each case's, by name; none for a case that has none."""
     found: dict[str, tuple[str, ...]] = dict.fromkeys(case_ids, ())
-    query = sa.select(_HELD.case_id, _HELD.tag).where(_HELD.case_id.in_(case_ids)).order_by(_HELD.tag)
+    shown = (_HELD.case_id.in_(case_ids), ~_kept_back())
+    query = sa.select(_HELD.case_id, _HELD.tag).where(*shown).order_by(_HELD.tag)
     with reading(engine) as connection:
         for case_id, tag in connection.execute(query):
             found[case_id] += (tag,)
@@ -45,11 +58,13 @@ def change(
     if not set(put) <= set(policy.tags) or set(put) & set(off):
         raise Unfit(NONE)
     # In one order everywhere, so that two who put the same ones wait for each other and never deadlock.
-    rows = [{"case_id": case_id, "tag": tag} for tag in sorted(set(put))]
+    rows = [{"case_id": case_id, "tag": tag, "put_at_ms": now_ms} for tag in sorted(set(put))]
     statement = INSERTS[engine.dialect.name](tables.tags).on_conflict_do_nothing().returning(_HELD.tag)
-    taken = sa.delete(tables.tags).where(_HELD.case_id == case_id, _HELD.tag.in_(off))
+    shown = sa.and_(_HELD.tag.in_(off), ~_kept_back())
+    anew = sa.and_(_HELD.tag.in_(put), _kept_back())
+    gone = (sa.delete(tables.tags).where(_HELD.case_id == case_id, which) for which in (anew, shown))
     with engine.begin() as connection:
-        changed = connection.execute(taken).rowcount > 0
+        changed = [connection.execute(each).rowcount for each in gone][-1] > 0
         if rows and connection.scalars(statement, rows).all():
             changed = True
         if changed:

@@ -30,7 +30,7 @@ class Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self):
         """202 and nothing more for what was taken, 400 with a word for what was not."""
-        sealed = self.rfile.read(min(int(self.headers["Content-Length"] or 0), 65_536))
+        sealed = self.rfile.read(min(int(n), 65_536) if (n := self.headers["Content-Length"] or "").isdecimal() else 0)
         jwks = KeySet.import_key_set(json.loads(Path(args.jwks).read_text()))  # anew: the store's keys change
         claims, error = opened(sealed, private, jwks, args.issuer, args.partner)
         if claims and claims["jti"] not in seen:  # yours is a table: a message may come again, with the same jti

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from events.cards import holds_card_number
 from events.questions import Answer, Question
-from review import finding, tags
+from review import finding, opinions, tags
 from review.access.roles import permissions
 from review.cases import Case, Verdict
 from review.console.house import House
@@ -84,6 +84,7 @@ def keep(house: House, actor: str, case_id: str, version: int, kept: bool = True
 def tag(house: House, actor: str, case_id: str, put: Collection[str], off: Collection[str]) -> Case:
     """Put tags of the policy's on a case, and take others off. Raises Unfit for any other word."""
     case = house.cases.get(case_id)
+    check_free(house, case, actor)
     tags.change(house.engine, house.desk.policy, case.decision_id, actor, house.clock(), put=put, off=off)
     return case
 
@@ -113,9 +114,15 @@ def answer(house: House, actor: str, case_id: str, question_id: str, said: Answe
     return house.desk.answer(case, question_id, said, actor=actor, now_ms=house.clock())
 
 
+def check_free(house: House, case: Case, actor: str) -> None:
+    """Raises TransitionRefused for who judged a case that is back: what they leave there could tell how."""
+    opinions.check_free(opinions.standing(house.engine, case.decision_id), actor)
+
+
 def write_down(house: House, actor: str, case_id: str, body: str) -> Case:
     """A note beside the case. Raises Unfit for words that are none."""
     case = house.cases.get(case_id)
+    check_free(house, case, actor)
     house.desk.write(case, house.sealed(case, "note", fit(body)), actor, house.clock())
     return case
 
@@ -123,6 +130,7 @@ def write_down(house: House, actor: str, case_id: str, body: str) -> Case:
 def see(house: House, actor: str, case: Case, field: str, reason: str) -> str | None:
     """One value in clear, for a reason that is kept. Raises Unfit, TooMany, NotFindable, and Erased of the vault."""
     words, now_ms = fit(reason), house.clock()
+    check_free(house, case, actor)
     value = finding.reveal(house.engine, house.envelopes, case, field, actor, now_ms)
     house.desk.write(case, house.sealed(case, "note", f"{field}: {words}"), actor, now_ms, "reveal")
     return value

@@ -29,7 +29,7 @@ class File(msgspec.Struct, frozen=True):
 def queue_sheet(house: House, wanted: queue.Filter, actor: str) -> File:
     found = exports.cases(house.engine, wanted, actor, house.clock(), exports.MOST)
     fields: Sequence[str] = sorted(msgspec.to_builtins(wanted))
-    exports.record(house.engine, "queue.exported", actor, fields, len(found.rows), house.clock())
+    exports.record(house.engine, "queue.exported", actor, fields, house.clock())
     further = link(wanted, after=found.after).partition("?")[2] if found.after else None
     return File(_named(house, "queue"), sheet(exports.QueueRow, found.rows), further)
 
@@ -38,7 +38,7 @@ def audit_sheet(house: House, before: int | None, actor: str, *, law: bool) -> F
     """`law`: whether entries about requests of the law are among them."""
     found, older = trail(house.engine, before, law=law, most=exports.MOST)
     fields = () if before is None else ("before",)
-    exports.record(house.engine, "audit.exported", actor, fields, len(found), house.clock())
+    exports.record(house.engine, "audit.exported", actor, fields, house.clock())
     further = urlencode({"before": older}) if older is not None else None
     return File(_named(house, "audit"), sheet(exports.TrailRow, exports.entries(found)), further)
 

@@ -7,6 +7,7 @@ member `partner` (RFC 7517 allows more members) must be NAME: two files that wer
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -118,6 +119,14 @@ def imported(jwk: PublicJwk) -> OKPKey:
     return OKPKey.import_key({"kty": jwk.kty, "crv": jwk.crv, "x": jwk.x, "kid": jwk.kid, "use": jwk.use})
 
 
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises ValueError for a member that is there twice: which of the two holds, would depend on who reads it."""
+    found = dict(members)
+    if len(found) != len(members):
+        raise ValueError
+    return found
+
+
 def load_partner(path: Path) -> PartnerKeys:
     """Read `NAME.json`. Raises KeysError."""
     if path.name.endswith(PRIVATE):
@@ -132,9 +141,9 @@ def load_partner(path: Path) -> PartnerKeys:
     if len(body) > MAX_FILE_BYTES:
         raise KeysError(f"{path}: longer than {MAX_FILE_BYTES} bytes")
     try:
-        jwks = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise KeysError(f"{path}: not JSON; expected a partner's JWK set") from None
+        jwks = json.loads(body, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise KeysError(f"{path}: not JSON, or a member twice; expected a partner's JWK set") from None
     found = partner_keys(path.stem, jwks, str(path))
     if (named := jwks.get("partner")) != path.stem:
         why = "no member `partner`, which says whose keys these are" if named is None else "`partner` names another"

@@ -13,13 +13,18 @@ import history.database
 import sharing.database
 from events.facts import Entities
 from history.index import Index
+from review import tags
 from review.access.accounts import Account
 from review.cases import Verdict
+from review.console import doing
 from review.console.app import console
 from review.console.house import House, furnished
 from review.desk import LEAVES_MS, Desk
+from review.errors import TransitionRefused
 from review.opener import Vault, open_case
+from review.overview import overview
 from review.policy import Policy
+from review.queue import Filter, page
 from review.superseding import superseding
 from sharing import tables as sharing_tables
 from sharing.contracts import FOLDER, load
@@ -30,6 +35,7 @@ from tests.sharing.orders import ORDER
 
 CASE = "topic:0:17"
 PAGE = f"/cases/{CASE}"
+TAG = "known_customer"
 MINE = Entities(customer="c" * 22, card="k" * 22)
 BACK_MS = NOW_MS + LEAVES_MS
 VARIOUS = re.compile(r'value="[0-9a-f]{64}"|name="version" value="\d+"|data-now="\d+"')
@@ -41,7 +47,7 @@ def house(engine: sa.Engine, vault: Vault) -> House:
     history.database.migrate(engine, sharing.database.MIGRATIONS, sharing.database.LOCK)
     contracts = [load(FOLDER / "acquirer.yaml")]
     house = furnished(engine, *vault, os.urandom, lambda: BACK_MS, https=False, contracts=contracts)
-    desk = Desk(engine, policy=Policy(seen_again={"dismiss": 1.0, "confirm_fraud": 1.0}))
+    desk = Desk(engine, policy=Policy(seen_again={"dismiss": 1.0, "confirm_fraud": 1.0}, tags=(TAG,)))
     for name in ("noura", "salem"):
         house.access.add(Account(username=name, roles=("analyst",), password=PASSWORD), "cli:root", NOW_MS)
     house.cases.take_in(open_case(decision(), ORDER, vault, NOW_MS, policy=Policy()))
@@ -74,6 +80,7 @@ def approved_and_back(house: House) -> None:
     """By noura, with a note before it; the index, partners and labels have what her verdict set off."""
     case = house.cases.get(CASE)
     house.desk.write(case, house.sealed(case, "note", "she is a known customer"), "noura", NOW_MS)
+    tags.change(house.engine, house.desk.policy, CASE, "noura", NOW_MS, put=[TAG])
     decided = house.desk.decide(
         case, "dismiss", reason=house.sealed(case, "reason", "delivered before"), actor="noura", now_ms=NOW_MS
     )
@@ -114,6 +121,37 @@ def test_once_the_second_has_decided_all_is_shown(house: House, client: TestClie
     page = seen(client)
     for words in ("she is a known customer", "delivered before", "I think so too", "Withdrawal"):
         assert words in page
+
+
+def test_a_tag_is_kept_back_from_its_filter_too_until_the_second_puts_it(house: House, client: TestClient) -> None:
+    approved_and_back(house)
+    tagged = Filter(tag=TAG)
+    assert page(house.engine, tagged, "salem").cases == ()
+    tags.change(house.engine, house.desk.policy, CASE, "salem", BACK_MS, put=[TAG])
+    assert tags.of(house.engine, [CASE]) == {CASE: (TAG,)}
+    assert [case.decision_id for case in page(house.engine, tagged, "salem").cases] == [CASE]
+
+
+@pytest.mark.parametrize("verdict", ["dismiss", "confirm_fraud"])
+def test_no_number_of_the_overview_loses_a_verdict_that_is_back(house: House, verdict: Verdict) -> None:
+    case = house.cases.get(CASE)
+    house.desk.decide(case, verdict, reason=b"sealed", actor="noura", now_ms=NOW_MS)
+    before = overview(house.engine, BACK_MS)
+    house.desk.tick(BACK_MS)
+    after = overview(house.engine, BACK_MS)
+    assert house.cases.get(CASE).verdict is None
+    assert (after.hours, after.reasons, after.saved) == (before.hours, before.reasons, before.saved)
+
+
+def test_who_gave_the_first_verdict_leaves_nothing_for_the_second_to_read(house: House) -> None:
+    approved_and_back(house)
+    for leave in (
+        lambda: doing.write_down(house, "noura", CASE, "I approved this"),
+        lambda: doing.tag(house, "noura", CASE, (TAG,), ()),
+        lambda: doing.see(house, "noura", house.cases.get(CASE), "email", "I approved this"),
+    ):
+        with pytest.raises(TransitionRefused, match="you have judged this case"):
+            leave()
 
 
 def test_a_third_person_is_told_that_two_disagree(house: House, client: TestClient) -> None:

@@ -20,7 +20,7 @@ def test_upgrading_again_and_at_once_changes_nothing(engine: sa.Engine) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: upgrade(engine), range(4)))
     with engine.connect() as connection:
-        assert connection.scalars(sa.text("SELECT version_num FROM alembic_version_review")).all() == ["0011"]
+        assert connection.scalars(sa.text("SELECT version_num FROM alembic_version_review")).all() == ["0012"]
 
 
 def test_first_upgrades_at_once_on_one_empty_postgresql_make_the_tables_once(database: str) -> None:

@@ -135,6 +135,14 @@ def test_a_file_that_does_not_say_whose_keys_it_holds_is_refused(tmp_path: Path,
     )
 
 
+def test_a_member_that_is_there_twice_is_refused_whichever_of_them_a_reader_would_take(tmp_path: Path) -> None:
+    path = tmp_path / "carrier.json"
+    path.write_text(json.dumps({"partner": "acquirer", **PUBLIC})[:-1] + ', "partner": "carrier"}')
+    with pytest.raises(KeysError) as refused:
+        load_partner(path)
+    assert str(refused.value) == f"{path}: not JSON, or a member twice; expected a partner's JWK set"
+
+
 def test_a_partners_private_file_among_the_public_ones_is_refused(tmp_path: Path) -> None:
     written(tmp_path / "acquirer.private.json", ACQUIRER)
     with pytest.raises(KeysError, match=r"acquirer.private.json: a partner's private set, which stays with"):

@@ -99,7 +99,7 @@ def _ages(connection: sa.Connection, now_ms: int) -> tuple[int, ...]:
 def _hours(connection: sa.Connection, now_ms: int) -> tuple[Hour, ...]:
     last = now_ms // HOUR_MS
     first_ms = (last - HOURS + 1) * HOUR_MS
-    given = _verdicts(first_ms, _CASES.decision_id)
+    given = _verdicts(first_ms)
     query = sa.select(given.c.decided_at_ms, given.c.verdict)
     found = Counter((at_ms // HOUR_MS, verdict) for at_ms, verdict in connection.execute(query))
     return tuple(

@@ -60,11 +60,12 @@ def change(
     # In one order everywhere, so that two who put the same ones wait for each other and never deadlock.
     rows = [{"case_id": case_id, "tag": tag, "put_at_ms": now_ms} for tag in sorted(set(put))]
     statement = INSERTS[engine.dialect.name](tables.tags).on_conflict_do_nothing().returning(_HELD.tag)
-    shown = sa.and_(_HELD.tag.in_(off), ~_kept_back())
-    anew = sa.and_(_HELD.tag.in_(put), _kept_back())
-    gone = (sa.delete(tables.tags).where(_HELD.case_id == case_id, which) for which in (anew, shown))
+    of_case = sa.delete(tables.tags).where(_HELD.case_id == case_id)
+    taken = of_case.where(_HELD.tag.in_(off), ~_kept_back())
+    put_anew = of_case.where(_HELD.tag.in_(put), _kept_back())
     with engine.begin() as connection:
-        changed = [connection.execute(each).rowcount for each in gone][-1] > 0
+        connection.execute(put_anew)
+        changed = connection.execute(taken).rowcount > 0
         if rows and connection.scalars(statement, rows).all():
             changed = True
         if changed:

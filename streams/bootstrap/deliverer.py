@@ -172,8 +172,9 @@ def contracts(settings: DeliverySettings, today: date) -> Agreed:
     """Whatever holds that day, ended or not. Raises ContractError."""
     chains = [begun(path, today) for path in _paths(settings)]
     if _looks_at_signatures(settings):
+        people = _signers(settings)
         for chain in chains:
-            check_signed(chain, _signers(settings))
+            check_signed(chain, people)
     return Agreed(chain[-1][1] for chain in chains)
 
 

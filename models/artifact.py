@@ -26,6 +26,7 @@ from models import populations, signing
 from models.card import CARD, card, plots
 from models.errors import ArtifactRefused, BadKey, NoModel
 from models.manifest import Manifest, decode, encode, manifest_of, sha256_of
+from models.parsing import ALONE
 from models.populations import Populations
 from models.probing import probes, refuse_chunk_dependent
 from models.scoring import HistScorer
@@ -271,7 +272,8 @@ def _decode(data: bytes, path: Path) -> HistGradientBoostingClassifier:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             foreign = set(_types_in(json.loads(archive.read("schema.json")))) - _CLOSED
-        model = None if foreign else skops.io.loads(data, trusted=_BEYOND_SKOPS)
+        with ALONE:
+            model = None if foreign else skops.io.loads(data, trusted=_BEYOND_SKOPS)
     except _UNREADABLE as error:
         raise ArtifactRefused(f"{path}: not a model file: {type(error).__name__}") from None
     if foreign:

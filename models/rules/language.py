@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from models.parsing import ALONE
 from models.rules.fields import FIELDS, TEXT, Kind
 from models.rules.orders import ABSENT, Bools, Floats, Orders
 from models.rules.truths import (
@@ -92,7 +93,8 @@ def compiled(text: str, known: Known) -> Expression:
     """Raises Fault."""
     names, plain = _read(text)
     try:
-        tree = ast.parse(plain, mode="eval").body
+        with ALONE:
+            tree = ast.parse(plain, mode="eval").body
     except SyntaxError as error:
         lead = len(text) - len(text.lstrip())
         at = len(text.rstrip()) if not error.offset or error.offset > len(plain) else error.offset - 1 + lead

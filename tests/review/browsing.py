@@ -21,7 +21,8 @@ from review.access.roles import Role
 from review.console.app import console
 from review.console.house import House, furnished
 from review.database import upgrade
-from review.opener import Known, open_case
+from review.joining import JoiningStore
+from review.opener import Known, Vault, open_case
 from review.store import SubjectKeyTable
 from sharing.contracts import FOLDER, load
 from tests.harness.server import MissingServer
@@ -74,6 +75,21 @@ def served(
     with Site(console(house)) as site:
         yield site.url, house
     engine.dispose()
+
+
+def take_in_two_of_one_card(house: House) -> tuple[str, str]:
+    """Two orders, which are one case: the ids of the first, which leads, and of the second, which is joined to it."""
+    cases = [
+        open_case(
+            decision(n, order_id=f"ord-{n}", entities=Entities(card="shared")),
+            msgspec.structs.replace(ORDER, order_id=f"ord-{n}"),
+            Vault(house.envelopes, house.blind),
+            NOW_MS,
+        )
+        for n in (90, 91)
+    ]
+    JoiningStore(house.engine).take_in_all(cases)
+    return cases[0].decision_id, cases[1].decision_id
 
 
 @contextmanager

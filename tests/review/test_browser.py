@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from review.console.house import House
-from tests.review.browsing import served, sign_in, violations
+from tests.review.browsing import served, sign_in, take_in_two_of_one_card, violations
 from tests.sharing.orders import ORDER
 
 PATHS = (
@@ -91,7 +91,8 @@ def test_every_page_is_accessible_and_asks_nothing_of_others(
     assert violations(page) == []
     sign_in(page, url, "noura")
     house.desk.act(house.cases.get("topic:0:0"), "claim", "noura", house.clock())
-    for path in PATHS:
+    lead, member = take_in_two_of_one_card(house)
+    for path in (*PATHS, f"/cases/{lead}", f"/cases/{member}"):
         page.goto(url + path)
         assert page.get_attribute("html", "dir") == ("rtl" if locale == "ar" else "ltr")
         assert violations(page) == []

@@ -21,6 +21,7 @@ from babel.support import Translations
 from events import money
 from models.decisions import Reason
 from models.reasons import told
+from review import views
 from review.access.accounts import Language
 
 FOLDER = Path(__file__).with_name("locale")
@@ -103,11 +104,10 @@ class Words:
     def moment(self, at_ms: int) -> str:
         return dates.format_datetime(_utc(at_ms), "d MMM y HH:mm", locale=self.locale) + " UTC"
 
+    iso = staticmethod(views.iso)
+
     def clock(self, at_ms: int) -> str:
         return dates.format_time(_utc(at_ms), "HH:mm:ss", locale=self.locale)
-
-    def iso(self, at_ms: int) -> str:
-        return _utc(at_ms).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def country(self, code: str | None) -> str:
         """A country's name in the language; a code that CLDR does not know as it is."""

@@ -40,6 +40,50 @@ def test_the_test_numbers_of_gateways_are_found(number: str) -> None:
     assert holds_card_number(number)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111-1111 1111-1111", "3782-822463 10005", "3056-930902 5904", "3782-822463 10005 12",
+        "4111\u115f1111\u11601111\u31641111", "4111111\uffa0111111111", "41\u030111 1111 1111 1111",
+        "41\u20dd11 1111 1111 1111", "41\u200d11 1111 1111 1111", "12<b>4111111111111111", "%af+378282246310005",
+        "\\ud8004111111111111111", "4111\\n1111\\n1111\\n1111", "00004111111111111111", "+4111 1111 1111 1111",
+        "3782822463100051226", "dead4111111111111111beef00", "9400 4111 1111 1111 1111 10",
+        "SA00 4111 1111 1111 1111 0000", "XX12 4111 1111 1111 1111",
+        "SA90 4111 1111 1111 1111 0000 4111 1111 1111 1111",
+    ],
+)  # fmt: skip
+def test_a_card_number_is_found_with_what_stands_around_and_in_it(text: str) -> None:
+    assert holds_card_number(text)
+    assert may_hold_card_number(msgspec.json.encode(text)) is True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "411-11111 1111 1111", "411 11111 1111-1111", "4111-1111 11111-111", "411-111 111-1111111",
+        "0004222222222222", "+3782 822463 10005", "dead4111111111111111be1ef2", "9400 4111 1111 1111 1111 15",
+        "SA90 4111 1111 1111 1111 0000", "SA90-4111-1111-1111-1111-0000", "4111 1111 1dead0be1ef2cafe0000 1111 1111",
+        "\u00e9 4111X1111X1111X1111",
+    ],
+)  # fmt: skip
+def test_digits_laid_out_as_no_card_is_or_in_a_number_of_another_kind_are_none(text: str) -> None:
+    assert holds_card_number(text) is False
+
+
+def test_escapes_are_undone_four_deep_and_no_deeper() -> None:
+    layers = ["4111 1111 1111 1111"]
+    for _ in range(5):
+        layers.append(layers[-1].replace("%", "%25").replace(" ", "%20"))
+    assert [holds_card_number(layer) for layer in layers] == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize(
+    "body", [b'["411111111111","1111"]', b'{"note":"a & b"}', b'{"note":"4111111x11111111"}', "السعر ٤١١١".encode()]
+)
+def test_the_quick_look_passes_what_has_no_thirteen_digits_in_one_string(body: bytes) -> None:
+    assert may_hold_card_number(body) is False
+
+
 def _numbered(beginning: str, length: int) -> str:
     """A number of that beginning and length that passes Luhn's check and not that of articles."""
     for filling in range(100):

@@ -321,8 +321,25 @@ def test_examples_hold_every_field_of_an_order() -> None:
     assert set(examples.order()) == {*types.OrderPlaced.__struct_encode_fields__, "type"}
 
 
+def test_a_body_of_the_greatest_size_is_admitted_and_a_byte_more_is_not() -> None:
+    plain = body(order())
+    assert admit(topics.ORDERS, plain.ljust(65_536), RECORDED_AT_MS) == admit(topics.ORDERS, plain, RECORDED_AT_MS)
+    assert refusal(plain.ljust(65_537)).reason == "refused.too_large"
+
+
+def test_the_shortest_card_number_is_refused_where_it_is_all_of_a_field() -> None:
+    assert refusal(order(promo_code="4222222222222")).reason == "refused.card_number"
+
+
 def test_an_event_may_be_five_minutes_ahead_and_no_more() -> None:
     assert AHEAD_MS == 300_000
     assert not isinstance(
         admit(topics.ORDERS, body(order(occurred_at="2025-11-22T10:16:12Z")), RECORDED_AT_MS), Refusal
+    )
+    soonest = label("FraudConfirmed", labelled_at="2025-11-22T10:16:12Z")
+    assert not isinstance(admit(topics.LABELS, body(soonest), RECORDED_AT_MS), Refusal)
+    later = label("FraudConfirmed", labelled_at="2025-11-22T10:16:12.001Z")
+    assert (refusal(later, topics.LABELS).reason, refusal(later, topics.LABELS).field) == (
+        "refused.future_time",
+        "labelled_at",
     )

@@ -58,8 +58,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--orders", type=_FILE, help="For detection: the Fraud Detection Handbook's payments, as Parquet.")
 @click.option("--synccfd", type=_FILE, help="For detection: a table made by synccfd, as Parquet.")
+@click.option("--again", type=_FILE, help="For mutation: a result of all mutants; what survived there is tried again.")
 def main(
-    names: tuple[str, ...], rounds: int, quick: bool, out: Path | None, orders: Path | None, synccfd: Path | None
+    names: tuple[str, ...],
+    rounds: int,
+    quick: bool,
+    out: Path | None,
+    orders: Path | None,
+    synccfd: Path | None,
+    again: Path | None,
 ) -> None:
     """Measure speed and memory on real servers of the run's own: all benchmarks, or those named.
 
@@ -94,6 +101,7 @@ def main(
       python -m benchmarks latency --rounds 5
       python -m benchmarks --quick                does everything still run?
       python -m benchmarks detection --orders handbook.parquet --synccfd synccfd.parquet
+      python -m benchmarks mutation --again benchmarks/results/mutation.json
       make bench ARGS="pipeline --rounds 5"
     """
     console = Console()
@@ -104,7 +112,7 @@ def main(
     for name in names or [name for name in NAMES if name != "detection" or there]:
         if name == "detection" and not there:
             raise click.UsageError("detection: expected --orders or --synccfd, files that are not part of the project")
-        given = data if name == "detection" else {}
+        given = {"detection": data, "mutation": {"again": again}}.get(name, {})
         load_before, stolen_before_s, began = os.getloadavg()[0], stolen_s(), time.monotonic()
         with console.status(f"{name}: {NAMES[name]}"):
             outcome = import_module(f"benchmarks.{name}").measure(plan, **given)

@@ -14,15 +14,19 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from multiprocessing import get_context
+from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+import click
+import msgspec
 from rich.console import Console
 from rich.progress import track
 
 from benchmarks.mutants import Mutant, described, mutants, mutated
-from benchmarks.report import ROOT, Outcome, Plan, Run
+from benchmarks.report import ROOT, Outcome, Plan, Result, Run
 
 TIMEOUT_S = 240
 _WARM = (
@@ -49,12 +53,17 @@ TARGETS: dict[str, tuple[str, ...]] = {
 }
 
 
+class OtherMutants(click.ClickException):
+    """A result is not of the sources that are here now."""
+
+
 class Tried(NamedTuple):
     module: str
     mutant: Mutant
     noticed: bool
 
 
+@cache
 def source_of(module: str) -> str:
     return (ROOT / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8")
 
@@ -122,13 +131,27 @@ def warmed() -> None:
         importlib.import_module(name)
 
 
-def measure(plan: Plan) -> Outcome:
+def measure(plan: Plan, again: Path | None = None) -> Outcome:
+    """`again`: a result of all mutants, of which those that survived alone are tried. Raises OtherMutants."""
     every = [(module, mutant) for module in TARGETS for mutant in mutants(source_of(module))]
     count = len(every) if plan.rounds >= 10 else min(len(every), 100 * plan.rounds)
-    chosen = sorted(random.Random(8).sample(every, 8 if plan.quick else count))
+    before = msgspec.json.decode(again.read_bytes(), type=Result) if again else None
+    chosen = survivors(before, every) if before else sorted(random.Random(8).sample(every, plan.of(count, 8)))
     with get_context("spawn").Pool(initializer=warmed) as pool:  # one a processor, which forks what it tries
         tried = list(track(pool.imap(_tried, chosen), "mutants", len(chosen), console=Console(stderr=True)))
-    return outcome(tried, len(every))
+    if before is None:
+        return outcome(tried, len(every))
+    noticed_then = [Tried(*each, noticed=True) for each in every if each not in chosen]
+    return outcome(noticed_then + tried, len(every), f"Of commit {before.commit}; the {len(tried)} that survived there")
+
+
+def survivors(before: Result, every: Sequence[tuple[str, Mutant]]) -> list[tuple[str, Mutant]]:
+    """Those that no test noticed then, and the few that read the same. Raises OtherMutants."""
+    rows = {tuple(row) for row in before.outcome.rows if ":" in row[0]}
+    found = [each for each in every if _row(*each) in rows]
+    if before.figures["mutants_tried"] != len(every) or {_row(*each) for each in found} != rows:
+        raise OtherMutants(f"{before.commit}: not a result of these {len(every):,} mutants; expected `make mutation`")
+    return found
 
 
 def _tried(chosen: tuple[str, Mutant]) -> Tried:
@@ -136,14 +159,15 @@ def _tried(chosen: tuple[str, Mutant]) -> Tried:
     return Tried(module, mutant, noticed(module, mutated(source_of(module), mutant), TARGETS[module]))
 
 
-def outcome(tried: Sequence[Tried], of: int) -> Outcome:
+def outcome(tried: Sequence[Tried], of: int, again: str = "") -> Outcome:
+    """`again` says of which result what survived was tried again."""
     modules = sorted({each.module for each in tried})
     scores = {module: _score([each for each in tried if each.module == module]) for module in modules}
-    survivors = [each for each in tried if not each.noticed]
     return Outcome(
         workload=(
             f"{len(tried):,} of {of:,} mutants"
             + ("." if len(tried) == of else ", drawn at random; all of them: `make mutation`.")
+            + (f" {again} were tried again, with the tests of this one." if again else "")
             + " A mutant is noticed when one of its module's tests fails; property tests try 25 examples."
         ),
         runs=[Run(module, 0, {"score": score}) for module, score in scores.items()],
@@ -151,12 +175,12 @@ def outcome(tried: Sequence[Tried], of: int) -> Outcome:
         targets={"mutation_score": ">= .90"},
         columns=["module", "noticed, or the survivor"],
         rows=[[module, f"{score:.3f}"] for module, score in scores.items()]
-        + [[f"{each.module}:{each.mutant.line}", _shown(each)] for each in survivors],
+        + [[*_row(each.module, each.mutant)] for each in tried if not each.noticed],
     )
 
 
-def _shown(each: Tried) -> str:
-    return described(source_of(each.module), each.mutant).replace("|", "\\|")
+def _row(module: str, mutant: Mutant) -> tuple[str, str]:
+    return f"{module}:{mutant.line}", described(source_of(module), mutant).replace("|", "\\|")
 
 
 def _score(tried: Sequence[Tried]) -> float:

@@ -3,13 +3,14 @@ import hashlib
 import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sharing.contracts import FOLDER, Signature, load, parse
+from sharing.contracts import FOLDER, Release, Signature, load, parse, text_of
 from sharing.errors import ContractError, SharingError
 from sharing.operators import Echo, Keep
 from sharing.projection import compile_contract
@@ -34,10 +35,15 @@ def test_the_acquirers_contract_reads_as_it_is_written() -> None:
 
 @pytest.mark.parametrize(
     ("trigger", "expected"),
-    [("blocked", [False, False, True]), ("flagged", [False, True, True]), ("confirmed", [False] * 3)],
+    [
+        ("blocked", [False, False, True]),
+        ("flagged", [False, True, True]),
+        ("confirmed", [False] * 3),
+        ("requested", [False] * 3),
+    ],
 )
-def test_an_outcome_triggers_the_contracts_that_say_so(trigger: str, expected: list[bool]) -> None:
-    contract = parse(ACQUIRER.replace("trigger: blocked", f"trigger: {trigger}"), "acquirer.yaml")
+def test_an_outcome_triggers_the_contracts_that_say_so(trigger: Any, expected: list[bool]) -> None:
+    contract = msgspec.structs.replace(parse(ACQUIRER, "acquirer.yaml"), trigger=trigger)
     assert [contract.triggered_by(outcome) for outcome in ("approve", "review", "block")] == expected
 
 
@@ -60,6 +66,18 @@ def test_a_contract_is_in_force_from_its_first_day_through_its_last() -> None:
     contract = parse(ACQUIRER, "acquirer.yaml")
     days = [date(2025, 12, 31), date(2026, 1, 1), date(2027, 12, 31), date(2028, 1, 1)]
     assert [contract.in_force(day) for day in days] == [False, True, True, False]
+
+
+def test_a_contract_of_one_day_is_in_force_on_that_day_alone() -> None:
+    contract = parse(ACQUIRER.replace("valid_until: 2027-12-31", "valid_until: 2026-01-01"), "acquirer.yaml")
+    days = [date(2025, 12, 31), date(2026, 1, 1), date(2026, 1, 2)]
+    assert [contract.in_force(day) for day in days] == [False, True, False]
+
+
+def test_a_batch_that_names_its_hour_alone_leaves_every_day_in_groups_of_twenty() -> None:
+    batch = "trigger: confirmed\ndelivery: batch\nrelease: {hour: 3}"
+    contract = parse(ACQUIRER.replace("trigger: blocked\ndelivery: realtime", batch), "acquirer.yaml")
+    assert contract.release == Release(hour=3, day=None, group_of=20)
 
 
 def test_the_events_type_is_the_contracts_own() -> None:
@@ -102,14 +120,6 @@ WRONG = [
     ("version: 1", "version: !!python/name:os.system", "not YAML: could not determine a constructor"),
     ("version: 1", "version: '1", ": not YAML: "),
     ("partner: acquirer", "partner: Acquirer Ltd", ":2: $.partner: Expected `str` matching regex"),
-    ("delivery: realtime", "delivery: batch", ":8: a batch needs release: its hour, and its day if it is weekly"),
-    (
-        "trigger: blocked\ndelivery: realtime",
-        "trigger: confirmed\ndelivery: batch\nrelease: {hour: 3}\njitter_s: 60",
-        ":10: a batch leaves at its hour; expected delivery: realtime, or no jitter_s",
-    ),
-    ("delivery: realtime", "delivery: realtime\nrelease: {hour: 3}", ":9: only a batch is released; expected delivery"),
-    ("delivery: realtime", "delivery: batch\nrelease: {hour: 3}", ":7: a batch tells of confirmed cases; expected tri"),
     ("delivery: realtime", "delivery: batch\nrelease: {hour: 24}", ":9: $.release.hour: Expected `int` <= 23"),
     (
         "delivery: realtime",
@@ -117,7 +127,6 @@ WRONG = [
         "$.release.group_of: Expected `int` >=",
     ),
     ("trigger: blocked", "trigger: requested", ":9: what is told on request says which request; expected field reque"),
-    ("valid_until: 2027-12-31", "valid_until: 2025-12-31", ":25: ends before it begins"),
     ("valid_until: 2027-12-31", "valid_until: 2027-13-31", ": not a timestamp that there is"),
     ("valid_until: 2027-12-31", "valid_until: soon", ":25: $.valid_until: Invalid RFC3339 encoded date"),
     ("retention_days: 180", "retention_days: 0", ":22: $.retention_days: Expected `int` >= 1"),
@@ -136,7 +145,6 @@ WRONG = [
     ("policy_version: 2026-01", "push_url: https://0x7f.1/x", ":26: $.push_url: Expected `str` matching regex"),
     ("policy_version: 2026-01", "push_url: https://intranet/x", ":26: $.push_url: Expected `str` matching regex"),
     ("policy_version: 2026-01", "push_url: https://a.example/x?to=y", ":26: $.push_url: Expected `str` matching regex"),
-    ("version: 1", "version: 1\nepochs: [{number: 1, since: 2026-01-01}]", ":5: epochs and pseudonyms go together"),
     ("version: 1", "version: 1\nepochs: [{number: 2, since: 2026-01-01}]", ":5: epochs must count 1, 2, 3"),
     ("version: 1", "version: 1\nsignatures: [{signer: noura, signature: aa==}]", ":5: $.signatures[0].signature: Exp"),
     (
@@ -146,23 +154,8 @@ WRONG = [
     ),
     (
         "name: outcome\n    operator: keep",
-        "name: amount\n    operator: disclose",
-        ":13: disclose serves requests of law",
-    ),
-    (
-        "name: outcome\n    operator: keep",
-        "name: count\n    operator: count",
-        ":13: count serves batches alone; expected",
-    ),
-    (
-        "name: outcome\n    operator: keep",
         "name: order_id\n    operator: pseudonym",
         ":2: epochs and pseudonyms go toget",
-    ),
-    (
-        "name: outcome\n    operator: keep",
-        "name: notice\n    operator: constant",
-        ":13: constant of notice: expected a v",
     ),
     ("operator: keep", "operator: constant\n    value: <b>", ":15: $.fields[1].value: Expected `str` matching"),
 ]
@@ -175,6 +168,94 @@ def test_a_contract_that_is_wrong_is_refused_with_file_and_line(old: str, new: s
         parse(ACQUIRER.replace(old, new, 1), "acquirer.yaml")
     assert str(refused.value).startswith("acquirer.yaml")
     assert expected in str(refused.value)
+
+
+OUTCOME = "name: outcome\n    operator: keep"
+BATCH = "delivery: batch\nrelease: {hour: 3}"
+WHOLE = [
+    ("valid_until: 2027-12-31", "valid_until: 2025-12-31", "25: ends before it begins"),
+    (
+        "version: 1",
+        "version: 1\nepochs: [{number: 1, since: 2026-01-01}]",
+        "5: epochs and pseudonyms go together: expected both or neither",
+    ),
+    (
+        OUTCOME,
+        "name: amount\n    operator: disclose",
+        "13: disclose serves requests of law enforcement alone; expected kind: law_enforcement, trigger: requested",
+    ),
+    (OUTCOME, "name: count\n    operator: count", "13: count serves batches alone; expected delivery: batch"),
+    (OUTCOME, "name: notice\n    operator: constant", "13: constant of notice: expected a value"),
+    (
+        OUTCOME,
+        "name: request_ref\n    operator: constant\n    value: x",
+        "13: constant of request_ref: expected no value: it is the request's own",
+    ),
+    (OUTCOME, "name: amount\n    operator: band\n    edges: [5, 5]", "13: edges must rise"),
+    ("name: outcome", "name: bin", "13: keep may not be used on forbidden field 'bin'; no operator may be used on it"),
+    ("delivery: realtime", "delivery: batch", "8: a batch needs release: its hour, and its day if it is weekly"),
+    (
+        "delivery: realtime",
+        "delivery: realtime\nrelease: {hour: 3}",
+        "9: only a batch is released; expected delivery: batch, or no release",
+    ),
+    (
+        "trigger: blocked\ndelivery: realtime",
+        f"trigger: confirmed\n{BATCH}\njitter_s: 60",
+        "10: a batch leaves at its hour; expected delivery: realtime, or no jitter_s",
+    ),
+    (
+        "delivery: realtime",
+        BATCH,
+        "7: a batch tells of confirmed cases; expected trigger: confirmed, not blocked",
+    ),
+    *(
+        (
+            f"trigger: blocked\n{between}{OUTCOME}",
+            f"trigger: requested\n{between}name: {named}",
+            "9: what is told on request says which request; expected field request_ref, operator constant",
+        )
+        for between in [ACQUIRER.partition("trigger: blocked\n")[2].partition(OUTCOME)[0]]
+        for named in ("verdict\n    operator: keep", "notice\n    operator: constant\n    value: keep it safe")
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), WHOLE)
+def test_what_a_contract_may_not_say_is_told_with_its_line_in_these_very_words(
+    old: str, new: str, expected: str
+) -> None:
+    assert old in ACQUIRER
+    with pytest.raises(ContractError) as refused:
+        parse(ACQUIRER.replace(old, new, 1), "acquirer.yaml")
+    assert str(refused.value) == f"acquirer.yaml:{expected}"
+
+
+# In the order in which they are told to who wrote another.
+CLOSED = {
+    "kind": "financial_institution verification_agency law_enforcement merchant service_provider successor",
+    "purpose": "dpv:CounterMoneyLaundering dpv:DisputeManagement dpv:EnforceSecurity dpv:FraudPreventionAndDetection "
+    "dpv:FulfilmentOfObligation dpv:IdentityVerification dpv:LegalCompliance dpv:MaintainFraudDatabase "
+    "dpv:MisusePreventionAndDetection dpv:OrganisationRiskManagement",
+    "legal_basis": "dpv:Consent dpv:Contract dpv:LegalObligation dpv:LegitimateInterest "
+    "dpv:LegitimateInterestOfController dpv:LegitimateInterestOfThirdParty dpv:OfficialAuthorityOfController "
+    "dpv:PublicInterest dpv:VitalInterest",
+    "trigger": "flagged blocked confirmed requested",
+    "delivery": "realtime batch",
+    "onward_sharing": "prohibited processors as_law_requires",
+}
+
+
+@pytest.mark.parametrize(("key", "values"), CLOSED.items())
+def test_another_word_than_those_of_a_closed_list_is_refused_with_the_list(key: str, values: str) -> None:
+    lines = ACQUIRER.splitlines()
+    place = next(place for place, line in enumerate(lines) if line.startswith(f"{key}: "))
+    lines[place] = f"{key}: other"
+    with pytest.raises(ContractError) as refused:
+        parse("\n".join(lines), "acquirer.yaml")
+    assert str(refused.value) == (
+        f"acquirer.yaml:{place + 1}: $.{key}: Invalid enum value 'other'; expected one of: {values.replace(' ', ', ')}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -266,6 +347,14 @@ def test_of_a_file_that_is_longer_than_memory_only_a_piece_is_read(tmp_path: Pat
         file.truncate(1 << 40)  # a hole: it takes no room
     with pytest.raises(ContractError, match=r"long.yaml: longer than 65536 characters"):
         load(tmp_path / "long.yaml")
+
+
+@pytest.mark.parametrize("character", ["x", "\U00010000"])
+def test_a_file_is_read_up_to_one_character_more_than_a_contract_may_have(tmp_path: Path, character: str) -> None:
+    path, bytes_each = tmp_path / "long.yaml", len(character.encode())
+    for length in (262_144 // bytes_each, 262_148 // bytes_each, 262_152 // bytes_each):  # of 4 bytes 65536 and more
+        path.write_text(character * length, encoding="utf-8")
+        assert len(text_of(path)) == min(length, 262_148 // bytes_each)
 
 
 def test_a_bomb_of_aliases_is_refused_before_it_is_read_out() -> None:

@@ -17,7 +17,7 @@ from sharing.disclosable import Fulfilment, Material, Verification
 from sharing.errors import ContractError, ProjectionError
 from sharing.example import example
 from sharing.fields import Disclosable
-from sharing.operators import Echo, Keep
+from sharing.operators import Derive, Echo, Keep
 from sharing.operators.derive import SAFE
 from sharing.projection import Projection, compile_contract
 from tests.sharing.contracts import ACQUIRER, EVERYTHING, NAMES, ROOTS, shipped
@@ -162,9 +162,15 @@ def test_a_value_that_its_operator_cannot_take_is_refused_and_not_shown() -> Non
         _projection(EVERYTHING).project(disclosable(order))
 
 
-def test_a_broken_operator_leaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Keep, "apply", lambda *_: ORDER.contact.name)
-    with pytest.raises(ProjectionError, match="acquirer: outcome does not fit the contract's type"):
+@pytest.mark.parametrize(
+    ("operator", "leaving", "field"),
+    [(Keep, ORDER.contact.name, "outcome"), (Derive, (ORDER.contact.name,), "reasons")],
+)
+def test_a_broken_operator_leaks_nothing(
+    monkeypatch: pytest.MonkeyPatch, operator: Any, leaving: Any, field: str
+) -> None:
+    monkeypatch.setattr(operator, "apply", lambda *_: leaving)
+    with pytest.raises(ProjectionError, match=rf"^acquirer: {field} does not fit the contract's type$"):
         _projection().project(disclosable())
 
 
@@ -173,6 +179,26 @@ def test_the_message_type_refuses_a_field_that_the_contract_does_not_name() -> N
     body = json.loads(projection.project(disclosable())) | {"email": "noura@example.com"}
     with pytest.raises(msgspec.ValidationError, match="unknown field `email`"):
         msgspec.json.decode(json.dumps(body), type=projection.message_type)
+
+
+def test_a_message_is_frozen_and_its_id_says_in_the_schema_what_it_is() -> None:
+    projection = _projection()
+    message = msgspec.json.decode(projection.project(disclosable()), type=projection.message_type)
+    with pytest.raises(AttributeError, match="immutable type"):
+        message.outcome = "approve"
+    schema = msgspec.json.schema(projection.message_type)["$defs"]["acquirer-1"]
+    assert schema["properties"]["jti"] == {
+        "type": "string",
+        "pattern": r"^[A-Za-z0-9_-]{22}$(?!\n)",
+        "description": "128 bits, base64url",
+    }
+
+
+def test_a_field_that_nothing_reads_is_left_out_even_of_a_contract_that_nobody_checked() -> None:
+    unchecked = msgspec.structs.replace(
+        parse(ACQUIRER, "acquirer.yaml"), fields=(Echo(name="event_id", reason="because of the test"),)
+    )
+    assert set(json.loads(compile_contract(unchecked, KEY).project(disclosable()))) == {"jti"}
 
 
 AGENCY = compile_contract(shipped("verification-agency"), KEY)

@@ -1,10 +1,11 @@
 import re
+from typing import Any
 
 import msgspec
 import pytest
 
 from sharing.contracts import Contract, parse
-from sharing.operators import Band, Disclose, Echo, Pseudonym, Truncate
+from sharing.operators import AnyOperator, Band, Count, Disclose, Echo, Generalise, Pseudonym, Truncate
 from sharing.widening import Change, compare, signatures_needed
 from tests.sharing.contracts import shipped
 
@@ -248,6 +249,43 @@ def test_an_id_itself_is_more_than_a_name_for_it_and_a_value_than_a_range() -> N
         True,
         False,
     )
+
+
+def _truncate(to: Any) -> Truncate:
+    return Truncate(name="x", to=to, reason="because of the test")
+
+
+def _generalise(to: Any) -> Generalise:
+    return Generalise(name="x", to=to, reason="because of the test")
+
+
+def _band(*edges: int) -> Band:
+    return Band(name="x", edges=edges, reason="because of the test")
+
+
+def _count(at_least: int) -> Count:
+    return Count(name="x", at_least=at_least, reason="because of the test")
+
+
+@pytest.mark.parametrize(
+    ("operators", "expected"),
+    [
+        (
+            [_truncate(to) for to in ("hour", "day", "week", "network", "area")],
+            ["1 1 1 0 0", "0 1 1 0 0", "0 0 1 0 0", "0 0 0 1 0", "0 0 0 0 1"],
+        ),
+        ([_generalise("region"), _generalise("country"), _truncate("area")], ["1 1 0", "0 1 0", "0 0 1"]),
+        ([_band(100, 500), _band(500), _band(100, 400), _count(20)], ["1 1 0 0", "0 1 0 0", "0 0 1 0", "0 0 0 1"]),
+        ([_count(20), _count(21), _band(20)], ["1 1 0", "0 1 0", "0 0 1"]),
+    ],
+    ids=["truncate", "generalise", "band", "count"],
+)
+def test_who_gets_the_finer_of_two_settings_knows_the_wider_and_not_the_other_way_round(
+    operators: list[AnyOperator], expected: list[str]
+) -> None:
+    """A row for each: whether it tells all that each of them, from the first on, tells."""
+    table = [[one.tells_all_of(other) for other in operators] for one in operators]
+    assert table == [[told == "1" for told in row.split()] for row in expected]
 
 
 @pytest.mark.parametrize(

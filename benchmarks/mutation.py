@@ -142,7 +142,7 @@ def measure(plan: Plan, again: Path | None = None) -> Outcome:
     if before is None:
         return outcome(tried, len(every))
     noticed_then = [Tried(*each, noticed=True) for each in every if each not in chosen]
-    return outcome(noticed_then + tried, len(every), f"Of commit {before.commit}; the {len(tried)} that survived there")
+    return outcome(noticed_then + tried, len(every), f"Those of commit {before.commit}: the {len(tried)} that survived")
 
 
 def survivors(before: Result, every: Sequence[tuple[str, Mutant]]) -> list[tuple[str, Mutant]]:
@@ -167,7 +167,7 @@ def outcome(tried: Sequence[Tried], of: int, again: str = "") -> Outcome:
         workload=(
             f"{len(tried):,} of {of:,} mutants"
             + ("." if len(tried) == of else ", drawn at random; all of them: `make mutation`.")
-            + (f" {again} were tried again, with the tests of this one." if again else "")
+            + (f" {again} there, or read the same, were tried again with these tests." if again else "")
             + " A mutant is noticed when one of its module's tests fails; property tests try 25 examples."
         ),
         runs=[Run(module, 0, {"score": score}) for module, score in scores.items()],

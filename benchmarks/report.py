@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.plot import Plot, svg
@@ -152,7 +153,7 @@ def figures_of(result: Result) -> list[list[str]]:
 def tables(result: Result) -> list[Table]:
     shown = Table(*result.outcome.columns, title=result.name, title_justify="left", caption=result.outcome.workload)
     for row in result.outcome.rows:
-        shown.add_row(*row)
+        shown.add_row(*map(escape, row))
     figures = Table("figure", "measured", "target")
     for row in figures_of(result):
         figures.add_row(*row)

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import date
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -157,7 +158,7 @@ def text_of(path: Path) -> str:
     """A file's text; of a longer one only so much that it shows. Raises ContractError."""
     try:
         with opened(path) as file:
-            return file.read(4 * located.MAX_CHARACTERS + 4).decode()
+            return TextIOWrapper(file, "utf-8", newline="").read(located.MAX_CHARACTERS + 1)
     except OSError as error:
         raise ContractError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:

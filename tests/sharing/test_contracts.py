@@ -349,12 +349,17 @@ def test_of_a_file_that_is_longer_than_memory_only_a_piece_is_read(tmp_path: Pat
         load(tmp_path / "long.yaml")
 
 
-@pytest.mark.parametrize("character", ["x", "\U00010000"])
+@pytest.mark.parametrize("character", ["x", "ع", "€", "\U00010000"])
 def test_a_file_is_read_up_to_one_character_more_than_a_contract_may_have(tmp_path: Path, character: str) -> None:
-    path, bytes_each = tmp_path / "long.yaml", len(character.encode())
-    for length in (262_144 // bytes_each, 262_148 // bytes_each, 262_152 // bytes_each):  # of 4 bytes 65536 and more
+    path = tmp_path / "long.yaml"
+    for length in (65_536, 65_537, 65_538, 200_000):
         path.write_text(character * length, encoding="utf-8")
-        assert len(text_of(path)) == min(length, 262_148 // bytes_each)
+        assert text_of(path) == character * min(length, 65_537)
+
+
+def test_a_file_keeps_its_ends_of_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"a: 1\r\nb: 2\n")
+    assert text_of(tmp_path / "a.yaml") == "a: 1\r\nb: 2\n"
 
 
 def test_a_bomb_of_aliases_is_refused_before_it_is_read_out() -> None:

@@ -157,8 +157,8 @@ def load(path: Path) -> Contract:
 def text_of(path: Path) -> str:
     """A file's text; of a longer one only so much that it shows. Raises ContractError."""
     try:
-        with opened(path) as file:
-            return TextIOWrapper(file, "utf-8", newline="").read(located.MAX_CHARACTERS + 1)
+        with TextIOWrapper(opened(path), "utf-8", newline="") as text:
+            return text.read(located.MAX_CHARACTERS + 1)
     except OSError as error:
         raise ContractError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:

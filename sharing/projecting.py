@@ -158,8 +158,7 @@ class Projecting(NamedTuple):
 
     def _answer(self, connection: sa.Connection, trigger: Any, now_ms: int) -> Answer:
         request = granted(connection, trigger.reference, now_ms) if trigger.kind == "requested" else None
-        opens = trigger.kind not in ("cleared", "erased")
-        disclosable = self.cases.disclosable(trigger.case_id) if opens else None
+        disclosable = self.cases.disclosable(trigger.case_id) if trigger.kind != "erased" else None
         have = told_of(connection, trigger.case_id)
         waits = outbox.waits(connection, trigger.case_id) if have else {}
         answer = self.projector.answer(trigger, disclosable, have, Moment(now_ms, waits), request)
@@ -179,10 +178,11 @@ class Projecting(NamedTuple):
 
     def _settle(self, connection: sa.Connection, trigger: Any, answer: Answer, now_ms: int) -> None:
         waiting.put(connection, answer.waiting, now_ms)
-        if trigger.kind == "erased" and not answer.failures:
+        if trigger.kind == "erased":
             self.ledger.forget(connection, trigger.case_id)
-            of_case = _columns.case_id == trigger.case_id
-            connection.execute(sa.update(tables.disclosures).where(of_case).values(case_id=None))
+            if not answer.failures:  # who must still be told is found by the case
+                of_case = _columns.case_id == trigger.case_id
+                connection.execute(sa.update(tables.disclosures).where(of_case).values(case_id=None))
         if answer.failures:
             self.triggers.fail(connection, trigger, "; ".join(answer.failures))
         else:

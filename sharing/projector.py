@@ -8,10 +8,12 @@
     requested  one request's contract tells the one case that it names
 
 The same trigger gives the same ids (`jti`): of the decision and the contract for what is told first, of the message
-that it supersedes for what follows. Told already is not told again. A contract that is not in force tells nothing new.
+that it supersedes for what follows. Told already is not told again, unless it was withdrawn and is true again: then in
+the withdrawn message's place. A contract that is not in force tells nothing new.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -157,6 +159,8 @@ class Projector:
         """`disclosable` is None where nothing may be told of the case (any more); `told` what its partners have.
         A contract that fails keeps no other from telling.
         """
+        if trigger.kind == "cleared" and disclosable is not None and disclosable.verdict == "confirmed":
+            return Answer()  # a clearing that was set aside and comes late
         if trigger.kind in ("cleared", "erased"):
             kind: Kind = "withdrawal" if trigger.kind == "cleared" else "deletion"
             return _gathered(self._taken_back(trigger.case_id, told, kind, at), leaves_groups=True)
@@ -227,17 +231,23 @@ class Projector:
     def _first(
         self, kind: TriggerKind, disclosable: Disclosable, told: Sequence[Told], at: Moment
     ) -> Iterator[Made | None]:
-        have = {each.contract for each in told}
+        last = {each.contract: each for each in sorted(told, key=lambda each: each.place)}
         day = day_of(at.now_ms)
         for projection in self._projections:
             contract = projection.contract
-            if contract_hash(contract) in have or not contract.in_force(day):
+            before = last.get(contract_hash(contract))
+            if not contract.in_force(day) or (before is not None and before.state != "withdrawn"):
                 continue
-            if fires(contract, kind, disclosable) and projection.concerns(disclosable):
-                yield attempt(contract.partner, lambda p=projection: self._told_or_waits(p, disclosable, at))  # type: ignore[misc]
+            again = before.jti if before else None
+            if fires(contract, "corrected" if again else kind, disclosable) and projection.concerns(disclosable):
+                yield attempt(contract.partner, partial(self._told_or_waits, projection, disclosable, at, again))
 
-    def _told_or_waits(self, projection: Projection, disclosable: Disclosable, at: Moment) -> Message | Waiting:
-        contract, case_id, payload = projection.contract, disclosable.decision_id, projection.project(disclosable)
+    def _told_or_waits(
+        self, projection: Projection, disclosable: Disclosable, at: Moment, again: str | None = None
+    ) -> Message | Waiting:
+        """`again`: the withdrawn message that this one takes the place of."""
+        contract, case_id = projection.contract, disclosable.decision_id
+        payload = projection.project(disclosable, again)
         if contract.delivery == "realtime":
             sub_id = self.sub_id(contract.partner, case_id)
             return self.disclosed(contract.partner, contract_hash(contract), case_id, sub_id, payload, at)
@@ -255,7 +265,7 @@ class Projector:
     ) -> Iterator[Made | None]:
         for each in told:
             if each.state in _LIVE:
-                made = attempt(each.partner, lambda e=each: self._righted(kind, e, disclosable, at))  # type: ignore[misc]
+                made = attempt(each.partner, partial(self._righted, kind, each, disclosable, at))
                 if made is not None:
                     yield made
 
@@ -281,10 +291,7 @@ class Projector:
         for each in told:
             if each.state in held:
                 sub_id = self.sub_id(each.partner, case_id)
-                yield attempt(
-                    each.partner,
-                    lambda e=each, s=sub_id: self.taken_back(kind, e, case_id, s, at),  # type: ignore[misc]
-                )
+                yield attempt(each.partner, partial(self.taken_back, kind, each, case_id, sub_id, at))
 
     def _requested(
         self, disclosable: Disclosable, granted: Granted | None, told: Sequence[Told], at: Moment
@@ -298,7 +305,7 @@ class Projector:
         for projection in self._projections:
             contract = projection.contract
             if contract.trigger == "requested" and contract.partner == granted.partner and contract.in_force(day):
-                made = attempt(contract.partner, lambda p=projection: self._told_or_waits(p, answered, at))  # type: ignore[misc]
+                made = attempt(contract.partner, partial(self._told_or_waits, projection, answered, at))
                 if not isinstance(made, Message) or made.jti not in {each.jti for each in told}:
                     yield made
                 return
@@ -350,17 +357,10 @@ def _leaf(
     kind: Kind, partner: str, contract: bytes, sealed: bytes, commitment: bytes, now_ms: int, supersedes: Told | None
 ) -> leaves.Disclosed | leaves.Superseding:
     hashed = leaves.hash_of(sealed)
+    first = leaves.Disclosed(at_ms=now_ms, partner=partner, contract=contract, sealed=hashed, commitment=commitment)
     if supersedes is None:
-        return leaves.Disclosed(at_ms=now_ms, partner=partner, contract=contract, sealed=hashed, commitment=commitment)
-    return leaves.Superseding(
-        at_ms=now_ms,
-        partner=partner,
-        contract=contract,
-        sealed=hashed,
-        commitment=commitment,
-        supersedes=supersedes.place,
-        change=CHANGES[kind],
-    )
+        return first
+    return leaves.Superseding(**msgspec.structs.asdict(first), supersedes=supersedes.place, change=CHANGES[kind])
 
 
 def attempt(partner: str, make: Callable[[], Message | Waiting | None]) -> Made | None:

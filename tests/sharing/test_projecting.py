@@ -146,6 +146,50 @@ def test_a_corrected_outcome_is_told_in_the_place_of_what_was_told(desk: Desk) -
     assert desk.run("cleared", CASE).recorded == [("carrier", "withdrawal")]
 
 
+def test_what_was_withdrawn_and_is_true_again_is_told_once_in_the_withdrawn_messages_place(desk: Desk) -> None:
+    desk.run("flagged", CASE)
+    (first,) = desk.told("acquirer")
+    desk.cases.changes[CASE] = {"outcome": "approve"}
+    assert desk.run("corrected", CASE).recorded == [("acquirer", "withdrawal"), ("carrier", "withdrawal")]
+    desk.cases.changes[CASE] = {"outcome": "block"}
+    assert desk.run("corrected", CASE).recorded == [("acquirer", "disclosure"), ("carrier", "disclosure")]
+    (_, again) = desk.told("acquirer")
+    assert again == first | {"jti": again["jti"], "supersedes": first["jti"]}
+    assert again["jti"] != first["jti"]
+    assert desk.run("flagged", CASE).recorded == []
+    assert desk.run("cleared", CASE).recorded == [("acquirer", "withdrawal"), ("carrier", "withdrawal")]
+    assert desk.told("acquirer")[-1]["supersedes"] == again["jti"]
+    assert desk.run("corrected", CASE).recorded == [], "the analyst's word stands"
+    desk.cases.changes[CASE] = {"verdict": "confirmed"}
+    assert desk.run("confirmed", CASE).recorded == [
+        ("acquirer", "disclosure"), ("carrier", "disclosure"), ("successor", "disclosure"),
+        ("verification-agency", "disclosure"),
+    ]  # fmt: skip
+
+
+def test_a_clearing_that_comes_after_the_case_was_confirmed_takes_nothing_back(desk: Desk) -> None:
+    desk.run("flagged", CASE)
+    desk.cases.changes[CASE] = {"verdict": "confirmed"}
+    desk.run("confirmed", CASE)
+    desk.trigger("cleared", CASE)
+    waits = desk.rows("sharing_waiting")
+    assert (desk.settle().recorded, desk.rows("sharing_waiting")) == ([], waits)
+    assert len(waits) == 1
+
+
+def test_what_opens_an_erased_subjects_leaves_goes_also_when_a_partner_cannot_be_told(engine: sa.Engine) -> None:
+    Desk(engine).run("flagged", CASE)
+    desk = Desk(engine, partners={name: keys for name, keys in PARTNERS.items() if name != "acquirer"})
+    step = desk.run("erased", CASE)
+    assert (step.recorded, len(step.failures)) == ([("carrier", "deletion")], 1)
+    assert desk.counts()["lookup"] == 0
+    mended = Desk(engine)
+    with engine.begin() as connection:
+        mended.projecting.triggers.retry(connection)
+    assert mended.settle().recorded == [("acquirer", "deletion")]
+    assert {row["case_id"] for row in mended.rows("sharing_disclosures")} == {None}
+
+
 def test_one_partner_whose_keys_are_gone_keeps_no_other_from_being_told(engine: sa.Engine) -> None:
     desk = Desk(engine, partners={name: keys for name, keys in PARTNERS.items() if name != "acquirer"})
     step = desk.run("flagged", CASE)

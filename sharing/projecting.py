@@ -23,6 +23,7 @@ from sharing.ledger.store import Ledger
 from sharing.projector import Answer, Message, Moment, Projector, Told, Trigger
 from sharing.standing import day_of
 from sharing.waiting import told
+from vault.errors import EnvelopeError
 
 AT_ONCE = 50
 
@@ -42,7 +43,8 @@ class Triggers(Protocol[T]):
 class Cases(Protocol):
     """review.disclosing.SealedCases."""
 
-    def disclosable(self, case_id: str) -> Disclosable | None: ...
+    def disclosable(self, case_id: str) -> Disclosable | None:
+        """Raises EnvelopeError where what is kept of the case does not open."""
 
 
 class Step(NamedTuple):
@@ -158,7 +160,13 @@ class Projecting(NamedTuple):
 
     def _answer(self, connection: sa.Connection, trigger: Any, now_ms: int) -> Answer:
         request = granted(connection, trigger.reference, now_ms) if trigger.kind == "requested" else None
-        disclosable = self.cases.disclosable(trigger.case_id) if trigger.kind != "erased" else None
+        disclosable = None
+        try:
+            if trigger.kind != "erased":
+                disclosable = self.cases.disclosable(trigger.case_id)
+        except EnvelopeError as error:
+            if trigger.kind != "cleared":  # what takes back needs no content
+                return Answer(failures=(f"the case's content: {error}",))
         have = told_of(connection, trigger.case_id)
         waits = outbox.waits(connection, trigger.case_id) if have else {}
         answer = self.projector.answer(trigger, disclosable, have, Moment(now_ms, waits), request)

@@ -23,6 +23,7 @@ from sharing.tokens import Opener, Sealer
 from sharing.tokens.keys import partner_keys
 from tests.sharing import sealed
 from tests.sharing.orders import ORDER
+from vault.errors import Tampered
 
 NOW_MS = 1_772_420_400_000  # 2026-03-02, a Monday, 03:00 UTC
 KEY = b"k" * 32
@@ -37,8 +38,11 @@ class MadeUpCases:
     def __init__(self) -> None:
         self.changes: dict[str, dict[str, Any]] = {}
         self.gone: set[str] = set()
+        self.tampered: set[str] = set()
 
     def disclosable(self, case_id: str) -> Disclosable | None:
+        if case_id in self.tampered:
+            raise Tampered("changed")
         return None if case_id in self.gone else disclosable(case_id, **self.changes.get(case_id, {}))
 
 

@@ -167,6 +167,16 @@ def test_what_was_withdrawn_and_is_true_again_is_told_once_in_the_withdrawn_mess
     ]  # fmt: skip
 
 
+def test_a_case_that_does_not_open_fails_alone_and_what_was_told_of_it_is_taken_back_all_the_same(desk: Desk) -> None:
+    desk.run("flagged", CASE)
+    desk.cases.tampered = {CASE}
+    desk.trigger("corrected", CASE)
+    step = desk.run("flagged", "topic:0:99")
+    assert step.recorded == [("acquirer", "disclosure"), ("carrier", "disclosure")]
+    assert step.failures == ["the case's content: changed"]
+    assert desk.run("cleared", CASE).recorded == [("acquirer", "withdrawal"), ("carrier", "withdrawal")]
+
+
 def test_a_clearing_that_comes_after_the_case_was_confirmed_takes_nothing_back(desk: Desk) -> None:
     desk.run("flagged", CASE)
     desk.cases.changes[CASE] = {"verdict": "confirmed"}

@@ -1,6 +1,7 @@
 """Triggers become messages, leaves and rows in one transaction: whatever happens, nothing is lost or told twice."""
 
 import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from sharing.contracts import Contract
+from sharing.disclosable import Disclosable
 from sharing.ledger import leaves
+from sharing.projection import Projection
 from sharing.telling import fires
 from sharing.tokens import Opener
 from tests.sharing import sealed
@@ -214,6 +217,23 @@ def test_one_partner_whose_keys_are_gone_keeps_no_other_from_being_told(engine: 
         mended.projecting.triggers.retry(connection)
     assert mended.settle().recorded == [("acquirer", "disclosure")]
     assert mended.counts() == {"triggers": 0, "leaves": 2, "lookup": 2, "disclosures": 2, "outbox": 2}
+
+
+def test_a_fault_of_the_program_under_one_contract_keeps_no_other_from_telling_and_is_told_without_a_value(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = Projection.project
+
+    def faulty(self: Projection, disclosable: Disclosable, supersedes: str | None = None) -> bytes:
+        if self.partner == "acquirer":
+            raise OverflowError("4111")
+        return sound(self, disclosable, supersedes)
+
+    monkeypatch.setattr(Projection, "project", faulty)
+    step = desk.run("flagged", CASE)
+    assert step.recorded == [("carrier", "disclosure")]
+    (why,) = step.failures
+    assert re.fullmatch(r"acquirer: OverflowError in faulty, line \d+: a fault of the program", why)
 
 
 class Crash(Exception):

@@ -201,6 +201,16 @@ def read_receipt(path: str, keys: Keys) -> Receipt:
     return Receipt(number(lines[2], "index"), decoded(lines[1][6:]), proof, open_checkpoint(note, keys))
 
 
+def proven(path: str, keys: Keys) -> Receipt:
+    """A receipt that proves what it says; one among several is named."""
+    found = read_receipt(path, keys)
+    try:
+        check_inclusion(found)
+    except Wrong as wrong:
+        raise Wrong(f"{path}: {wrong}") from None
+    return found
+
+
 def number(line: str, word: str) -> int:
     name, _, digits = line.partition(" ")
     if name != word or not NUMBER.fullmatch(digits):
@@ -264,19 +274,21 @@ def consistency(given: argparse.Namespace) -> None:
 def export(given: argparse.Namespace) -> None:
     """One pass: the roots at the kept checkpoints' sizes, the leaves at the receipts' places, the root at the end."""
     keys = read_keys(given.key)
-    receipts = [(path, read_receipt(path, keys)) for path in given.receipt]
+    receipts = [(path, proven(path, keys)) for path in given.receipt]
     kept = [(path, open_checkpoint(read(path), keys)) for path in given.kept]
     kept += [(path, found.checkpoint) for path, found in receipts]
-    leaves = {found.place: (path, found.leaf) for path, found in receipts}
+    leaves: dict[int, list[tuple[str, bytes]]] = {}
+    for path, found in receipts:
+        leaves.setdefault(found.place, []).append((path, found.leaf))
     waiting = sorted(kept, key=lambda each: -each[1].size)
     tree, agreed = Tree(), 0
     file = sys.stdin.buffer if given.file == "-" else Path(given.file).open("rb")  # noqa: SIM115
     with file:
         agreed = compare(tree, agreed, waiting)
         for leaf in read_leaves(file):
-            path, expected = leaves.get(tree.size, ("", leaf))
-            if leaf != expected:
-                raise Wrong(f"entry {tree.size} is not what {path} is for")
+            for path, expected in leaves.get(tree.size, []):
+                if leaf != expected:
+                    raise Wrong(f"entry {tree.size} is not what {path} is for")
             tree.add(leaf_hash(leaf))
             agreed = compare(tree, agreed, waiting)
         whole = open_checkpoint(file.read(1 << 20), keys)
@@ -325,7 +337,7 @@ def main(arguments: list[str]) -> int:
     except Wrong as wrong:
         print(f"NOT VERIFIED: {wrong}", file=sys.stderr)
         return 1
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         print(f"NOT VERIFIED: a file cannot be read as it should: {type(error).__name__}", file=sys.stderr)
         return 1
     return 0

@@ -1,5 +1,6 @@
 """The auditor's file, run as an auditor does: by itself, in an empty folder, with nothing of ours to import."""
 
+import base64
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from sharing.ledger.export import exported
 from sharing.ledger.leaves import body_of
 from sharing.ledger.receipts import Consistency, Opening, Receipt
 from sharing.ledger.store import snapshot
+from sharing.ledger.tree import leaf_hash
 from tests.sharing.ledger.made import LEDGER, SALT, SIGNER, TRUSTED, bodies, filled, rewritten, signed, told
 
 VERIFIER = Path(__file__).parents[3] / "examples" / "auditor" / "verify.py"
@@ -113,6 +115,30 @@ def test_an_opening_shows_what_was_told(auditor: Auditor) -> None:
 
 
 @pytest.mark.parametrize(
+    ("opening", "error"),
+    [(b"[" * 200_000, "RecursionError"), (b"{", "JSONDecodeError"), (b"{}", "KeyError"), (b"[]", "TypeError")],
+)
+def test_an_opening_that_is_none_is_said_in_a_line(auditor: Auditor, opening: bytes, error: str) -> None:
+    opens, payload = auditor.put("opening.json", opening), auditor.put("payload.json", b"{}")
+    code, said = auditor.run("receipt", auditor.receipt(7), "--opening", opens, "--payload", payload)
+    assert (code, said.splitlines()[-1]) == (
+        1,
+        f"NOT VERIFIED: a file cannot be read as it should: {error}",
+    )
+
+
+def test_a_leaf_whose_time_no_calendar_has_is_said_in_a_line(auditor: Auditor) -> None:
+    leaf = b'{"at_ms":1' + b"0" * 400 + b"}"
+    checkpoint = SIGNER.sign(1, leaf_hash(leaf))
+    path = auditor.put("0.tlog-proof", Receipt(0, leaf, (), checkpoint).text())
+    code, said = auditor.run("receipt", path)
+    assert (code, said.splitlines()[-1]) == (
+        1,
+        "NOT VERIFIED: a file cannot be read as it should: OverflowError",
+    )
+
+
+@pytest.mark.parametrize(
     ("old", "new", "why"),
     [
         (b"index 7", b"index 6", "entry 6 is not what the checkpoint has there"),
@@ -184,6 +210,38 @@ def test_an_export_is_verified_with_all_that_was_kept(auditor: Auditor) -> None:
         LEDGER.append(connection, [told(number) for number in range(11, 20)])
     code, said = auditor.run("export", auditor.export(), "--kept", kept, "--receipt", receipt)
     assert (code, said) == (0, "store.example/ledger: 20 entries are what was signed; 2 kept checkpoints agree\n")
+
+
+@pytest.mark.parametrize(
+    ("place", "leaf", "why"),
+    [
+        (7, b'{"partner":"nobody"}', "entry 7 is not what the checkpoint has there"),
+        (11, b'{"partner":"nobody"}', "entry 11 is not what the checkpoint has there"),
+        (999_999, b'{"partner":"nobody"}', "entry 999999 is not what the checkpoint has there"),
+        (8, body_of(told(7)), "entry 8 is not what the checkpoint has there"),
+    ],
+)
+def test_an_export_agrees_with_no_receipt_that_proves_nothing(
+    auditor: Auditor, place: int, leaf: bytes, why: str
+) -> None:
+    right = auditor.receipt(7)
+    lines = (auditor.folder / right).read_bytes().split(b"\n")
+    lines[1:3] = [b"extra " + base64.b64encode(leaf), b"index %d" % place]
+    wrong = auditor.put("wrong.tlog-proof", b"\n".join(lines))
+    refused = (1, f"NOT VERIFIED: wrong.tlog-proof: {why}\n")
+    assert auditor.run("export", auditor.export(), "--receipt", wrong) == refused
+    assert auditor.run("export", auditor.export(), "--receipt", wrong, "--receipt", right) == refused
+
+
+def test_an_export_is_compared_with_each_receipt_of_a_place_and_not_the_last_alone(auditor: Auditor) -> None:
+    before = auditor.put("before.tlog-proof", (auditor.folder / auditor.receipt(7)).read_bytes())
+    rewritten(auditor.engine, [*bodies(7), body_of(told(999)), *bodies(12)[8:]])
+    now, export = auditor.receipt(7), auditor.export()
+    assert auditor.run("export", export, "--receipt", now)[0] == 0
+    assert auditor.run("export", export, "--receipt", before, "--receipt", now) == (
+        1,
+        "NOT VERIFIED: entry 7 is not what before.tlog-proof is for\n",
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streams.cli import PATH, options
+from streams.options import PARTNER_NAME
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 Command = Callable[..., Any]
 
+CONTRACTS = click.option(
+    "--contracts",
+    envvar="AMANA_CONTRACTS",
+    type=PATH,
+    help="The folder of contracts; by default those that come with Amana.",
+)
 _OPTIONS = (
     click.option(
         "--issuer",
@@ -31,12 +38,7 @@ _OPTIONS = (
         show_default=True,
         help="The folder of partners' public keys, NAME.json each.",
     ),
-    click.option(
-        "--contracts",
-        envvar="AMANA_CONTRACTS",
-        type=PATH,
-        help="The folder of contracts; by default those that come with Amana.",
-    ),
+    CONTRACTS,
     click.option(
         "--signers",
         envvar="AMANA_SIGNERS",
@@ -159,7 +161,7 @@ def delivery() -> None:
 
 
 ACTOR = click.option("--actor", envvar="AMANA_ACTOR", required=True, help="Who does it.")
-PARTNER = click.argument("partner")
+PARTNER = click.argument("partner", type=PARTNER_NAME)
 
 
 @delivery.command()
@@ -187,9 +189,12 @@ def status(database: str) -> None:
 @delivery.command()
 @PARTNER
 @ACTOR
+@CONTRACTS
 @options("database")
-def pause(partner: str, actor: str, database: str) -> None:
+def pause(partner: str, actor: str, contracts: Path | None, database: str) -> None:
     """Hold all messages to a partner but urgent ones: withdrawals, corrections and deletions go on.
+
+    A partner is who a contract names, or who was told something before.
 
     \b
     Example:
@@ -197,8 +202,10 @@ def pause(partner: str, actor: str, database: str) -> None:
     """
     from sharing.delivery import allowances
     from streams.bootstrap import now_ms
+    from streams.known_partners import check_known
 
     with _open(database).begin() as connection:
+        check_known(connection, contracts, partner)
         new = allowances.pause(connection, partner, actor, now_ms())
         _tell(connection, partner, "paused" if new else None)
     click.echo(f"{partner}: {'paused' if new else 'was paused already'}; urgent messages go on")
@@ -206,8 +213,9 @@ def pause(partner: str, actor: str, database: str) -> None:
 
 @delivery.command()
 @PARTNER
+@CONTRACTS
 @options("database")
-def resume(partner: str, database: str) -> None:
+def resume(partner: str, contracts: Path | None, database: str) -> None:
     """Send a paused partner its messages again.
 
     \b
@@ -215,8 +223,10 @@ def resume(partner: str, database: str) -> None:
       amana delivery resume acquirer
     """
     from sharing.delivery import allowances
+    from streams.known_partners import check_known
 
     with _open(database).begin() as connection:
+        check_known(connection, contracts, partner, also=allowances.paused(connection))
         was = allowances.resume(connection, partner)
         _tell(connection, partner, "enabled" if was else None)
     click.echo(f"{partner}: {'resumed' if was else 'was not paused'}")
@@ -226,8 +236,9 @@ def resume(partner: str, database: str) -> None:
 @PARTNER
 @click.option("--per-minute", type=click.IntRange(1, 60_000), help="Without it the deliverer's.")
 @click.option("--per-day", type=click.IntRange(1), help="Without it the deliverer's.")
+@CONTRACTS
 @options("database")
-def limit(partner: str, per_minute: int | None, per_day: int | None, database: str) -> None:
+def limit(partner: str, per_minute: int | None, per_day: int | None, contracts: Path | None, database: str) -> None:
     """Set a partner's own limits.
 
     \b
@@ -236,17 +247,20 @@ def limit(partner: str, per_minute: int | None, per_day: int | None, database: s
       amana delivery limit acquirer
     """
     from sharing.delivery import allowances
+    from streams.known_partners import check_known
 
     with _open(database).begin() as connection:
+        check_known(connection, contracts, partner)
         allowances.limit(connection, partner, per_minute, per_day)
     said = [f"{count} a {unit}" for count, unit in ((per_minute, "minute"), (per_day, "day")) if count is not None]
     click.echo(f"{partner}: {', '.join(said) or 'the limits of the deliverer'}")
 
 
 @delivery.command()
-@click.option("--partner", help="Only this partner's.")
+@click.option("--partner", type=PARTNER_NAME, help="Only this partner's.")
+@CONTRACTS
 @options("database")
-def dead(partner: str | None, database: str) -> None:
+def dead(partner: str | None, contracts: Path | None, database: str) -> None:
     """List dead letters: ids and why, oldest first; what they say is sealed.
 
     \b
@@ -254,8 +268,11 @@ def dead(partner: str | None, database: str) -> None:
       amana delivery dead --partner acquirer
     """
     from sharing.delivery import outbox
+    from streams.known_partners import check_known
 
     with _open(database).connect() as connection:
+        if partner is not None:
+            check_known(connection, contracts, partner)
         for each in outbox.dead_letters(connection, partner):
             made = datetime.fromtimestamp(each.made_at_ms / 1000, UTC).isoformat(timespec="seconds")
             click.echo(f"{each.jti}  {each.partner}  {each.reason}  {each.attempts} attempts  made {made}")

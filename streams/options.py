@@ -1,6 +1,10 @@
-"""What commands take as the feature store's address."""
+"""What commands take as the feature store's address, and as a partner's name."""
+
+import re
 
 import click
+
+_PARTNER = re.compile("[a-z][a-z0-9-]{0,31}")  # as PartnerName of contracts, which are long to import; a test compares
 
 
 class StoreAddress(click.ParamType):
@@ -22,4 +26,16 @@ class StoreAddress(click.ParamType):
         return value
 
 
+class PartnerType(click.ParamType):
+    """A partner's name as contracts have it."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, context: click.Context | None) -> str:
+        if not _PARTNER.fullmatch(value):
+            self.fail("expected a partner's name: lower-case letters, digits and -, at most 32", param, context)
+        return value
+
+
 STORE = StoreAddress()
+PARTNER_NAME = PartnerType()

@@ -19,7 +19,7 @@ from events import acls, admin
 from events import schemas as json_schemas
 from events.errors import AmanaError, NotAccepted, Unreachable
 from events.guard import Refusal, admit
-from events.options import brokers_option
+from events.options import TEXT, brokers_option
 from events.principals import kafka_passwords, principals
 from events.publisher import Publisher
 from events.topics import SPECS, share_specs, topic_of
@@ -97,7 +97,9 @@ def topics() -> None:
     type=click.IntRange(1, 10),
     help="Copies that must have a record before it counts as written.",
 )
-@click.option("--partner", "partners", multiple=True, help="Also the topics of this partner; may be repeated.")
+@click.option(
+    "--partner", "partners", type=TEXT, multiple=True, help="Also the topics of this partner; may be repeated."
+)
 @_stated
 def create(brokers: str, partitions: int, replication: int, min_isr: int, partners: Sequence[str]) -> None:
     """Create the topics that are missing and correct the settings of the others. Safe to run again.
@@ -122,7 +124,7 @@ def create(brokers: str, partitions: int, replication: int, min_isr: int, partne
 
 @topics.command()
 @brokers_option
-@click.option("--partner", "partners", multiple=True, help="A partner that has topics; may be repeated.")
+@click.option("--partner", "partners", type=TEXT, multiple=True, help="A partner that has topics; may be repeated.")
 @click.option(
     "--secrets",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

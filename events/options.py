@@ -20,7 +20,21 @@ class BrokersType(click.ParamType):
             self.fail(str(error), param, context)
 
 
+class TextType(click.ParamType):
+    """Text that can be written and stored: an argument with bytes that are no UTF-8 comes to Python as what is none."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, context: click.Context | None) -> str:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail("expected text in UTF-8", param, context)
+        return value
+
+
 BROKERS = BrokersType()
+TEXT = TextType()
 
 brokers_option = click.option(
     "--brokers",

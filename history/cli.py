@@ -14,6 +14,7 @@ from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from events.errors import AmanaError
+from events.options import TEXT
 from features.definitions import DEFINITIONS
 from history import parquet
 from history.database import existing, upgrade
@@ -29,7 +30,11 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 _END_OF_TIME_MS = 2**62
 
 database_option = click.option(
-    "--database", envvar="AMANA_DATABASE", required=True, help="SQLAlchemy address, e.g. sqlite:///var/amana.db."
+    "--database",
+    type=TEXT,
+    envvar="AMANA_DATABASE",
+    required=True,
+    help="SQLAlchemy address, e.g. sqlite:///var/amana.db.",
 )
 
 
@@ -44,7 +49,7 @@ def _window_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("train")
-@click.option("--database", envvar="AMANA_DATABASE", help="SQLAlchemy address, e.g. sqlite:///var/amana.db.")
+@click.option("--database", type=TEXT, envvar="AMANA_DATABASE", help="SQLAlchemy address, e.g. sqlite:///var/amana.db.")
 @click.option(
     "--vectors",
     "vectors",

@@ -1,5 +1,6 @@
 """Opens the database and brings the index's schema up to date."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,18 @@ _LOCK = 0x616D616E61  # any number that is the same for every process that migra
 def make_engine(url: str, *, make_folder: bool = True) -> sa.Engine:
     """An engine for SQLite (WAL, every commit durable, the file's folder made) or PostgreSQL.
 
-    Raises DatabaseUnusable for an address that is none or whose driver is missing.
+    Raises DatabaseUnusable for an address that is none or whose driver is missing; never with the address, which may
+    hold a password.
     """
     try:
         engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError):
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError, ValueError):
         raise DatabaseUnusable("expected a database like sqlite:///var/amana.db or postgresql+psycopg://...") from None
     if engine.dialect.name == "sqlite":
         if make_folder and engine.url.database not in (None, "", ":memory:"):
             Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
         sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "handle_error", _name_the_file)
     return engine
 
 
@@ -79,3 +82,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _name_the_file(failed: sa.engine.ExceptionContext) -> None:
+    """A file that is no database, or not whole: SQLite says so without its name. Its words quote no value."""
+    if type(failed.original_exception) is sqlite3.DatabaseError and failed.engine is not None:
+        raise DatabaseUnusable(f"{failed.engine.url.database}: {failed.original_exception}") from None

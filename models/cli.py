@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 
+from events.options import TEXT
 from models import artifact, decisions, signing
 from models.card import card
 from models.decisions import Decision
@@ -127,7 +128,7 @@ def _row(manifest: Manifest) -> tuple[str, ...]:
 
 
 @models.command()
-@click.argument("version", required=False)
+@click.argument("version", type=TEXT, required=False)
 @models_option
 @models_key_option
 def show(version: str | None, folder: Path, public: Path | None) -> None:
@@ -147,7 +148,7 @@ def show(version: str | None, folder: Path, public: Path | None) -> None:
 
 
 @models.command("explain")
-@click.argument("order_id")
+@click.argument("order_id", type=TEXT)
 @models_option
 @models_key_option
 @click.option(

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from events.cards import holds_card_number
 from events.errors import AmanaError
-from events.options import BROKERS
+from events.options import BROKERS, TEXT
 from events.publisher import Publisher
 from events.questions import InformationAsked
 from events.topics import DECISIONS, QUESTIONS
@@ -43,7 +43,11 @@ T = TypeVar("T")
 _STATUSES: dict[str, State | None] = {**{state: state for state in STATES}, "all": None}
 
 database_option = click.option(
-    "--database", envvar="AMANA_DATABASE", required=True, help="SQLAlchemy address, e.g. sqlite:///var/amana.db."
+    "--database",
+    type=TEXT,
+    envvar="AMANA_DATABASE",
+    required=True,
+    help="SQLAlchemy address, e.g. sqlite:///var/amana.db.",
 )
 keyring_option = click.option(
     "--keyring",
@@ -117,7 +121,7 @@ def list_command(database: str, status: str, limit: int, as_json: bool) -> None:
 
 
 @cases.command()
-@click.argument("case_id", metavar="ORDER_ID")
+@click.argument("case_id", type=TEXT, metavar="ORDER_ID")
 @database_option
 @keyring_option
 @json_option
@@ -141,11 +145,11 @@ def show(case_id: str, database: str, keyring: Path, as_json: bool) -> None:
 
 
 @cases.command()
-@click.argument("case_id", metavar="ORDER_ID")
+@click.argument("case_id", type=TEXT, metavar="ORDER_ID")
 @click.option("--fraud", "verdict", flag_value="confirm_fraud", help="The order is fraudulent.")
 @click.option("--genuine", "verdict", flag_value="dismiss", help="The order is genuine.")
-@click.option("--reason", required=True, help="Why, for whoever looks at the case later; kept sealed.")
-@click.option("--actor", required=True, help="Who decides.")
+@click.option("--reason", type=TEXT, required=True, help="Why, for whoever looks at the case later; kept sealed.")
+@click.option("--actor", type=TEXT, required=True, help="Who decides.")
 @database_option
 @keyring_option
 @labels_options
@@ -196,10 +200,10 @@ def _pending(case: Case) -> str:
 
 
 @cases.command()
-@click.argument("case_id", metavar="ORDER_ID")
+@click.argument("case_id", type=TEXT, metavar="ORDER_ID")
 @click.option("--outcome", type=click.Choice(get_args(Outcome)), required=True, help="What it should have been.")
-@click.option("--reason", required=True, help="Why, for whoever looks at the case later; kept sealed.")
-@click.option("--actor", required=True, help="Who corrects.")
+@click.option("--reason", type=TEXT, required=True, help="Why, for whoever looks at the case later; kept sealed.")
+@click.option("--actor", type=TEXT, required=True, help="Who corrects.")
 @database_option
 @keyring_option
 @stated
@@ -223,8 +227,8 @@ def correct(case_id: str, outcome: Outcome, reason: str, actor: str, database: s
 
 
 @cases.command()
-@click.argument("case_id", metavar="ORDER_ID")
-@click.option("--actor", required=True, help="Who erases.")
+@click.argument("case_id", type=TEXT, metavar="ORDER_ID")
+@click.option("--actor", type=TEXT, required=True, help="Who erases.")
 @click.option("--yes", is_flag=True, help="Do not ask; for programs.")
 @database_option
 @stated

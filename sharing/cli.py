@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from events.errors import AmanaError
+from events.options import TEXT
 from sharing import approval, contracts, explain, in_force, signers
 from sharing.errors import ContractError
 from sharing.example import example_body
@@ -125,7 +126,7 @@ def diff(file: Path, old: Path | None, as_json: bool) -> None:
 
 @contracts_command.command()
 @click.argument("file", type=_FILE)
-@click.option("--signer", required=True, help="Your name, as the file of signers has it.")
+@click.option("--signer", type=TEXT, required=True, help="Your name, as the file of signers has it.")
 @click.option("--key", type=_FILE, help="Your signing key, a PEM file of mode 600.")
 @click.option("--demo", is_flag=True, help="Sign as one of the made-up people, whose keys are open.")
 @signers_option
@@ -181,8 +182,8 @@ def explain_command(file: Path, as_json: bool) -> None:
 
 @contracts_command.command()
 @click.argument("path", type=_FILE)
-@click.option("--name", required=True, help="Whose key it is.")
-@click.option("--role", required=True, help="What the person is, e.g. privacy officer.")
+@click.option("--name", type=TEXT, required=True, help="Whose key it is.")
+@click.option("--role", type=TEXT, required=True, help="What the person is, e.g. privacy officer.")
 @_stated
 def key(path: Path, name: str, role: str) -> None:
     """Make a signing key at PATH, mode 600, and print the person's entry for the file of signers.

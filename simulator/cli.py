@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from events.errors import AmanaError
-from events.options import BROKERS
+from events.options import BROKERS, TEXT
 from events.types import OrderPlaced
 from simulator.journal import Simulated
 from simulator.pacing import paced
@@ -57,6 +57,7 @@ class Truth(msgspec.Struct, frozen=True):
 @click.option("--fraud-share", default=DEFAULT.fraud_share, show_default=True, help="Of orders, 0 to 0.5.")
 @click.option(
     "--mix",
+    type=TEXT,
     callback=lambda _, __, given: _mix(given),
     multiple=True,
     metavar="KIND=SHARE",

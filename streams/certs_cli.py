@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from events.options import TEXT
+
 
 @click.group()
 def certs() -> None:
@@ -19,7 +21,9 @@ def certs() -> None:
 
 @certs.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--partner", "partners", multiple=True, help="Also a password for this partner; may be repeated.")
+@click.option(
+    "--partner", "partners", type=TEXT, multiple=True, help="Also a password for this partner; may be repeated."
+)
 def dev(folder: Path, partners: Sequence[str]) -> None:
     """Make FOLDER: an authority that vouches for 30 days, and a sub-folder for each server, process and partner.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from events.errors import AmanaError
-from events.options import brokers_option
+from events.options import TEXT, brokers_option
 from streams.options import STORE
 from streams.settings import Settings
 from vault.errors import VaultError
@@ -122,6 +122,7 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     ),
     "database": click.option(
         "--database",
+        type=TEXT,
         envvar="AMANA_DATABASE",
         default="sqlite:///var/amana.db",
         help="SQLAlchemy address of the index and the cases.",
@@ -146,13 +147,18 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     ),
     "instance": click.option(
         "--instance",
+        type=TEXT,
         envvar="AMANA_INSTANCE",
         default="0",
         show_default=True,
         help="This process's lasting name in its group: a restart under it takes its partitions back at once.",
     ),
     "metrics_host": click.option(
-        "--metrics-host", envvar="AMANA_METRICS_HOST", default="127.0.0.1", help="Where metrics and health are served."
+        "--metrics-host",
+        type=TEXT,
+        envvar="AMANA_METRICS_HOST",
+        default="127.0.0.1",
+        help="Where metrics and health are served.",
     ),
     "metrics_port": click.option(
         "--metrics-port",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from events.options import TEXT
 from streams.cli import PATH, options
 from streams.options import PARTNER_NAME
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 Command = Callable[..., Any]
+
+PER_DAY = click.IntRange(1, 1_000_000_000)  # a column of 32 bits holds it
 
 CONTRACTS = click.option(
     "--contracts",
@@ -25,6 +28,7 @@ CONTRACTS = click.option(
 _OPTIONS = (
     click.option(
         "--issuer",
+        type=TEXT,
         envvar="AMANA_ISSUER",
         default="https://amana.example",
         show_default=True,
@@ -62,7 +66,7 @@ _OPTIONS = (
     click.option(
         "--per-day",
         envvar="AMANA_PER_DAY",
-        type=click.IntRange(1),
+        type=PER_DAY,
         default=100_000,
         show_default=True,
         help="New messages to a partner a day (UTC); urgent ones go ahead of it.",
@@ -117,7 +121,9 @@ def deliverer(contracts: Path | None, **settings: Any) -> None:
 @click.command("partner-api")
 @options("database")
 @delivering
-@click.option("--host", envvar="AMANA_API_HOST", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--host", type=TEXT, envvar="AMANA_API_HOST", default="127.0.0.1", show_default=True, help="Where to listen."
+)
 @click.option("--port", envvar="AMANA_API_PORT", type=click.IntRange(1, 65535), default=8443, show_default=True)
 @click.option("--certificate", envvar="AMANA_API_CERTIFICATE", type=PATH, help="The certificate chain, PEM.")
 @click.option("--private-key", envvar="AMANA_API_PRIVATE_KEY", type=PATH, help="The certificate's key, PEM.")
@@ -160,7 +166,7 @@ def delivery() -> None:
     """
 
 
-ACTOR = click.option("--actor", envvar="AMANA_ACTOR", required=True, help="Who does it.")
+ACTOR = click.option("--actor", type=TEXT, envvar="AMANA_ACTOR", required=True, help="Who does it.")
 PARTNER = click.argument("partner", type=PARTNER_NAME)
 
 
@@ -235,7 +241,7 @@ def resume(partner: str, contracts: Path | None, database: str) -> None:
 @delivery.command()
 @PARTNER
 @click.option("--per-minute", type=click.IntRange(1, 60_000), help="Without it the deliverer's.")
-@click.option("--per-day", type=click.IntRange(1), help="Without it the deliverer's.")
+@click.option("--per-day", type=PER_DAY, help="Without it the deliverer's.")
 @CONTRACTS
 @options("database")
 def limit(partner: str, per_minute: int | None, per_day: int | None, contracts: Path | None, database: str) -> None:
@@ -279,7 +285,7 @@ def dead(partner: str | None, contracts: Path | None, database: str) -> None:
 
 
 @delivery.command()
-@click.argument("jti")
+@click.argument("jti", type=TEXT)
 @options("database")
 def retry(jti: str, database: str) -> None:
     """Send a dead letter again, with the same id.

@@ -12,7 +12,7 @@ import click
 
 from events import topics
 from events.errors import Unreachable
-from events.options import brokers_option
+from events.options import TEXT, brokers_option
 from streams.options import STORE
 from streams.reading import bars, source
 
@@ -161,13 +161,19 @@ def audit(
 
 
 @features.command()
-@click.argument("order_id")
+@click.argument("order_id", type=TEXT)
 @click.option(
-    "--database", envvar="AMANA_DATABASE", default="sqlite:///var/amana.db", help="SQLAlchemy address of the index."
+    "--database",
+    type=TEXT,
+    envvar="AMANA_DATABASE",
+    default="sqlite:///var/amana.db",
+    help="SQLAlchemy address of the index.",
 )
 @brokers_option
 @_facts
-@click.option("--feature", "pattern", default="*", metavar="PATTERN", help="Only features of such names: 'card.*'.")
+@click.option(
+    "--feature", "pattern", type=TEXT, default="*", metavar="PATTERN", help="Only features of such names: 'card.*'."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
 def show(order_id: str, database: str, brokers: str, facts: tuple[Path, ...], pattern: str, as_json: bool) -> None:
     """Print each number that the order was judged by, what it says, and what it was computed from.
@@ -211,18 +217,18 @@ def show(order_id: str, database: str, brokers: str, facts: tuple[Path, ...], pa
 
 
 @features.command()
-@click.argument("kind")
-@click.argument("rest", nargs=-1, metavar="")
-@click.option("--customer-id", help="Of a customer.")
-@click.option("--psp-token", help="Of a card: the gateway's token, never a number.")
-@click.option("--device-id", help="Of a device.")
-@click.option("--session-id", help="Of a session.")
-@click.option("--seller-id", help="Of a seller.")
-@click.option("--email", help="Of an e-mail address.")
-@click.option("--phone", help="Of a phone, with its country's code or --country.")
-@click.option("--ip", help="Of an ip, or of its network.")
-@click.option("--address", help="Of an address, as JSON: lines, city, postal_code, country.")
-@click.option("--country", help="ISO 3166-1, for a phone number without its country's code.")
+@click.argument("kind", type=TEXT)
+@click.argument("rest", type=TEXT, nargs=-1, metavar="")
+@click.option("--customer-id", type=TEXT, help="Of a customer.")
+@click.option("--psp-token", type=TEXT, help="Of a card: the gateway's token, never a number.")
+@click.option("--device-id", type=TEXT, help="Of a device.")
+@click.option("--session-id", type=TEXT, help="Of a session.")
+@click.option("--seller-id", type=TEXT, help="Of a seller.")
+@click.option("--email", type=TEXT, help="Of an e-mail address.")
+@click.option("--phone", type=TEXT, help="Of a phone, with its country's code or --country.")
+@click.option("--ip", type=TEXT, help="Of an ip, or of its network.")
+@click.option("--address", type=TEXT, help="Of an address, as JSON: lines, city, postal_code, country.")
+@click.option("--country", type=TEXT, help="ISO 3166-1, for a phone number without its country's code.")
 @click.option(
     "--redis", envvar="AMANA_REDIS", type=STORE, default="redis://127.0.0.1:6379/0", help="The feature store's address."
 )

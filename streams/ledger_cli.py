@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from events.options import TEXT
 from sharing.errors import BadProof, LedgerBroken, LedgerError
 from sharing.ledger.checkpoints import ORIGIN
 
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PLACE = click.IntRange(0, 10**16 - 1)  # a checkpoint's size has at most 16 digits
 _OUT = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
 
 _database = click.option(
-    "--database", envvar="AMANA_DATABASE", required=True, help="SQLAlchemy address, e.g. sqlite:///var/amana.db."
+    "--database",
+    type=TEXT,
+    envvar="AMANA_DATABASE",
+    required=True,
+    help="SQLAlchemy address, e.g. sqlite:///var/amana.db.",
 )
 _keyring = click.option(
     "--keyring",
@@ -36,6 +42,7 @@ _keyring = click.option(
 )
 _origin = click.option(
     "--origin",
+    type=TEXT,
     envvar="AMANA_LEDGER_ORIGIN",
     default=ORIGIN,
     show_default=True,
@@ -111,8 +118,8 @@ def verify(
 
 
 @ledger.command()
-@click.argument("place", type=click.IntRange(0), required=False)
-@click.option("--jti", help="The message's id, instead of PLACE; unknown once its case is erased.")
+@click.argument("place", type=_PLACE, required=False)
+@click.option("--jti", type=TEXT, help="The message's id, instead of PLACE; unknown once its case is erased.")
 @_database
 @_keyring
 @_origin
@@ -165,8 +172,8 @@ def receipt(
 
 
 @ledger.command()
-@click.argument("place", type=click.IntRange(0), required=False)
-@click.option("--since", help="A kept checkpoint's file, or the number of entries it was signed over.")
+@click.argument("place", type=_PLACE, required=False)
+@click.option("--since", type=TEXT, help="A kept checkpoint's file, or the number of entries it was signed over.")
 @_database
 @_keyring
 @_origin

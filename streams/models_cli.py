@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from events.options import brokers_option
+from events.options import TEXT, brokers_option
 from models.cli import models, models_key_option, models_option
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from models.registry import Use
     from streams.rollouts import Entry
 
-_actor_option = click.option("--actor", required=True, help="Who does it; stays in the record.")
+_actor_option = click.option("--actor", type=TEXT, required=True, help="Who does it; stays in the record.")
 _local_option = click.option(
     "--local", is_flag=True, help="In the folder alone: for `amana run`, and for workers until a first promotion."
 )
@@ -24,8 +24,8 @@ __all__ = ["models"]
 
 
 @models.command()
-@click.argument("version")
-@click.option("--challenger", help="A version that scores every order beside it.")
+@click.argument("version", type=TEXT)
+@click.option("--challenger", type=TEXT, help="A version that scores every order beside it.")
 @click.option(
     "--share",
     type=click.FloatRange(0, 1),
@@ -86,8 +86,8 @@ def promote(
 
 
 @models.command()
-@click.argument("one")
-@click.argument("other")
+@click.argument("one", type=TEXT)
+@click.argument("other", type=TEXT)
 @click.option(
     "--vectors",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

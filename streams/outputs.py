@@ -20,8 +20,11 @@ def whole(path: Path) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     if path.exists() and not path.is_file():
-        with path.open("wb") as file:
-            yield file
+        try:
+            with path.open("wb") as file:
+                yield file
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
         return
     target = path.resolve()  # through a link, so that the link stays one
     beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from events.options import BROKERS
+from events.options import BROKERS, TEXT
 
 if TYPE_CHECKING:
     from sharing.contracts import Contract
@@ -34,7 +34,7 @@ def partner() -> None:
 
 
 @partner.command()
-@click.argument("name")
+@click.argument("name", type=TEXT)
 @click.option("--out", type=FOLDER, required=True, help="The folder for NAME.private.json and NAME.json.")
 def keys(name: str, out: Path) -> None:
     """Make NAME's key pair, as a partner does on its own machine, and print the public set that the store gets.
@@ -53,7 +53,7 @@ def keys(name: str, out: Path) -> None:
 
 
 @partner.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", type=TEXT, nargs=-1, metavar="[NAME]...")
 @click.option(
     "--partners",
     envvar="AMANA_PARTNERS",
@@ -118,11 +118,15 @@ def jwks(keyring: Path, out: Path, withdraw: bool) -> None:
 
 
 @partner.command()
-@click.argument("name")
+@click.argument("name", type=TEXT)
 @click.option("--out", type=FOLDER, help="Write them here: NNN.jwe as sent, NNN.json what is in it.")
 @click.option("--brokers", type=BROKERS, help="Send them on share.NAME.v1 of these Kafka addresses.")
-@click.option("--push", metavar="URL", callback=lambda _, __, url: _receiver(url), help="POST them there (RFC 8935).")
-@click.option("--poll", metavar="HOST:PORT", callback=lambda _, __, at: _address(at), help="Answer polls (RFC 8936).")
+@click.option(
+    "--push", type=TEXT, metavar="URL", callback=lambda _, __, url: _receiver(url), help="POST them there (RFC 8935)."
+)
+@click.option(
+    "--poll", type=TEXT, metavar="HOST:PORT", callback=lambda _, __, at: _address(at), help="Answer polls (RFC 8936)."
+)
 @click.option(
     "--keys",
     "folder",

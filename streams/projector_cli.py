@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from events.options import BROKERS
+from events.options import BROKERS, TEXT
 from streams.cli import FOLDER, PATH, log_level, options
 
 
 @click.command()
 @options("database", "keyring", "metrics_host", "metrics_port")
-@click.option("--issuer", envvar="AMANA_ISSUER", default="https://amana.example", show_default=True,
+@click.option("--issuer", type=TEXT, envvar="AMANA_ISSUER", default="https://amana.example", show_default=True,
               help="Our name in tokens.")  # fmt: skip
 @click.option("--partners", envvar="AMANA_PARTNERS", type=FOLDER, default="var/partners", show_default=True,
               help="The folder of partners' public keys, NAME.json each.")  # fmt: skip

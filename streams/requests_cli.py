@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from events.cards import holds_card_number
+from events.options import TEXT
 from streams.cli import FOLDER, PATH, options
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 ROLES = click.option("--roles", envvar="AMANA_ROLES", type=PATH, default="var/roles.yaml", show_default=True,
                      help="Who is a privacy officer: lines like `noura: [privacy_officer]`.")  # fmt: skip
-ACTOR = click.option("--actor", envvar="AMANA_ACTOR", required=True, help="Who does it.")
+ACTOR = click.option("--actor", type=TEXT, envvar="AMANA_ACTOR", required=True, help="Who does it.")
 JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
 
@@ -37,14 +38,18 @@ def requests() -> None:
 
 
 @requests.command("open")
-@click.argument("reference")
-@click.option("--case", "case_id", required=True, help="The order's or the decision's id.")
-@click.option("--field", "fields", multiple=True, required=True, help="A field that is asked for; several times.")
-@click.option("--basis", required=True, help="By which law and order; 10 to 200 characters.")
+@click.argument("reference", type=TEXT)
+@click.option("--case", "case_id", type=TEXT, required=True, help="The order's or the decision's id.")
+@click.option(
+    "--field", "fields", type=TEXT, multiple=True, required=True, help="A field that is asked for; several times."
+)
+@click.option("--basis", type=TEXT, required=True, help="By which law and order; 10 to 200 characters.")
 @click.option(
     "--days", type=click.IntRange(1, 90), default=14, show_default=True, help="Until when it may be answered."
 )
-@click.option("--partner", default="law-enforcement", show_default=True, help="Who asks, as its contract names it.")
+@click.option(
+    "--partner", type=TEXT, default="law-enforcement", show_default=True, help="Who asks, as its contract names it."
+)
 @click.option("--contracts", envvar="AMANA_CONTRACTS", type=FOLDER, help="The folder of contracts.")
 @ACTOR
 @ROLES
@@ -92,7 +97,7 @@ def open_command(
 
 
 def _moving(action: "Action", said: str) -> click.Command:
-    @click.argument("reference")
+    @click.argument("reference", type=TEXT)
     @ACTOR
     @ROLES
     @options("database")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from events.options import TEXT
+
 
 @click.group()
 def roles() -> None:
@@ -16,7 +18,7 @@ def roles() -> None:
 
 
 @roles.command()
-@click.option("--database", envvar="AMANA_DATABASE", help="SQLAlchemy address, as the tables' owner.")
+@click.option("--database", type=TEXT, envvar="AMANA_DATABASE", help="SQLAlchemy address, as the tables' owner.")
 @click.option(
     "--secrets",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

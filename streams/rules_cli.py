@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from events.options import brokers_option
+from events.options import TEXT, brokers_option
 
 if TYPE_CHECKING:
     from models.policy import Policy
@@ -151,7 +151,7 @@ def backtest(
 
 @rules.command()
 @click.argument("file", type=_FILE)
-@click.option("--actor", required=True, help="Who does it; stays in the topic with the rules.")
+@click.option("--actor", type=TEXT, required=True, help="Who does it; stays in the topic with the rules.")
 @brokers_option
 def promote(file: Path, actor: str, brokers: str) -> None:
     """Check a rules FILE and put it in force on every screening worker, within seconds and without a restart.
@@ -225,7 +225,7 @@ async def _on_topic(brokers: str, work: Callable[[], Any]) -> Any:
 
 
 @rules.command()
-@click.argument("kind")
+@click.argument("kind", type=TEXT)
 @click.option(
     "--keyring",
     envvar="AMANA_KEYRING",
@@ -233,7 +233,7 @@ async def _on_topic(brokers: str, work: Callable[[], Any]) -> Any:
     default="var/keyring.json",
     help="The key file.",
 )
-@click.option("--country", help="For telephone numbers without a country's code (ISO 3166-1).")
+@click.option("--country", type=TEXT, help="For telephone numbers without a country's code (ISO 3166-1).")
 @click.option(
     "--from-version",
     type=click.IntRange(1),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from events import topics
-from events.options import brokers_option
+from events.options import TEXT, brokers_option
 from models.cli import models_key_option
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def traffic_options(command: Command) -> Command:
 
 @click.command("whatif")
 @click.option("--rules", type=_FILE, help="Judge by this rules file.")
-@click.option("--model", metavar="VERSION", help="Score by this model version.")
+@click.option("--model", type=TEXT, metavar="VERSION", help="Score by this model version.")
 @click.option(
     "--share",
     type=click.FloatRange(0, 1, min_open=True),

@@ -9,13 +9,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from events.options import TEXT
 from review.access.accounts import Account, Language, hashed
 from review.access.roles import PERMISSIONS, ROLES, Permission, Role
 from review.access.store import AccessStore
 from review.access.tokens import Tokens
 from review.cli import database_option, opened_database, stated
 
-username_argument = click.argument("username")
+username_argument = click.argument("username", type=TEXT)
 role_option = click.option(
     "--role", "roles", multiple=True, type=click.Choice(ROLES), help="May be given several times."
 )
@@ -108,7 +109,7 @@ def disable(username: str, database: str) -> None:
 
 @accounts.command()
 @username_argument
-@click.option("--name", required=True, help="What the token is for, to end it by later.")
+@click.option("--name", type=TEXT, required=True, help="What the token is for, to end it by later.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(PERMISSIONS), required=True, help="What it may.")
 @click.option("--days", type=click.IntRange(1, 366), default=90, show_default=True, help="How long it counts.")
 @click.option("--revoke", is_flag=True, help="End the tokens of that name instead.")

@@ -12,6 +12,7 @@ import click
 import sqlalchemy as sa
 import uvicorn
 
+from events.options import TEXT
 from events.questions import InformationAsked
 from events.types import LabelEvent
 from models.decisions import Decision
@@ -45,7 +46,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command("console")
 @database_option
 @keyring_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", type=TEXT, default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8600, show_default=True, help="The port.")
 @click.option("--certificate", type=FILE, help="The server's certificate chain (PEM): serve https.")
 @click.option("--certificate-key", type=FILE, help="Its private key (PEM).")
@@ -54,6 +55,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option(
     "--privacy-database",
+    type=TEXT,
     envvar="AMANA_PRIVACY_DATABASE",
     help="The database under the role of privacy officers, to serve their pages too; SQLite's is the same.",
 )

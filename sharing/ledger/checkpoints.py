@@ -91,13 +91,20 @@ class Trusted:
         known = [(name, signed) for name, signed in signatures if (name, signed[:4]) in self._keys]
         checkpoint = _parsed(text)
         if not any(name == checkpoint.origin for name, _ in known):
-            raise BadProof("the checkpoint is signed by no key that is trusted for its origin")
+            raise BadProof(self._untrusted(checkpoint.origin))
         for name, signed in known:
             try:
                 self._keys[name, signed[:4]].verify(signed[4:], text.encode())
             except InvalidSignature:
                 raise BadProof("the checkpoint's signature does not fit its text") from None
         return checkpoint
+
+    def _untrusted(self, origin: str) -> str:
+        """Of another ledger, both are named; the origin was written by who is not trusted, so only as a name is one."""
+        ours = sorted({name for name, _ in self._keys})
+        if origin in ours or not _NAME.fullmatch(origin) or not origin.isprintable():
+            return "the checkpoint is signed by no key that is trusted for its origin"
+        return f"the checkpoint is of {origin}; the keys that are trusted are of {', '.join(ours)}"
 
 
 def verifier_key(name: str, public: bytes) -> str:

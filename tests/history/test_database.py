@@ -80,10 +80,51 @@ def test_who_only_reads_makes_no_database(tmp_path):
     existing(url).dispose()
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "oracle17://somewhere/db", "mysql://somewhere/db"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "oracle17://somewhere/db",
+        "mysql://somewhere/db",
+        "postgresql://user:secret@[::1/x",
+        "postgresql://user:secret@host:port/x",
+        "sqlite:///secret.db?timeout=q",
+    ],
+)
 def test_an_address_that_is_none_is_refused_without_repeating_it(url):
-    with pytest.raises(DatabaseUnusable, match="expected a database like"):
+    with pytest.raises(DatabaseUnusable) as caught:
         make_engine(url)
+    assert str(caught.value) == "expected a database like sqlite:///var/amana.db or postgresql+psycopg://..."
+    assert caught.value.__suppress_context__
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("no database, but long enough that somebody could take it for one" * 20)
+    engine = existing(f"sqlite:///{path}")
+    with pytest.raises(DatabaseUnusable) as caught:
+        engine.connect()
+    assert str(caught.value) == f"{path}: file is not a database"
+
+
+def test_a_database_that_is_not_whole_is_named_and_what_else_fails_is_not_changed(tmp_path):
+    path = tmp_path / "amana.db"
+    engine = make_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+    with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+    with pytest.raises(sa.exc.OperationalError), engine.begin() as connection:
+        connection.exec_driver_sql("SELECT * FROM nowhere")
+    engine.dispose()
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + b"x" * (len(data) - 4096))
+    with pytest.raises(DatabaseUnusable) as caught, engine.begin() as connection:
+        connection.exec_driver_sql("SELECT * FROM t").all()
+    assert str(caught.value) == f"{path}: database disk image is malformed"
+    engine.dispose()
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password():

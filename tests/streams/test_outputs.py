@@ -48,6 +48,13 @@ def test_a_device_is_written_to(tmp_path: Path) -> None:
     assert Path(os.devnull).is_char_device()
 
 
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_a_device_that_is_full_is_named(size: int) -> None:
+    with pytest.raises(OSError, match="No space left on device") as full:
+        _write(Path("/dev/full"), b"x" * size)
+    assert full.value.filename == "/dev/full"
+
+
 def test_a_folder_that_is_not_there_is_named_by_the_files_path(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as missing:
         _write(tmp_path / "missing" / "out", b"x")

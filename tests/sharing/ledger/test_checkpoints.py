@@ -52,7 +52,7 @@ def test_gos_own_note_has_a_good_signature_and_is_no_checkpoint() -> None:
 def test_the_specifications_example_is_read_and_not_trusted() -> None:
     text, [(name, signature)] = split_note(SPECIFIED)
     assert (text.split("\n")[1], name, len(signature)) == ("20852163", "example.com/behind-the-sofa", 68)
-    with pytest.raises(BadProof, match="signed by no key that is trusted"):
+    with pytest.raises(BadProof, match=r"is of example\.com/behind-the-sofa; the keys that are trusted are of store\.example"):
         TRUSTED.opened(SPECIFIED)
 
 
@@ -86,7 +86,7 @@ def test_signatures_of_unknown_keys_are_passed_over() -> None:
         (b"=\n\n", b"=\nmore\n\n", "does not fit its text"),
         (b"AAEC", b"AAED", "does not fit its text"),
         (b"AAEC", b"AA\tC", "not a signed note"),
-        (b"store.example/ledger\n7", b"another.example\n7", "signed by no key that is trusted"),
+        (b"store.example/ledger\n7", b"another.example\n7", "is of another.example; the keys"),
         ("— ".encode(), b"- ", "not a signed note"),
         (b"=\n\n", b"=\n", "not a signed note"),
         (b"\n\n", b"\n\n\xff", "not a signed note"),
@@ -148,3 +148,20 @@ def test_a_signer_is_neither_pickled_nor_shown() -> None:
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(SIGNER)
     assert SEED.hex() not in repr(SIGNER)
+
+
+def test_a_checkpoint_of_another_ledger_is_named_beside_those_that_are_trusted() -> None:
+    trusted = Trusted([*SIGNER.keys, *Signer([SEED], "first.example/ledger").keys])
+    with pytest.raises(BadProof) as caught:
+        trusted.opened(Signer([SEED], "other.example/ledger").sign(7, ROOT))
+    assert str(caught.value) == (
+        "the checkpoint is of other.example/ledger; the keys that are trusted are of first.example/ledger, "
+        "store.example/ledger"
+    )
+
+
+@pytest.mark.parametrize("origin", [b"a b", b"a+b", b"a" * 129, "a\u202eb".encode(), "a\x9bb".encode()])
+def test_an_origin_that_is_no_name_is_not_repeated(origin: bytes) -> None:
+    with pytest.raises(BadProof) as caught:
+        TRUSTED.opened(SIGNER.sign(7, ROOT).replace(b"store.example/ledger\n7", origin + b"\n7"))
+    assert str(caught.value) == "the checkpoint is signed by no key that is trusted for its origin"

@@ -1,6 +1,5 @@
 """`amana ledger`: verify what was told, and prove it to who asks."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from events.options import TEXT
-from sharing.errors import BadProof, LedgerBroken, LedgerError
+from sharing.errors import LedgerError
 from sharing.ledger.checkpoints import ORIGIN
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from sharing.ledger.checkpoints import Checkpoint, Signer, Trusted
-    from sharing.ledger.store import Ledger
-    from sharing.ledger.verification import Kept, Verification
+    from sharing.ledger.verification import Verification
 
 Command = Callable[..., Any]
 
@@ -104,10 +101,16 @@ def verify(
 
     from sharing.ledger import verification
     from sharing.ledger.store import snapshot
+    from streams import ledger_proofs as proofs
 
-    trusted = _trusted(key, keyring, origin)
-    kept = [_kept(path, trusted) for path in checkpoints] + [_kept_receipt(path, trusted) for path in receipts]
-    with _engine(database) as engine, snapshot(engine) as connection, _progress(connection, "verified") as advance:
+    trusted = proofs.trusted_keys(key, keyring, origin)
+    kept = [proofs.kept_checkpoint(path, trusted) for path in checkpoints]
+    kept += [proofs.kept_receipt(path, trusted) for path in receipts]
+    with (
+        proofs.opened_ledger(database) as engine,
+        snapshot(engine) as connection,
+        _progress(connection, "verified") as advance,
+    ):
         found = verification.verify(connection, trusted, kept, advance)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
@@ -152,17 +155,19 @@ def receipt(
     import msgspec
 
     from sharing.ledger.receipts import Opening, Receipt
+    from sharing.ledger.store import Ledger
+    from streams import ledger_proofs as proofs
 
     if (place is None) == (jti is None):
         raise click.UsageError("give exactly one of PLACE and --jti")
-    store = _ledger()
-    with _engine(database) as engine:
+    store = Ledger()
+    with proofs.opened_ledger(database) as engine:
         with engine.connect() as connection:
-            at = _place(store, connection, jti) if place is None else place
+            at = proofs.place_of(store, connection, jti) if place is None else place
             body = store.body(connection, at)
-        signed, over = _covering(engine, at + 1, key, keyring, origin)
+        signed, over = proofs.covering(engine, at + 1, key, keyring, origin)
         with engine.connect() as connection:
-            proof = _included(connection, at, over)
+            proof = proofs.inclusion_of(connection, at, over)
             opens = opening and store.opening(connection, at)
     if opening and opens:
         _write(opening, msgspec.json.format(msgspec.json.encode(Opening(place=at, **opens)), indent=2) + b"\n")
@@ -194,18 +199,19 @@ def prove(
       amana ledger prove 17
     """
     from sharing.ledger.receipts import Consistency, Receipt
+    from streams import ledger_proofs as proofs
 
     if (place is None) == (since is None):
         raise click.UsageError("give exactly one of PLACE and --since")
-    old, root = (None, None) if since is None else _begins(since, _trusted(key, keyring, origin))
-    with _engine(database) as engine:
-        signed, over = _covering(engine, (place or 0) + 1 if old is None else old, key, keyring, origin)
+    old, root = (None, None) if since is None else proofs.begins(since, proofs.trusted_keys(key, keyring, origin))
+    with proofs.opened_ledger(database) as engine:
+        signed, over = proofs.covering(engine, (place or 0) + 1 if old is None else old, key, keyring, origin)
         with engine.connect() as connection:
             if old is not None:
-                text = Consistency(old, _continued(connection, old, root, over, since), signed).text()
+                text = Consistency(old, proofs.consistency_with(connection, old, root, over, since), signed).text()
             else:
                 assert place is not None
-                text = Receipt(place, b"", _included(connection, place, over), signed).text()
+                text = Receipt(place, b"", proofs.inclusion_of(connection, place, over), signed).text()
     _write(out, text)
 
 
@@ -230,10 +236,13 @@ def export(*, database: str, keyring: Path, origin: str, key: Path | None, last:
     """
     from sharing.ledger.export import exported
     from sharing.ledger.store import snapshot
+    from streams import ledger_proofs as proofs
     from streams.outputs import whole
 
-    with _engine(database) as engine:
-        signed, over = _covering(engine, 0, key, keyring, origin) if last else _signed(engine, keyring, origin)
+    with proofs.opened_ledger(database) as engine:
+        signed, over = (
+            proofs.covering(engine, 0, key, keyring, origin) if last else proofs.signed_now(engine, keyring, origin)
+        )
         with (
             whole(out) as file,
             snapshot(engine) as connection,
@@ -256,8 +265,10 @@ def checkpoint(*, database: str, keyring: Path, origin: str, out: Path) -> None:
     Example:
       amana ledger checkpoint --out 2026-11-26.checkpoint
     """
-    with _engine(database) as engine:
-        signed, _ = _signed(engine, keyring, origin)
+    from streams import ledger_proofs as proofs
+
+    with proofs.opened_ledger(database) as engine:
+        signed, _ = proofs.signed_now(engine, keyring, origin)
     _write(out, signed)
 
 
@@ -271,142 +282,10 @@ def key_command(*, keyring: Path, origin: str) -> None:
     Example:
       amana ledger key --keyring var/keyring.json > ledger.keys
     """
-    for each in _signer(keyring, origin).keys:
+    from streams import ledger_proofs as proofs
+
+    for each in proofs.signer_of(keyring, origin).keys:
         click.echo(each)
-
-
-@contextmanager
-def _engine(database: str) -> Iterator["sa.Engine"]:
-    import sqlalchemy as sa
-
-    from history.database import existing
-
-    engine = existing(database)
-    try:
-        if not sa.inspect(engine).has_table("sharing_head"):
-            raise LedgerError("the database has no ledger; `amana migrate` makes its tables")
-        yield engine
-    finally:
-        engine.dispose()
-
-
-def _signer(keyring: Path, origin: str) -> "Signer":
-    from sharing.ledger.checkpoints import Signer
-    from vault.keyring import Keyring
-
-    try:
-        return Signer(Keyring.load(keyring).keys("ledger"), origin)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--origin") from None
-
-
-def _trusted(key: Path | None, keyring: Path, origin: str) -> "Trusted":
-    from sharing.ledger.checkpoints import Trusted
-
-    if key is None:
-        return _signer(keyring, origin).trusted()
-    try:
-        return Trusted(line for line in key.read_text(encoding="utf-8").splitlines() if line.strip())
-    except (BadProof, UnicodeDecodeError) as error:
-        raise BadProof(f"{key}: {error if isinstance(error, BadProof) else 'not text'}") from None
-
-
-def _ledger(signer: "Signer | None" = None) -> "Ledger":
-    from sharing.ledger.store import Ledger
-
-    return Ledger(signer)
-
-
-def _signed(engine: "sa.Engine", keyring: Path, origin: str) -> "tuple[bytes, Checkpoint]":
-    """A checkpoint of now, committed before anything of it is given away; and what it says."""
-    signer = _signer(keyring, origin)
-    with engine.begin() as connection:
-        signed = _ledger(signer).checkpoint(connection, time.time_ns() // 1_000_000)
-    return signed, signer.trusted().opened(signed)
-
-
-def _covering(
-    engine: "sa.Engine", size: int, key: Path | None, keyring: Path, origin: str
-) -> "tuple[bytes, Checkpoint]":
-    """The last checkpoint if it covers so many entries, which needs a public key alone; one of now otherwise."""
-    with engine.connect() as connection:
-        last = _ledger().last_checkpoint(connection)
-    if last is not None:
-        covered = _trusted(key, keyring, origin).opened(last)
-        if covered.size >= size:
-            return last, covered
-    return _signed(engine, keyring, origin)
-
-
-def _included(connection: "sa.Connection", place: int, over: "Checkpoint") -> tuple[bytes, ...]:
-    """The proof that the checkpoint has that entry. Raises LedgerBroken where what is stored does not prove it."""
-    from sharing.ledger.tree import included, leaf_hash
-
-    proof = tuple(_ledger().inclusion(connection, place, over.size))
-    if not included(place, over.size, leaf_hash(_ledger().body(connection, place)), proof, over.root):
-        raise LedgerBroken(f"entry {place}: not what was signed, so nothing proves it; run `amana ledger verify`")
-    return proof
-
-
-def _continued(
-    connection: "sa.Connection", old: int, root: bytes | None, over: "Checkpoint", since: str | None
-) -> tuple[bytes, ...]:
-    """The proof that the checkpoint begins with the tree of `old` entries: the one of that root, or as it is stored.
-
-    Raises LedgerBroken where what is stored does not prove it.
-    """
-    from sharing.ledger.tree import consistent
-
-    proof = tuple(_ledger().consistency(connection, old, over.size))
-    begun = _ledger().root(connection, old) if root is None else root
-    if not consistent(old, over.size, begun, over.root, proof):
-        kept = "" if root is None else f" --checkpoint {since}"
-        raise LedgerBroken(
-            f"the ledger does not begin with the {old} entries of {since}, so nothing proves it; run"
-            f" `amana ledger verify{kept}`"
-        )
-    return proof
-
-
-def _place(store: "Ledger", connection: "sa.Connection", jti: str | None) -> int:
-    places = store.places(connection, jti=jti or "")
-    if not places:
-        raise LedgerError("no entry is known for that message: it was never told, or its case was erased")
-    return places[0]
-
-
-def _kept(path: Path, trusted: "Trusted") -> "Kept":
-    from sharing.ledger.verification import Kept
-
-    return Kept(str(path), _opened(path, trusted))
-
-
-def _opened(path: Path, trusted: "Trusted") -> "Checkpoint":
-    try:
-        return trusted.opened(path.read_bytes())
-    except BadProof as error:
-        raise BadProof(f"{path}: {error}") from None
-
-
-def _kept_receipt(path: Path, trusted: "Trusted") -> "Kept":
-    from sharing.ledger.receipts import receipt_of
-    from sharing.ledger.verification import Kept
-
-    try:
-        found = receipt_of(path.read_bytes())
-        return Kept(str(path), found.checked(trusted), found.place, found.body)
-    except BadProof as error:
-        raise BadProof(f"{path}: {error}") from None
-
-
-def _begins(since: str, trusted: "Trusted") -> tuple[int, bytes | None]:
-    """How many entries, and their root where a checkpoint says it."""
-    if since.isascii() and since.isdigit():
-        return int(since), None
-    if not Path(since).is_file():
-        raise click.BadParameter(f"{since}: expected a number of entries, or a file", param_hint="--since")
-    kept = _opened(Path(since), trusted)
-    return kept.size, kept.root
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -420,13 +299,14 @@ def _write(path: Path, data: bytes) -> None:
 def _progress(connection: "sa.Connection", what: str) -> Iterator[Callable[[int], object]]:
     from rich.console import Console
 
+    from sharing.ledger.store import Ledger
     from streams.runs import progress
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _: None
         return
-    with progress(console, what, _ledger().size(connection)) as advance:
+    with progress(console, what, Ledger().size(connection)) as advance:
         yield advance
 
 

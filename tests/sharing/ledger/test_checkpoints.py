@@ -52,7 +52,9 @@ def test_gos_own_note_has_a_good_signature_and_is_no_checkpoint() -> None:
 def test_the_specifications_example_is_read_and_not_trusted() -> None:
     text, [(name, signature)] = split_note(SPECIFIED)
     assert (text.split("\n")[1], name, len(signature)) == ("20852163", "example.com/behind-the-sofa", 68)
-    with pytest.raises(BadProof, match=r"is of example\.com/behind-the-sofa; the keys that are trusted are of store\.example"):
+    with pytest.raises(
+        BadProof, match=r"is of example\.com/behind-the-sofa; the keys that are trusted are of store\.example"
+    ):
         TRUSTED.opened(SPECIFIED)
 
 

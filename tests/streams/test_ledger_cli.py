@@ -244,3 +244,68 @@ def test_a_disk_that_is_full_leaves_no_file_behind(run: Run, engine: sa.Engine, 
         failed = run(*command, "--out", "out")
     assert (failed.exit_code, failed.stderr) == (1, "Error: out: File too large\n")
     assert sorted(path.name for path in Path().iterdir()) == before
+
+
+PLACES = "9999999999999999"
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (("receipt", "9" * 20), f"Invalid value for '[PLACE]': {'9' * 20} is not in the range 0<=x<={PLACES}."),
+        (("prove", "9" * 20), f"Invalid value for '[PLACE]': {'9' * 20} is not in the range 0<=x<={PLACES}."),
+        (
+            ("prove", "--since", "9" * 5000),
+            "Invalid value for --since: expected a number of entries, at most 16 digits, or a file",
+        ),
+        (("prove", "--since", "\udcff"), "Invalid value for '--since': expected text in UTF-8"),
+        (("receipt", "--jti", "\udcff"), "Invalid value for '--jti': expected text in UTF-8"),
+        (("checkpoint", "--origin", "\udcff"), "Invalid value for '--origin': expected text in UTF-8"),
+        (("verify", "--database", "sqlite:///\udcff"), "Invalid value for '--database': expected text in UTF-8"),
+    ],
+    ids=lambda each: " ".join(each)[:20].encode("ascii", "replace").decode(),
+)
+def test_an_argument_that_can_be_none_is_wrong_usage(
+    run: Run, engine: sa.Engine, command: tuple[str, ...], why: str
+) -> None:
+    done = run(*command)
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (2, f"Error: {why}")
+
+
+def test_the_last_place_and_number_of_entries_that_can_be_asked_for_are_not_there(run: Run, engine: sa.Engine) -> None:
+    done = run("receipt", PLACES)
+    assert (done.exit_code, done.stderr) == (1, f"Error: the ledger has no entry {PLACES}\n")
+    assert run("prove", "--since", PLACES).exit_code == 1
+
+
+def test_a_checkpoint_of_a_ledger_that_had_another_name_is_not_signed_and_both_are_named(
+    run: Run, engine: sa.Engine
+) -> None:
+    run("checkpoint", "--out", "kept.txt")
+    filled_more(engine, 1)
+    why = f"the checkpoint is of {ORIGIN}; the keys that are trusted are of other.example/ledger"
+    done = run("checkpoint", "--origin", "other.example/ledger", "--out", "new.txt")
+    assert (done.exit_code, done.stderr, Path("new.txt").exists()) == (1, f"Error: {why}\n", False)
+    done = run("verify", "--origin", "other.example/ledger", "--checkpoint", "kept.txt")
+    assert (done.exit_code, done.stderr) == (1, f"Error: kept.txt: {why}\n")
+
+
+@pytest.mark.parametrize("command", [("receipt", "3"), ("export",), ("checkpoint",), ("prove", "3")], ids=" ".join)
+def test_a_device_that_is_full_is_named(run: Run, engine: sa.Engine, command: tuple[str, ...]) -> None:
+    done = run(*command, "--out", "/dev/full")
+    assert (done.exit_code, done.stderr) == (1, "Error: /dev/full: No space left on device\n")
+
+
+def test_a_file_that_is_no_database_is_named(run: Run) -> None:
+    Path("notes.txt").write_text("these are notes and no database")
+    done = run("verify", "--database", "sqlite:///notes.txt")
+    assert (done.exit_code, done.stderr) == (1, "Error: notes.txt: file is not a database\n")
+
+
+@pytest.mark.parametrize("address", ["postgresql://u:hunter2@[::1/x", "sqlite:///hunter2.db?timeout=q"])
+def test_an_address_that_is_none_is_not_shown(run: Run, address: str) -> None:
+    done = run("verify", "--database", address)
+    assert (done.exit_code, done.output) == (
+        1,
+        "Error: expected a database like sqlite:///var/amana.db or postgresql+psycopg://...\n",
+    )

@@ -1,10 +1,14 @@
 """Options that name a server are checked before anything is started, and never repeated where they may hold secrets."""
 
+from collections.abc import Iterator
+
+import click
 import pytest
 from click.testing import CliRunner
 
 from events.addresses import addresses
 from events.errors import BadAddress
+from events.options import TEXT
 from events.publisher import Publisher
 from streams.cli import log_level, main
 
@@ -91,3 +95,58 @@ def test_the_logs_level_is_taken_in_either_case_and_checked() -> None:
     result = CliRunner().invoke(main, ["intake"], env={"AMANA_LOG_LEVEL": "loud"})
     assert result.exit_code == 2
     assert "AMANA_LOG_LEVEL: expected one of DEBUG, INFO, WARNING, ERROR" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["delivery", "retry", "\udcff"], "JTI"),
+        (["delivery", "pause", "acquirer", "--actor", "\udcff"], "--actor"),
+        (["contracts", "approve", "a.yaml", "--signer", "\udcff", "--demo"], "--signer"),
+        (["requests", "approve", "\udcff", "--actor", "noura"], "REFERENCE"),
+        (["cases", "show", "\udcff"], "ORDER_ID"),
+        (["migrate", "--database", "sqlite:///\udcff"], "--database"),
+    ],
+    ids=lambda words: words if isinstance(words, str) else " ".join(words[:2]),
+)
+def test_text_with_bytes_that_are_no_utf_8_is_wrong_usage(words: list[str], option: str) -> None:
+    result = CliRunner().invoke(main, words)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        2,
+        f"Error: Invalid value for '{option}': expected text in UTF-8",
+    )
+
+
+def test_text_of_any_language_is_taken_as_it_is() -> None:
+    for text in ("noura", "نورة", "", "😀", "a\nb"):
+        assert TEXT.convert(text, None, None) == text
+
+
+def test_whatever_a_command_takes_as_text_is_utf_8() -> None:
+    """Click's own STRING lets through what can be neither printed nor stored."""
+    unchecked = [
+        f"{path} {parameter.opts[0]}"
+        for path, command in _commands(main, "amana")
+        for parameter in command.params
+        if parameter.type is click.STRING and not getattr(parameter, "is_flag", False)
+    ]
+    assert unchecked == []
+
+
+@pytest.mark.parametrize("words", [["delivery", "limit", "acquirer"], ["deliverer"], ["partner-api"]], ids=" ".join)
+def test_a_daily_volume_is_one_that_is_stored(words: list[str]) -> None:
+    result = CliRunner().invoke(main, [*words, "--per-day", "9" * 30])
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        2,
+        f"Error: Invalid value for '--per-day': {'9' * 30} is not in the range 1<=x<=1000000000.",
+    )
+
+
+def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from _commands(found, f"{path} {name}")

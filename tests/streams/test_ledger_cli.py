@@ -263,7 +263,7 @@ PLACES = "9999999999999999"
         (("checkpoint", "--origin", "\udcff"), "Invalid value for '--origin': expected text in UTF-8"),
         (("verify", "--database", "sqlite:///\udcff"), "Invalid value for '--database': expected text in UTF-8"),
     ],
-    ids=lambda each: " ".join(each)[:20].encode("ascii", "replace").decode(),
+    ids=["a receipt's place", "a proof's place", "many digits", "since", "jti", "origin", "database"],
 )
 def test_an_argument_that_can_be_none_is_wrong_usage(
     run: Run, engine: sa.Engine, command: tuple[str, ...], why: str

@@ -11,12 +11,13 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from events.legible import length_seen
 from sharing import located, pseudonyms
 from sharing.errors import ContractError
 from sharing.fields import FIELDS, Field, Outcome, PartnerKind
 from sharing.opened import opened
 from sharing.operators import OPERATORS, AnyOperator, Constant, Count, Disclose, Pseudonym
-from sharing.operators.operator import END
+from sharing.operators.operator import END, SHORTEST_REASON
 from sharing.pseudonyms import Epoch
 
 Trigger = Literal["flagged", "blocked", "confirmed", "requested"]
@@ -184,6 +185,9 @@ def _problems(contract: Contract) -> Iterator[tuple[str, str]]:
         problem = f"{term.name!r} stands here twice" if term.name in seen else _of_field(contract, term)
         if problem:
             yield f"$.fields[{place}]", problem
+        if length_seen(term.reason) < SHORTEST_REASON:
+            reason = f"{SHORTEST_REASON} characters or more that can be seen, saying why the partner needs it"
+            yield f"$.fields[{place}].reason", f"reason: expected {reason}"
         seen.add(term.name)
     yield from _of_delivery(contract)
     if contract.valid_until < contract.valid_from:

@@ -8,6 +8,7 @@ import base64
 import hmac
 import json
 import re
+import unicodedata
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -182,7 +183,7 @@ def may_leave(contract: dict[str, Any], term: dict[str, Any]) -> bool:
     sort = class_of(name)
     if sort is None or operator not in TAKES[sort] or name not in FITS.get(operator, ()):
         return False
-    if not isinstance(reason, str) or not 10 <= len(reason) <= 400:
+    if not isinstance(reason, str) or len(reason) > 400 or len(_drawn(reason)) < 10:
         return False
     settings = set(term) - {"name", "operator", "reason"}
     if not NEEDS.get(operator, set()) <= settings or settings - NEEDS.get(operator, set()) - MAY_HAVE.get(
@@ -192,6 +193,13 @@ def may_leave(contract: dict[str, Any], term: dict[str, Any]) -> bool:
     if ISSUED_BY.get(str(name), contract["kind"]) != contract["kind"]:
         return False
     return _settings_are_right(contract, term, str(name), operator)
+
+
+def _drawn(text: str) -> str:
+    """What a reader sees of it: nothing of what is drawn as nothing, one space for many."""
+    nothing = "[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f]"
+    drawn = "".join(each for each in text if unicodedata.category(each)[0] != "C")
+    return re.sub(r"\s+", " ", re.sub(nothing, "", drawn)).strip()
 
 
 def _settings_are_right(contract: dict[str, Any], term: dict[str, Any], name: str, operator: str) -> bool:  # noqa: PLR0911 - a rule a line

@@ -171,6 +171,8 @@ def test_a_contract_that_is_wrong_is_refused_with_file_and_line(old: str, new: s
 
 
 OUTCOME = "name: outcome\n    operator: keep"
+REASON = "Whether the order was blocked is what the acquirer acts on."
+UNSEEN = "15: reason: expected 10 characters or more that can be seen, saying why the partner needs it"
 BATCH = "delivery: batch\nrelease: {hour: 3}"
 WHOLE = [
     ("valid_until: 2027-12-31", "valid_until: 2025-12-31", "25: ends before it begins"),
@@ -184,6 +186,9 @@ WHOLE = [
         "name: amount\n    operator: disclose",
         "13: disclose serves requests of law enforcement alone; expected kind: law_enforcement, trigger: requested",
     ),
+    (REASON, f"'{' ' * 20}'", UNSEEN),
+    (REASON, "\u200b" * 20, UNSEEN),
+    (REASON, f"'a{' ' * 20}b'", UNSEEN),
     (OUTCOME, "name: count\n    operator: count", "13: count serves batches alone; expected delivery: batch"),
     (OUTCOME, "name: notice\n    operator: constant", "13: constant of notice: expected a value"),
     (

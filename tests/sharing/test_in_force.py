@@ -275,6 +275,10 @@ ONE, OTHER = (base64.b64encode(bytes([byte]) * 32).decode() for byte in (1, 2))
         ),
         ("signers:\n" + PERSON.format("ann", ONE) + PERSON.format("ann", OTHER), ":3: ann: one person has one name"),
         ("signers:\n" + PERSON.format("ann", "aa=="), r":2: \$\.signers\[0\]\.key"),
+        (
+            "signers:\n  - name: ann\n    role: '     '\n    key: " + ONE,
+            "signers.yaml:3: role: expected 3 characters or more that are seen$",
+        ),
         ("signers: []\n", r":1: \$\.signers: Expected `array` of length >= 1"),
         ("people: []\n", r":1: \$: Object missing|:1: \$: Object contains unknown"),
         ("&a [*a]", "alias"),

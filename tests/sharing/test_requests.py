@@ -65,6 +65,7 @@ ANSWERED = (("approve", "saud"), ("approve", "layla"), ("answer", "noura"))
         ({"reference": "no spaces"}, "reference: expected 3 to 64 letters"),
         ({"reference": "4111111111111111"}, "reference: expected 3 to 64 letters"),
         ({"basis": "because"}, "basis: expected 10 to 200 printable characters"),
+        ({"basis": " " * 20}, "basis: expected 10 to 200 printable characters"),
         ({"basis": "card 4111 1111 1111 1111"}, "basis: expected 10 to 200 printable characters"),
         ({"expires_at_ms": NOW_MS}, "expiry: expected within the next 90 days"),
         ({"expires_at_ms": NOW_MS + 91 * DAY_MS}, "expiry: expected within the next 90 days"),

@@ -367,6 +367,7 @@ def _cut(moment: str, to: str) -> str:
 
 def _network(ip: str) -> str:
     """The first three numbers of an old address, the first three groups of a new one."""
+    ip = _unmapped(ip)
     if ":" not in ip:
         return ".".join(ip.split(".")[:3]) + ".0/24"
     kept = [f"{group:x}" for group in _groups(ip)[:3]]
@@ -375,7 +376,18 @@ def _network(ip: str) -> str:
     return ":".join(kept) + "::/48"  # zeros in front are never written out, since those behind are the longer run
 
 
+def _unmapped(ip: str) -> str:
+    """An old address that is written as a new one (RFC 4291, 2.5.5.2), as the old one."""
+    if ":" not in ip or _groups(ip)[:6] != [0, 0, 0, 0, 0, 0xFFFF]:
+        return ip
+    return ".".join(str(number) for group in _groups(ip)[6:] for number in divmod(group, 256))
+
+
 def _groups(ip: str) -> list[int]:
+    if "." in ip:  # the last two groups as an old address
+        front, _, old = ip.rpartition(":")
+        a, b, c, d = map(int, old.split("."))
+        ip = f"{front}:{a * 256 + b:x}:{c * 256 + d:x}"
     head, _, tail = ip.partition("::")
     groups, rest = head.split(":") if head else [], tail.split(":") if tail else []
     if "::" in ip:
@@ -394,7 +406,8 @@ def _disclosed(name: str, value: Any, currency: str) -> Any:
     if name in {"occurred_at", "verified_at", "deadline"}:
         return str(datetime.fromisoformat(value).astimezone(UTC))[:19].replace(" ", "T") + "Z"
     if name == "ip":
-        return value if ":" not in value else _written_out(value)
+        plain = _unmapped(value)
+        return plain if ":" not in plain else _written_out(plain)
     text = _plain(value)
     forms = {"name": "(?!.*[0-9]{4}).*", "email": r"[^@\s<>]{1,64}@[^@\s<>]{1,255}", "phone": "[+]?[0-9 ()./-]{4,24}"}
     if not re.fullmatch(forms[name], text, re.DOTALL):

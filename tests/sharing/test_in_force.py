@@ -195,6 +195,17 @@ def test_an_older_version_that_is_put_back_is_refused(folder: Path) -> None:
         load_all(folder, PEOPLE, TODAY)
 
 
+def test_brackets_in_a_files_name_hide_no_newer_version_and_show_none_of_another_file(folder: Path) -> None:
+    path = (folder / "carrier.yaml").rename(folder / "c[1].yaml")
+    (folder / "past").mkdir()
+    shutil.copy(path, folder / "past" / "c1-2.yaml")
+    assert [each for each, _ in versions(path)] == [path]
+    shutil.copy(path, folder / "past" / "c[1]-2.yaml")
+    with pytest.raises(ContractError) as refused:
+        versions(path)
+    assert str(refused.value) == f"{path}: version 1, but past has version 2; expected the newest here"
+
+
 def test_a_past_file_of_another_version_is_refused(folder: Path) -> None:
     path = _second(folder, signed_by=("maha",))
     shutil.copy(path, folder / "past" / "carrier-1.yaml")

@@ -32,6 +32,7 @@ TRIGGERS: dict[Trigger, frozenset[Outcome]] = {
 FOLDER = Path(__file__).with_name("contracts")
 
 PartnerName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}" + END)]
+PersonName = Annotated[str, Meta(pattern="^[a-z][a-z0-9._-]{0,63}" + END)]  # none that looks like another's
 # The terms of the W3C Data Privacy Vocabulary 2 that telling a partner of a fraud can be for, and rest on.
 Purpose = Literal[
     "dpv:CounterMoneyLaundering",
@@ -70,7 +71,7 @@ _LOOPBACK = re.compile(r"https?://(127[.]0[.]0[.]1|localhost)(?![a-z0-9.-])")
 class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One person's, over the contract's hash and the person's name: Ed25519, base64."""
 
-    signer: Annotated[str, Meta(pattern="^[a-z][a-z0-9._-]{0,63}" + END)]
+    signer: PersonName
     signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
 
 

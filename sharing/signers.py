@@ -20,9 +20,8 @@ from msgspec import Meta
 
 from events.legible import length_seen
 from sharing import located
-from sharing.contracts import Contract, Signature, text_of
+from sharing.contracts import Contract, PersonName, Signature, text_of
 from sharing.errors import ContractError
-from sharing.operators.operator import END
 from sharing.tokens.keys import thumbprint
 from vault.chain import framed
 
@@ -35,7 +34,7 @@ _CONTEXT = b"amana contract 1\n"  # so that a signature means nothing anywhere e
 class Signer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A person. `demo`: the key is open to everybody, and nothing that it signs is believed in production."""
 
-    name: Annotated[str, Meta(pattern="^[a-z][a-z0-9._-]{0,63}" + END)]
+    name: PersonName
     role: Annotated[str, Meta(min_length=_SHORTEST_ROLE, max_length=64)]
     key: Annotated[bytes, Meta(min_length=32, max_length=32)]
     demo: bool = False

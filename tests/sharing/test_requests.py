@@ -1,5 +1,6 @@
 """Requests of the law: exactly the named fields of the named case, once two others have approved; or nothing."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -205,12 +206,19 @@ def test_requests_are_for_privacy_officers_alone() -> None:
             officer(actor, known)
 
 
+NAMED = re.escape("expected lines like `noura: [privacy_officer]`, names of a to z, digits and . _ -")
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("noura: privacy_officer", "expected lines like"),
         ("noura: [boss]", "expected lines like"),
         ("- noura", "expected lines like"),
+        *(
+            (f"noura: [privacy_officer]\n{name}: [privacy_officer]\n", f"^roles.yaml: {NAMED}$")
+            for name in ('"noura "', '"nour\\u200ba"', "Noura", '"noura\\n"', '""', "ن")
+        ),
         ("a: &x [analyst]\nb: *x\n", "an alias"),
         ("a: [", r"roles.yaml:1: not YAML"),
         ("!!python/object:os.system {}", "roles.yaml"),

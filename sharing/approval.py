@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sharing import located
 from sharing.contracts import Contract, Signature, parse, text_of
 from sharing.errors import ContractError
 from sharing.signers import Signers, sign
@@ -29,19 +30,31 @@ def approve(path: Path, signer: str, key: Ed25519PrivateKey, signers: Signers) -
     signers.check(msgspec.structs.replace(contract, signatures=(mine,)), str(path))
     signed = msgspec.structs.replace(contract, signatures=(*standing, mine))
     written = _with(text, signed.signatures)
-    if parse(written, str(path)) != signed:
-        raise ContractError(f"{path}: expected `signatures` to be the last part of the file")
+    if len(written) > located.MAX_CHARACTERS:
+        raise ContractError(f"{path}: longer than {located.MAX_CHARACTERS} characters with the signature")
+    if not _says(written, signed):
+        raise ContractError(
+            f"{path}: expected `signatures` to be the last part of the file, without quotes, and no `...` at its end"
+        )
     _replace(path, written)
     return signed
 
 
+def _says(text: str, contract: Contract) -> bool:
+    try:
+        return parse(text, "") == contract
+    except ContractError:  # of lines that are not in the file
+        return False
+
+
 def _replace(path: Path, text: str) -> None:
-    """The file whole or as it was. Raises ContractError."""
-    temporary = path.with_name(f".{path.name}.new")
+    """The file whole or as it was; through a link, so that the link stays one. Raises ContractError."""
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.new")
     try:
         temporary.write_text(text, encoding="utf-8")
-        temporary.chmod(path.stat().st_mode & 0o777)
-        temporary.replace(path)
+        temporary.chmod(target.stat().st_mode & 0o777)
+        temporary.replace(target)
     except OSError as error:
         raise ContractError(f"{path}: {error.strerror}; expected a folder that can be written to") from None
     finally:

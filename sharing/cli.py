@@ -144,8 +144,9 @@ def approve(file: Path, signer: str, key: Path | None, demo: bool, people: Path 
     if (key is None) == (not demo):
         raise click.UsageError("expected one of --key and --demo")
     private = signers.read_key(key) if key else signers.demo_key(signer)
+    before = in_force.previous(file)  # first: what it refuses stays unsigned
     signed = approval.approve(file, signer, private, _signers(people))
-    needed = signatures_needed(in_force.previous(file), signed)
+    needed = signatures_needed(before, signed)
     names = ", ".join(each.signer for each in signed.signatures)
     missing = max(0, needed - len(signed.signatures))
     click.echo(f"{file}: signed by {names}; {f'{missing} more must sign' if missing else 'that is enough'}")

@@ -11,12 +11,13 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from events.legible import length_seen
 from sharing import located, pseudonyms
 from sharing.errors import ContractError
 from sharing.fields import FIELDS, Field, Outcome, PartnerKind
 from sharing.opened import opened
 from sharing.operators import OPERATORS, AnyOperator, Constant, Count, Disclose, Pseudonym
-from sharing.operators.operator import END
+from sharing.operators.operator import END, SHORTEST_REASON
 from sharing.pseudonyms import Epoch
 
 Trigger = Literal["flagged", "blocked", "confirmed", "requested"]
@@ -31,6 +32,7 @@ TRIGGERS: dict[Trigger, frozenset[Outcome]] = {
 FOLDER = Path(__file__).with_name("contracts")
 
 PartnerName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}" + END)]
+PersonName = Annotated[str, Meta(pattern="^[a-z][a-z0-9._-]{0,63}" + END)]  # none that looks like another's
 # The terms of the W3C Data Privacy Vocabulary 2 that telling a partner of a fraud can be for, and rest on.
 Purpose = Literal[
     "dpv:CounterMoneyLaundering",
@@ -69,7 +71,7 @@ _LOOPBACK = re.compile(r"https?://(127[.]0[.]0[.]1|localhost)(?![a-z0-9.-])")
 class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One person's, over the contract's hash and the person's name: Ed25519, base64."""
 
-    signer: Annotated[str, Meta(pattern="^[a-z][a-z0-9._-]{0,63}" + END)]
+    signer: PersonName
     signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
 
 
@@ -184,6 +186,9 @@ def _problems(contract: Contract) -> Iterator[tuple[str, str]]:
         problem = f"{term.name!r} stands here twice" if term.name in seen else _of_field(contract, term)
         if problem:
             yield f"$.fields[{place}]", problem
+        if length_seen(term.reason) < SHORTEST_REASON:
+            reason = f"{SHORTEST_REASON} characters or more that can be seen, saying why the partner needs it"
+            yield f"$.fields[{place}].reason", f"reason: expected {reason}"
         seen.add(term.name)
     yield from _of_delivery(contract)
     if contract.valid_until < contract.valid_from:

@@ -8,6 +8,7 @@ people.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
+from glob import escape
 from pathlib import Path
 
 from sharing.contracts import Contract, load
@@ -110,7 +111,8 @@ def _past(path: Path, version: int) -> Path:
 
 def _check_newest(path: Path, version: int) -> None:
     """An old version that is put back is signed, too: that newer ones are in the past gives it away."""
-    numbers = (each.stem.removeprefix(f"{path.stem}-") for each in path.parent.glob(f"past/{path.stem}-*.yaml"))
+    past = path.parent.glob(f"past/{escape(path.stem)}-*.yaml")
+    numbers = (each.stem.removeprefix(f"{path.stem}-") for each in past)
     newest = max((int(number) for number in numbers if number.isdecimal()), default=0)
     if newest >= version:
         raise ContractError(f"{path}: version {version}, but past has version {newest}; expected the newest here")

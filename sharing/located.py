@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import yaml
 
+from events.legible import plain
 from sharing.errors import ContractError
 
 MAX_CHARACTERS = 64 * 1024
@@ -17,6 +18,10 @@ _INT = "tag:yaml.org,2002:int"
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 # What YAML takes for a line's end and editors do not (next line, line and paragraph separators), and bidi controls.
 _AMBIGUOUS = re.compile("[\x85\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# A message of msgspec's: its words, which quote what was read, and the path, of names of ours alone.
+_TOLD = re.compile(r"(.*?)(?: - at `(\$[\w.\[\]]*)`)?", re.DOTALL)
+_UNKNOWN = re.compile("Object contains unknown field `(.*)`", re.DOTALL)
+_QUOTED = 1_000
 # What PyYAML raises, besides its own, where an explicit tag (`!!int ""`) does not fit the text.
 _UNFIT = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 
@@ -61,11 +66,13 @@ def read(text: str, name: str) -> Located:
 
 def told(message: str, source: Located, name: str, expected: Mapping[str, Sequence[str]]) -> str:
     """The decoder's words with file and line; `expected` has the values of keys whose type says them too poorly."""
-    text, _, path = message.partition(" - at ")
-    path = re.sub("`", "", path) or "$"
+    found = _TOLD.fullmatch(message)
+    text, path = (found[1], found[2] or "$") if found else (message, "$")
     values = expected.get(path.rpartition(".")[2])
     hint = f"; expected one of: {', '.join(values)}" if values else ""
-    return f"{name}:{source.line(path)}: {path}: {text}{hint}"
+    unknown = _UNKNOWN.fullmatch(text)
+    line = source.line(f"{path}.{unknown[1]}" if unknown and f"{path}.{unknown[1]}" in source.lines else path)
+    return f"{name}:{line}: {path}: {plain(text, _QUOTED)}{hint}"
 
 
 def _walk(node: yaml.Node, path: str, name: str, lines: dict[str, int], seen: set[int]) -> None:

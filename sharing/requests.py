@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from events.cards import holds_card_number
+from events.legible import length_seen
 from sharing.contracts import Contract
 from sharing.errors import RequestRefused
 from sharing.operators import Constant
@@ -64,11 +65,15 @@ def asked(request: LawRequest, contract: Contract | None, now_ms: int) -> LawReq
         raise RequestRefused("expected one field or more, each once")
     if not _REFERENCE.fullmatch(request.reference) or holds_card_number(request.reference):
         raise RequestRefused("reference: expected 3 to 64 letters, digits and . _ : -")
-    if not 10 <= len(request.basis) <= 200 or not request.basis.isprintable() or holds_card_number(request.basis):
+    if not _is_basis(request.basis):
         raise RequestRefused("basis: expected 10 to 200 printable characters that say by which law")
     if not now_ms < request.expires_at_ms <= now_ms + LONGEST_MS:
         raise RequestRefused("expiry: expected within the next 90 days")
     return request
+
+
+def _is_basis(text: str) -> bool:
+    return length_seen(text) >= 10 and len(text) <= 200 and text.isprintable() and not holds_card_number(text)
 
 
 def moved(request: LawRequest, action: Action, actor: str, now_ms: int) -> LawRequest:

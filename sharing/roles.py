@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 import yaml
 
+from sharing.contracts import PersonName
 from sharing.errors import RolesError
 
 Role = Literal["privacy_officer", "analyst"]
@@ -36,12 +37,14 @@ def parse(text: str, name: str) -> dict[str, frozenset[Role]]:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
             raise RolesError(f"{name}: an alias; write each list of roles out")
         found = yaml.safe_load(text)
-        plain = msgspec.convert(found if found is not None else {}, dict[str, frozenset[Role]])
+        plain = msgspec.convert(found if found is not None else {}, dict[PersonName, frozenset[Role]])
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RolesError(f"{name}:{line}: not YAML: {error.problem}") from None
     except (yaml.YAMLError, RecursionError):
         raise RolesError(f"{name}: not YAML that a file of roles may hold") from None
     except msgspec.ValidationError:
-        raise RolesError(f"{name}: expected lines like `noura: [privacy_officer]`") from None
+        raise RolesError(
+            f"{name}: expected lines like `noura: [privacy_officer]`, names of a to z, digits and . _ -"
+        ) from None
     return plain

@@ -18,23 +18,24 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc.util import urlsafe_b64encode
 from msgspec import Meta
 
+from events.legible import length_seen
 from sharing import located
-from sharing.contracts import Contract, Signature, text_of
+from sharing.contracts import Contract, PersonName, Signature, text_of
 from sharing.errors import ContractError
-from sharing.operators.operator import END
 from sharing.tokens.keys import thumbprint
 from vault.chain import framed
 
 DEMO = Path(__file__).with_name("contracts") / "demo" / "signers.yaml"
 DEMO_PEOPLE = ("noura", "faisal", "maha")
+_SHORTEST_ROLE = 3
 _CONTEXT = b"amana contract 1\n"  # so that a signature means nothing anywhere else
 
 
 class Signer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A person. `demo`: the key is open to everybody, and nothing that it signs is believed in production."""
 
-    name: Annotated[str, Meta(pattern="^[a-z][a-z0-9._-]{0,63}" + END)]
-    role: Annotated[str, Meta(min_length=3, max_length=64)]
+    name: PersonName
+    role: Annotated[str, Meta(min_length=_SHORTEST_ROLE, max_length=64)]
     key: Annotated[bytes, Meta(min_length=32, max_length=32)]
     demo: bool = False
 
@@ -63,6 +64,9 @@ class Signers:
             if any(signer.name == other.name or signer.key == other.key for other in signers[:place]):
                 line = source.line(f"$.signers[{place}]")
                 raise ContractError(f"{path}:{line}: {signer.name}: one person has one name and one key")
+            if length_seen(signer.role) < _SHORTEST_ROLE:
+                line = source.line(f"$.signers[{place}].role")
+                raise ContractError(f"{path}:{line}: role: expected {_SHORTEST_ROLE} characters or more that are seen")
         return cls({signer.name: signer for signer in signers}, str(path), demo)
 
     def role(self, name: str) -> str:

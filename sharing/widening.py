@@ -3,12 +3,14 @@
 Whatever cannot be compared counts as more. More takes two people's signatures, anything else one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
 
 import msgspec
 
+from sharing.batches import ladder_of
 from sharing.contracts import Contract, Onward, Release, Trigger
+from sharing.fields import FIELDS
 
 Direction = Literal["more", "less", "same"]
 
@@ -37,7 +39,7 @@ def compare(old: Contract | None, new: Contract) -> tuple[Change, ...]:
     """What of `new` differs from `old`, the fields first; of a first contract, all that leaves."""
     if old is None:
         return tuple(Change("more", f"{term.name} would leave: {term.says()}") for term in new.fields)
-    return (*_fields(old, new), *_terms(old, new), *_times(old, new))
+    return (*_fields(old, new), *_order(old, new), *_terms(old, new), *_times(old, new))
 
 
 def signatures_needed(old: Contract | None, new: Contract) -> int:
@@ -56,8 +58,32 @@ def _fields(old: Contract, new: Contract) -> Iterator[Change]:
             yield Change(way, f"{name} would leave {term.says()}, instead of {before[name].says()}")
         elif term.reason != before[name].reason:
             yield Change("same", f"{name} would leave for another reason")
-    for name in before.keys() - after.keys():
-        yield Change("less", f"{name} would stay behind")
+    for name in before:
+        if name not in after:
+            yield _taken_out(name, after.keys())
+
+
+def _taken_out(name: str, kept: Collection[str]) -> Change:
+    """What an issuer's id limits to the cases that have one (`Projection.concerns`) is told of all without it.
+
+    The issuer's other fields limit nothing as long as its id stays.
+    """
+    field = FIELDS[name]
+    ids = [FIELDS[each] for each in kept if FIELDS[each].shape == "id"]
+    if field.issuer is None or (field.shape != "id" and any(each.issuer == field.issuer for each in ids)):
+        return Change("less", f"{name} would stay behind")
+    others = "cases without one would" if field.shape == "id" else "another issuer's cases might"
+    return Change("more", f"{name} would stay behind, and {others} be told too")
+
+
+def _order(old: Contract, new: Contract) -> Iterator[Change]:
+    """In which order a batch's fields are left out decides which groups are told, and what of them."""
+    if (old.delivery, new.delivery) != ("batch", "batch"):
+        return
+    before, after = ([term.name for term in contract.fields] for contract in (old, new))
+    if ladder_of([name for name in before if name in after]) != ladder_of([name for name in after if name in before]):
+        was, would = (", ".join(ladder_of(names)) for names in (before, after))
+        yield Change("more", f"fields would be left out in another order: {would}, instead of {was}")
 
 
 def _terms(old: Contract, new: Contract) -> Iterator[Change]:

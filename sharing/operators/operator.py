@@ -11,6 +11,7 @@ from sharing.fields import Field, Sensitivity, Shape
 
 # `$` alone also matches before a last newline in Python, so the look-ahead.
 END = r"$(?!\n)"
+SHORTEST_REASON = 10  # of what can be seen of it; the type counts all characters
 
 
 class Occasion(NamedTuple):
@@ -33,7 +34,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     shapes: ClassVar[tuple[Shape, ...]]
 
     name: str
-    reason: Annotated[str, Meta(min_length=10, max_length=400)]
+    reason: Annotated[str, Meta(min_length=SHORTEST_REASON, max_length=400)]
 
     def output(self, field: Field) -> Any:
         """The closed type of what leaves. Raises ValueError when the settings do not fit the field."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
+from events import canonical
 from events.cards import fold_digits
 from sharing.fields import Field, Sensitivity, Shape
 from sharing.operators.operator import END, Operator
@@ -61,7 +62,7 @@ class Truncate(Operator, frozen=True, kw_only=True, tag="truncate"):
 
 
 def _network(value: str) -> str:
-    address = ipaddress.ip_address(value)
+    address = ipaddress.ip_address(canonical.ip(value) or value)  # one of version 4 is so however it is written
     return str(ipaddress.ip_network((int(address), 24 if address.version == 4 else 48), strict=False))
 
 

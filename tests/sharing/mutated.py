@@ -9,7 +9,8 @@ from tests.sharing import naive
 
 _WHY = "made by a mutation of the tests"
 _ODD: tuple[Any, ...] = (
-    None, "", 0, -1, True, "keep", [], {}, ["x"], "network", "day", "area", "country", [5, 1], [100, 500], 1.5, 20,
+    None, "", " " * 20, "\u200b" * 20, 0, -1, True, "keep", [], {}, ["x"], "network", "day", "area", "country", [5, 1],
+    [100, 500], 1.5, 20,
 )  # fmt: skip
 _WIDEST: dict[str, dict[str, Any]] = {
     "amount": {"operator": "band", "edges": [1, 10, 100, 1_000, 10_000, 100_000]},

@@ -8,6 +8,7 @@ import base64
 import hmac
 import json
 import re
+import unicodedata
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -182,7 +183,7 @@ def may_leave(contract: dict[str, Any], term: dict[str, Any]) -> bool:
     sort = class_of(name)
     if sort is None or operator not in TAKES[sort] or name not in FITS.get(operator, ()):
         return False
-    if not isinstance(reason, str) or not 10 <= len(reason) <= 400:
+    if not isinstance(reason, str) or len(reason) > 400 or len(_drawn(reason)) < 10:
         return False
     settings = set(term) - {"name", "operator", "reason"}
     if not NEEDS.get(operator, set()) <= settings or settings - NEEDS.get(operator, set()) - MAY_HAVE.get(
@@ -192,6 +193,13 @@ def may_leave(contract: dict[str, Any], term: dict[str, Any]) -> bool:
     if ISSUED_BY.get(str(name), contract["kind"]) != contract["kind"]:
         return False
     return _settings_are_right(contract, term, str(name), operator)
+
+
+def _drawn(text: str) -> str:
+    """What a reader sees of it: nothing of what is drawn as nothing, one space for many."""
+    nothing = "[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f]"
+    drawn = "".join(each for each in text if unicodedata.category(each)[0] != "C")
+    return re.sub(r"\s+", " ", re.sub(nothing, "", drawn)).strip()
 
 
 def _settings_are_right(contract: dict[str, Any], term: dict[str, Any], name: str, operator: str) -> bool:  # noqa: PLR0911 - a rule a line
@@ -359,6 +367,7 @@ def _cut(moment: str, to: str) -> str:
 
 def _network(ip: str) -> str:
     """The first three numbers of an old address, the first three groups of a new one."""
+    ip = _unmapped(ip)
     if ":" not in ip:
         return ".".join(ip.split(".")[:3]) + ".0/24"
     kept = [f"{group:x}" for group in _groups(ip)[:3]]
@@ -367,7 +376,18 @@ def _network(ip: str) -> str:
     return ":".join(kept) + "::/48"  # zeros in front are never written out, since those behind are the longer run
 
 
+def _unmapped(ip: str) -> str:
+    """An old address that is written as a new one (RFC 4291, 2.5.5.2), as the old one."""
+    if ":" not in ip or _groups(ip)[:6] != [0, 0, 0, 0, 0, 0xFFFF]:
+        return ip
+    return ".".join(str(number) for group in _groups(ip)[6:] for number in divmod(group, 256))
+
+
 def _groups(ip: str) -> list[int]:
+    if "." in ip:  # the last two groups as an old address
+        front, _, old = ip.rpartition(":")
+        a, b, c, d = map(int, old.split("."))
+        ip = f"{front}:{a * 256 + b:x}:{c * 256 + d:x}"
     head, _, tail = ip.partition("::")
     groups, rest = head.split(":") if head else [], tail.split(":") if tail else []
     if "::" in ip:
@@ -386,7 +406,8 @@ def _disclosed(name: str, value: Any, currency: str) -> Any:
     if name in {"occurred_at", "verified_at", "deadline"}:
         return str(datetime.fromisoformat(value).astimezone(UTC))[:19].replace(" ", "T") + "Z"
     if name == "ip":
-        return value if ":" not in value else _written_out(value)
+        plain = _unmapped(value)
+        return plain if ":" not in plain else _written_out(plain)
     text = _plain(value)
     forms = {"name": "(?!.*[0-9]{4}).*", "email": r"[^@\s<>]{1,64}@[^@\s<>]{1,255}", "phone": "[+]?[0-9 ()./-]{4,24}"}
     if not re.fullmatch(forms[name], text, re.DOTALL):

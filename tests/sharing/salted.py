@@ -72,7 +72,8 @@ class Salted:
         rng = self.random
         kind = rng.random()
         if kind < 0.6:
-            return ".".join(str(rng.randrange(256)) for _ in range(4))
+            old = ".".join(str(rng.randrange(256)) for _ in range(4))
+            return old if kind < 0.55 else f"::ffff:{old}"
         # A letter in each group: eight groups of decimal digits alone may be a card's number to the guard.
         groups = [f"{rng.getrandbits(16) | 0xA000:x}" for _ in range(8)]
         if kind < 0.85:

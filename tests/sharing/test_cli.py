@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from sharing import explain
 from sharing.cli import contracts_command
-from sharing.contracts import FOLDER, parse
+from sharing.contracts import FOLDER, load, parse
 from sharing.example import example_body
 from tests.sharing.contracts import EVERYTHING, NAMES, shipped
 from tests.sharing.full_disk import no_more_than
@@ -105,6 +105,53 @@ def test_a_signature_that_cannot_be_made_is_refused_in_a_line(
     assert result.exit_code == code
     assert expected in result.stderr
     assert carrier.read_text(encoding="utf-8") == before
+
+
+def test_a_contract_behind_a_link_is_signed_where_it_is_and_the_link_stays_one(carrier: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    kept = carrier.rename(tmp_path / "kept" / "carrier-2.yaml")
+    carrier.symlink_to(kept)
+    result = run("approve", carrier, "--signer", "maha", "--demo")
+    assert (result.exit_code, result.output) == (0, f"{carrier}: signed by maha; 1 more must sign\n")
+    assert carrier.is_symlink()
+    assert [each.signer for each in load(kept).signatures] == ["maha"]
+    assert [path.name for path in kept.parent.iterdir()] == ["carrier-2.yaml"]
+
+
+def test_an_older_version_that_is_put_back_is_not_signed(carrier: Path) -> None:
+    carrier.rename(carrier.parent / "past" / "carrier-2.yaml")
+    shutil.copy(carrier.parent / "past" / "carrier-1.yaml", carrier)
+    before = carrier.read_bytes()
+    result = run("approve", carrier, "--signer", "maha", "--demo")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"Error: {carrier}: version 1, but past has version 2; expected the newest here\n",
+    )
+    assert carrier.read_bytes() == before
+
+
+@pytest.mark.parametrize("end", ['"signatures": []\n', "...\n"])
+def test_a_file_that_no_signature_can_be_added_to_is_told_so_without_a_line_that_it_does_not_have(
+    carrier: Path, end: str
+) -> None:
+    text = carrier.read_text(encoding="utf-8").partition("signatures:")[0] + end
+    carrier.write_text(text, encoding="utf-8")
+    result = run("approve", carrier, "--signer", "maha", "--demo")
+    expected = "expected `signatures` to be the last part of the file, without quotes, and no `...` at its end"
+    assert (result.exit_code, result.stderr) == (1, f"Error: {carrier}: {expected}\n")
+    assert carrier.read_text(encoding="utf-8") == text
+
+
+def test_a_contract_that_would_be_too_long_with_its_signature_is_told_so(carrier: Path) -> None:
+    text = carrier.read_text(encoding="utf-8").partition("signatures:")[0]
+    text += "#" * (64 * 1024 - len(text))
+    carrier.write_text(text, encoding="utf-8")
+    result = run("approve", carrier, "--signer", "maha", "--demo")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"Error: {carrier}: longer than 65536 characters with the signature\n",
+    )
+    assert carrier.read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize(

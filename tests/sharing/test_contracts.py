@@ -103,7 +103,7 @@ WRONG = [
         ":10: echo may not be used on linkable field 'order_id'; expected: pseud",
     ),
     ("partner: acquirer", "partnr: acquirer", ":2: $: Object contains unknown field `partnr`"),
-    ("operator: keep", "operator: keep\n    to: day", ":13: $.fields[1]: Object contains unknown field `to`"),
+    ("operator: keep", "operator: keep\n    to: day", ":15: $.fields[1]: Object contains unknown field `to`"),
     ("legal_basis: dpv:LegitimateInterest\n", "", ":2: $: Object missing required field `legal_basis`"),
     (
         "legal_basis: dpv:LegitimateInterest",
@@ -171,6 +171,8 @@ def test_a_contract_that_is_wrong_is_refused_with_file_and_line(old: str, new: s
 
 
 OUTCOME = "name: outcome\n    operator: keep"
+REASON = "Whether the order was blocked is what the acquirer acts on."
+UNSEEN = "15: reason: expected 10 characters or more that can be seen, saying why the partner needs it"
 BATCH = "delivery: batch\nrelease: {hour: 3}"
 WHOLE = [
     ("valid_until: 2027-12-31", "valid_until: 2025-12-31", "25: ends before it begins"),
@@ -184,6 +186,9 @@ WHOLE = [
         "name: amount\n    operator: disclose",
         "13: disclose serves requests of law enforcement alone; expected kind: law_enforcement, trigger: requested",
     ),
+    (REASON, f"'{' ' * 20}'", UNSEEN),
+    (REASON, "\u200b" * 20, UNSEEN),
+    (REASON, f"'a{' ' * 20}b'", UNSEEN),
     (OUTCOME, "name: count\n    operator: count", "13: count serves batches alone; expected delivery: batch"),
     (OUTCOME, "name: notice\n    operator: constant", "13: constant of notice: expected a value"),
     (
@@ -226,6 +231,25 @@ def test_what_a_contract_may_not_say_is_told_with_its_line_in_these_very_words(
     old: str, new: str, expected: str
 ) -> None:
     assert old in ACQUIRER
+    with pytest.raises(ContractError) as refused:
+        parse(ACQUIRER.replace(old, new, 1), "acquirer.yaml")
+    assert str(refused.value) == f"acquirer.yaml:{expected}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("version: 1", '"k\\e[31m": 1\nversion: 1', r"4: $: Object contains unknown field `k\u{1b}[31m`"),
+        ("version: 1", '"k\\u202E": 1\nversion: 1', r"4: $: Object contains unknown field `k\u{202e}`"),
+        ("version: 1", "a - at `b: 1\nversion: 1", "4: $: Object contains unknown field `a - at `b`"),
+        ("version: 1", "a.b: 1\nversion: 1", "4: $: Object contains unknown field `a.b`"),
+        ("operator: keep", "operator: keep\n    to: day", "15: $.fields[1]: Object contains unknown field `to`"),
+        ("version: 1", f"? {'k' * 2000}\n: 1\nversion: 1", f"4: $: Object contains unknown field `{'k' * 969}…"),
+    ],
+)
+def test_what_a_refusal_quotes_moves_no_terminal_and_an_unknown_key_is_named_by_its_own_line(
+    old: str, new: str, expected: str
+) -> None:
     with pytest.raises(ContractError) as refused:
         parse(ACQUIRER.replace(old, new, 1), "acquirer.yaml")
     assert str(refused.value) == f"acquirer.yaml:{expected}"

@@ -195,6 +195,17 @@ def test_an_older_version_that_is_put_back_is_refused(folder: Path) -> None:
         load_all(folder, PEOPLE, TODAY)
 
 
+def test_brackets_in_a_files_name_hide_no_newer_version_and_show_none_of_another_file(folder: Path) -> None:
+    path = (folder / "carrier.yaml").rename(folder / "c[1].yaml")
+    (folder / "past").mkdir()
+    shutil.copy(path, folder / "past" / "c1-2.yaml")
+    assert [each for each, _ in versions(path)] == [path]
+    shutil.copy(path, folder / "past" / "c[1]-2.yaml")
+    with pytest.raises(ContractError) as refused:
+        versions(path)
+    assert str(refused.value) == f"{path}: version 1, but past has version 2; expected the newest here"
+
+
 def test_a_past_file_of_another_version_is_refused(folder: Path) -> None:
     path = _second(folder, signed_by=("maha",))
     shutil.copy(path, folder / "past" / "carrier-1.yaml")
@@ -275,6 +286,10 @@ ONE, OTHER = (base64.b64encode(bytes([byte]) * 32).decode() for byte in (1, 2))
         ),
         ("signers:\n" + PERSON.format("ann", ONE) + PERSON.format("ann", OTHER), ":3: ann: one person has one name"),
         ("signers:\n" + PERSON.format("ann", "aa=="), r":2: \$\.signers\[0\]\.key"),
+        (
+            "signers:\n  - name: ann\n    role: '     '\n    key: " + ONE,
+            "signers.yaml:3: role: expected 3 characters or more that are seen$",
+        ),
         ("signers: []\n", r":1: \$\.signers: Expected `array` of length >= 1"),
         ("people: []\n", r":1: \$: Object missing|:1: \$: Object contains unknown"),
         ("&a [*a]", "alias"),

@@ -1,5 +1,6 @@
 """Requests of the law: exactly the named fields of the named case, once two others have approved; or nothing."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ ANSWERED = (("approve", "saud"), ("approve", "layla"), ("answer", "noura"))
         ({"reference": "no spaces"}, "reference: expected 3 to 64 letters"),
         ({"reference": "4111111111111111"}, "reference: expected 3 to 64 letters"),
         ({"basis": "because"}, "basis: expected 10 to 200 printable characters"),
+        ({"basis": " " * 20}, "basis: expected 10 to 200 printable characters"),
         ({"basis": "card 4111 1111 1111 1111"}, "basis: expected 10 to 200 printable characters"),
         ({"expires_at_ms": NOW_MS}, "expiry: expected within the next 90 days"),
         ({"expires_at_ms": NOW_MS + 91 * DAY_MS}, "expiry: expected within the next 90 days"),
@@ -204,12 +206,19 @@ def test_requests_are_for_privacy_officers_alone() -> None:
             officer(actor, known)
 
 
+NAMED = re.escape("expected lines like `noura: [privacy_officer]`, names of a to z, digits and . _ -")
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("noura: privacy_officer", "expected lines like"),
         ("noura: [boss]", "expected lines like"),
         ("- noura", "expected lines like"),
+        *(
+            (f"noura: [privacy_officer]\n{name}: [privacy_officer]\n", f"^roles.yaml: {NAMED}$")
+            for name in ('"noura "', '"nour\\u200ba"', "Noura", '"noura\\n"', '""', "ن")
+        ),
         ("a: &x [analyst]\nb: *x\n", "an alias"),
         ("a: [", r"roles.yaml:1: not YAML"),
         ("!!python/object:os.system {}", "roles.yaml"),

@@ -6,8 +6,10 @@ import pytest
 
 from sharing.contracts import Contract, parse
 from sharing.operators import AnyOperator, Band, Count, Disclose, Echo, Generalise, Pseudonym, Truncate
+from sharing.projection import compile_contract
 from sharing.widening import Change, compare, signatures_needed
 from tests.sharing.contracts import shipped
+from tests.sharing.orders import disclosable
 
 BASE = """
 partner: shop
@@ -300,3 +302,77 @@ def test_who_gets_the_finer_of_two_settings_knows_the_wider_and_not_the_other_wa
 def test_who_is_told_sooner_is_told_more(old_s: int, new_s: int, expected: Change) -> None:
     old, new = (msgspec.structs.replace(parse(AT_ONCE, "x"), jitter_s=seconds) for seconds in (old_s, new_s))
     assert compare(old, new) == (expected,)
+
+
+def _without(contract: Contract, *names: str) -> Contract:
+    return msgspec.structs.replace(contract, fields=tuple(each for each in contract.fields if each.name not in names))
+
+
+@pytest.mark.parametrize(
+    ("partner", "name"),
+    [("acquirer", "psp_reference"), ("carrier", "tracking_ref"), ("verification-agency", "verification_ref")],
+)
+def test_to_take_out_an_issuers_id_is_more_since_it_limits_what_is_told_to_cases_that_have_one(
+    partner: str, name: str
+) -> None:
+    old = shipped(partner)
+    new = _without(old, name)
+    assert compare(old, new) == (Change("more", f"{name} would stay behind, and cases without one would be told too"),)
+    assert signatures_needed(old, new) == 2
+    nameless = disclosable()
+    payment = msgspec.structs.replace(nameless.order.payment, psp_reference=None)
+    order = msgspec.structs.replace(nameless.order, tracking_ref=None, payment=payment)
+    nameless = msgspec.structs.replace(nameless, order=order, verification=None)
+    assert [compile_contract(each, b"k" * 32).concerns(nameless) for each in (old, new)] == [False, True]
+
+
+def test_to_take_out_what_an_issuer_said_is_less_while_its_id_stays_and_more_without_it() -> None:
+    agency = shipped("verification-agency")
+    less = Change("less", "failed_check would stay behind")
+    assert compare(agency, _without(agency, "failed_check")) == (less,)
+    old = _without(agency, "verification_ref")
+    assert compare(old, _without(old, "failed_check")) == (
+        Change("more", "failed_check would stay behind, and another issuer's cases might be told too"),
+    )
+
+
+def _ordered(contract: Contract, *names: str) -> Contract:
+    terms = {term.name: term for term in contract.fields}
+    return msgspec.structs.replace(contract, fields=tuple(terms[name] for name in names))
+
+
+def test_of_a_batch_another_order_of_fields_is_more_since_others_are_left_out_first() -> None:
+    old = shipped("fellow-merchant")
+    new = _ordered(old, "occurred_at", "delivery_area", "amount", "reasons", "count")
+    assert compare(old, new) == (
+        Change(
+            "more",
+            "fields would be left out in another order: reasons, amount, delivery_area, "
+            "instead of occurred_at, amount, delivery_area",
+        ),
+    )
+    assert signatures_needed(old, new) == 2
+
+
+def test_a_fields_place_says_nothing_where_it_is_new_or_gone_or_the_count_or_nothing_is_left_out() -> None:
+    old = shipped("fellow-merchant")
+    less = Change("less", "delivery_area would stay behind")
+    assert compare(old, _without(old, "delivery_area")) == (less,)
+    back = [change.words.partition(",")[0] for change in compare(_without(old, "delivery_area"), old)]
+    assert back == ["delivery_area"]
+    assert compare(old, _ordered(old, "count", "reasons", "delivery_area", "amount", "occurred_at")) == ()
+    at_once = shipped("acquirer")
+    assert compare(at_once, _ordered(at_once, "reasons", "three_ds", "outcome", "psp_reference")) == ()
+
+
+def test_a_field_that_goes_hides_no_other_order_of_those_that_stay() -> None:
+    old = shipped("fellow-merchant")
+    new = _ordered(old, "reasons", "occurred_at", "amount", "count")
+    assert compare(old, new) == (
+        Change("less", "delivery_area would stay behind"),
+        Change(
+            "more",
+            "fields would be left out in another order: amount, occurred_at, "
+            "instead of occurred_at, amount, delivery_area",
+        ),
+    )

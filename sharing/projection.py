@@ -80,7 +80,7 @@ class Projection:
         """
         request = self._request(disclosable)
         jti = self.message_id(disclosable.decision_id, request, supersedes or "")
-        epoch = epoch_at(self.contract, disclosable.order.occurred_at)
+        epoch = self._epoch(disclosable)
         head: dict[str, Any] = {"jti": jti, "supersedes": supersedes or UNSET}
         if epoch is not None:
             head["epoch"] = epoch.number
@@ -130,6 +130,12 @@ class Projection:
             raise ProjectionError(f"{self.partner}: the message does not read as it was written")
         return body
 
+    def _epoch(self, disclosable: Disclosable) -> Epoch | None:
+        try:
+            return epoch_at(self.contract, disclosable.order.occurred_at)
+        except OverflowError:
+            raise ProjectionError(f"{self.partner}: occurred_at is no time that UTC can express") from None
+
     def _values(self, disclosable: Disclosable, epoch: Epoch | None) -> dict[str, Any]:
         pseudonym = _names(self._pseudonyms, epoch)
         return {term.name: self._value(term, disclosable, pseudonym) for term in self.contract.fields}
@@ -143,7 +149,7 @@ class Projection:
             raise ProjectionError(f"{self.partner}: {term.name} was issued by another")
         try:
             leaving = term.told(value, Occasion(field, disclosable, pseudonym))
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, OverflowError):
             raise ProjectionError(f"{self.partner}: {term.name} is not of the kind that its operator takes") from None
         return UNSET if leaving is None else leaving
 

@@ -172,6 +172,7 @@ def test_a_contract_that_is_wrong_is_refused_with_file_and_line(old: str, new: s
 
 OUTCOME = "name: outcome\n    operator: keep"
 BATCH = "delivery: batch\nrelease: {hour: 3}"
+COUNT = "  - {name: count, operator: count, at_least: 30, reason: for the test}"
 WHOLE = [
     ("valid_until: 2027-12-31", "valid_until: 2025-12-31", "25: ends before it begins"),
     (
@@ -185,6 +186,11 @@ WHOLE = [
         "13: disclose serves requests of law enforcement alone; expected kind: law_enforcement, trigger: requested",
     ),
     (OUTCOME, "name: count\n    operator: count", "13: count serves batches alone; expected delivery: batch"),
+    (
+        "trigger: blocked\ndelivery: realtime\nfields:",
+        f"trigger: confirmed\n{BATCH[:-1]}, group_of: 29}}\nfields:\n{COUNT}",
+        "11: count leaves from 30 on, groups of 29 are released; expected at_least: 29 at most",
+    ),
     (OUTCOME, "name: notice\n    operator: constant", "13: constant of notice: expected a value"),
     (
         OUTCOME,

@@ -14,6 +14,7 @@ import msgspec
 from sharing.contracts import Release
 
 K = 20
+HOUR_MS = 3_600_000
 HOUR = 3  # of the day, UTC: whatever was confirmed when, it leaves then
 PATIENCE_MS = 28 * 24 * 3_600_000
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from sharing import batches, waiting
 from sharing.batches import Group, Shuffle
+from sharing.errors import ProjectionError
 from sharing.projection import Projection
 from sharing.projector import Message, Moment, Projector, contract_hash
 from sharing.waiting import Left
@@ -58,18 +59,29 @@ class Grouping:
 
         Raises SharingError.
         """
-        projection, sub_id = self._projector.projection(left.head.contract), self._sub_id(left.group_jti)
-        if projection is None or left.people < self._k_of(projection):
-            return self._projector.taken_back("withdrawal", left.head, None, sub_id, Moment(now_ms))
+        sub_id, at = self._sub_id(left.group_jti), Moment(now_ms)
+        payload = self._counted_anew(left)
+        if payload is None:
+            return self._projector.taken_back("withdrawal", left.head, None, sub_id, at)
+        return self._projector.corrected(left.head, None, sub_id, payload, at)
+
+    def _counted_anew(self, left: Left) -> bytes | None:
+        """The group with how many are left, by the contract's version that holds; None where that would not tell it."""
+        projection = self._projector.projection(left.head.contract)
+        if projection is None or projection.contract.release is None or left.people < self._k_of(projection):
+            return None
         jti = named(self._key, framed("group", "correction", left.head.jti))
-        head = {"jti": jti, "supersedes": left.head.jti}
-        payload = projection.counted(_with(left.payload, head), left.cases)
-        return self._projector.corrected(left.head, None, sub_id, payload, Moment(now_ms))
+        payload = _with(left.payload, {"jti": jti, "supersedes": left.head.jti})
+        try:
+            return projection.counted(payload, left.cases)
+        except ProjectionError:
+            return None
 
     def _message(self, connection: sa.Connection, projection: Projection, group: Group, now_ms: int) -> Message:
         hashed, partner = contract_hash(projection.contract), projection.partner
         members = sorted(member.jti for member in group.members)
-        jti = named(self._key, framed("group", partner, hashed.hex(), *members))
+        # Who has all left a group may come back: the hour tells the new group's message from the old one's.
+        jti = named(self._key, framed("group", partner, hashed.hex(), str(now_ms // batches.HOUR_MS), *members))
         values = msgspec.json.encode(group.values)
         payload = projection.counted(_with(values, {"jti": jti}), len(group.members))
         waiting.release(connection, jti, values, group)

@@ -89,7 +89,7 @@ class Projection:
     def counted(self, body: bytes, count: int) -> bytes:
         """A projected message of a batch, with the number of cases in its group where the contract has a count."""
         counts = {term.name: count for term in self.contract.fields if isinstance(term, Count)}
-        return self._checked(msgspec.structs.replace(self._decoder.decode(body), **counts))
+        return self._checked(msgspec.structs.replace(self._read(body), **counts))
 
     def withdrawal(self, decision_id: str, supersedes: str, status: Literal["withdrawn", "deleted"]) -> bytes:
         """JSON that takes back the message `supersedes` about that decision."""
@@ -122,13 +122,15 @@ class Projection:
 
     def _checked(self, message: Any) -> bytes:
         body = msgspec.json.encode(message)
-        try:
-            again = self._decoder.decode(body)
-        except msgspec.ValidationError as error:
-            raise ProjectionError(f"{self.partner}: {_field_of(error)} does not fit the contract's type") from None
-        if again != message:
+        if self._read(body) != message:
             raise ProjectionError(f"{self.partner}: the message does not read as it was written")
         return body
+
+    def _read(self, body: bytes) -> Any:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            raise ProjectionError(f"{self.partner}: {_field_of(error)} does not fit the contract's type") from None
 
     def _epoch(self, disclosable: Disclosable) -> Epoch | None:
         try:

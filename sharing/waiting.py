@@ -69,10 +69,15 @@ def group_ids(case_id: str) -> sa.Select[tuple[str]]:
 
 def leave(connection: sa.Connection, case_id: str) -> None:
     """The case waits no more and is counted in no group; the groups that it leaves are marked."""
-    connection.execute(sa.delete(tables.waiting).where(_waiting.case_id == case_id))
+    wait_no_more(connection, case_id)
     groups = list(connection.scalars(group_ids(case_id)))
     connection.execute(sa.delete(tables.members).where(_members.case_id == case_id))
     connection.execute(sa.update(tables.groups).where(_groups.jti.in_(groups)).values(shrunk=True))
+
+
+def wait_no_more(connection: sa.Connection, case_id: str) -> None:
+    """The case leaves those that wait; what it is counted in already stays."""
+    connection.execute(sa.delete(tables.waiting).where(_waiting.case_id == case_id))
 
 
 def left(connection: sa.Connection) -> list[Left]:

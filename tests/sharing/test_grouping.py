@@ -7,10 +7,14 @@ import pytest
 import sqlalchemy as sa
 
 from sharing.batches import PATIENCE_MS
+from sharing.contracts import Release
+from sharing.operators import Keep
+from sharing.projecting import Step
 from tests.sharing.orders import ORDER
-from tests.sharing.projected import CONTRACTS, NOW_MS, Desk, disclosable
+from tests.sharing.projected import CONTRACTS, NOW_MS, PARTNERS, Desk, disclosable
 
 BATCH = "fellow-merchant"
+WEEK_MS = 7 * 86_400_000
 
 
 @pytest.fixture
@@ -24,6 +28,16 @@ def confirm(desk: Desk, numbers: range, **changes: Any) -> list[str]:
         desk.cases.changes[case] = {"verdict": "confirmed", "verification": None} | changes
     desk.run("confirmed", *cases)
     return cases
+
+
+def at_hour(desk: Desk) -> None:
+    """On to the hour at which the batch leaves next."""
+    desk.clock[0] += WEEK_MS - (desk.clock[0] - NOW_MS) % WEEK_MS
+
+
+def release(desk: Desk) -> Step:
+    at_hour(desk)
+    return desk.projecting.release()
 
 
 def groups(desk: Desk) -> list[dict[str, Any]]:
@@ -157,3 +171,107 @@ def test_a_batch_contract_that_ended_releases_nobody_new_and_still_takes_out_who
     assert desk.projecting.release().recorded == [(BATCH, "correction")]
     (left,) = groups(desk)
     assert left["count"] == 20
+
+
+def test_one_contract_that_cannot_be_released_keeps_no_other_from_telling(engine: sa.Engine) -> None:
+    contract = CONTRACTS[BATCH]
+    keyless = msgspec.structs.replace(contract, partner="acquirer")
+    partners = {name: keys for name, keys in PARTNERS.items() if name != "acquirer"}
+    desk = Desk(engine, contracts=[keyless, contract], partners=partners)
+    confirm(desk, range(20))
+    step = release(desk)
+    assert step.recorded == [(BATCH, "disclosure")]
+    assert list(step.failures) == ["acquirer: no public keys of this partner are held"]
+    assert len(desk.rows("sharing_waiting")) == 20  # the keyless one's, for the next time
+    assert len(desk.rows("sharing_groups")) == 1
+
+
+def test_a_group_that_everybody_left_and_came_back_to_is_told_anew(desk: Desk) -> None:
+    cases = confirm(desk, range(20))
+    release(desk)
+    (first,) = groups(desk)
+    desk.run("cleared", *cases)
+    assert release(desk).recorded == [(BATCH, "withdrawal")]
+    confirm(desk, range(20))
+    assert release(desk).recorded == [(BATCH, "disclosure")]
+    again = groups(desk)[-1]
+    assert {**again, "jti": ""} == {**first, "jti": ""}
+    assert again["jti"] != first["jti"]
+
+
+def test_a_release_that_is_tried_again_in_its_hour_gives_the_same_message(engine: sa.Engine) -> None:
+    desk = Desk(engine)
+    confirm(desk, range(20))
+    at_hour(desk)
+
+    def named() -> str:
+        with engine.connect() as connection:
+            (projection,) = desk.projecting.grouping.projections
+            (message,) = desk.projecting.grouping.released(connection, projection, desk.clock[0])
+            connection.rollback()
+        return message.jti
+
+    first = named()
+    desk.clock[0] += 5_000
+    assert named() == first
+
+
+def test_a_case_that_is_corrected_while_it_waits_waits_as_what_it_is_now(engine: sa.Engine) -> None:
+    contract = CONTRACTS[BATCH]
+    outcome = Keep(name="outcome", reason="what was decided of the order")
+    desk = Desk(engine, contracts=[msgspec.structs.replace(contract, fields=(outcome, *contract.fields))])
+    cases = confirm(desk, range(40), outcome="block")
+    for case in cases[:20]:
+        desk.cases.changes[case]["outcome"] = "review"
+    desk.clock[0] += 1
+    desk.run("corrected", *cases[:20])
+    assert sorted(row["since_ms"] for row in desk.rows("sharing_waiting")) == [NOW_MS] * 20 + [NOW_MS + 1] * 20
+    release(desk)
+    assert {(group["outcome"], group["count"]) for group in groups(desk)} == {("block", 20), ("review", 20)}
+
+
+def test_a_case_that_is_corrected_to_what_is_not_told_waits_no_more(desk: Desk) -> None:
+    cases = confirm(desk, range(20))
+    desk.cases.changes[cases[0]]["verdict"] = "suspected"
+    desk.run("corrected", cases[0])
+    assert cases[0] not in {row["case_id"] for row in desk.rows("sharing_waiting")}
+    assert len(desk.rows("sharing_waiting")) == 19
+
+
+def renewed(desk: Desk, engine: sa.Engine, **changes: Any) -> Desk:
+    """Another projector over the same database, which has a second version of the contract."""
+    first = CONTRACTS[BATCH]
+    second = msgspec.structs.replace(first, version=2, **changes)
+    found = Desk(engine, contracts=[second], replaced={bytes.fromhex(first.hash()): bytes.fromhex(second.hash())})
+    found.clock, found.cases = desk.clock, desk.cases
+    return found
+
+
+def test_who_is_cleared_under_a_version_that_was_replaced_is_taken_out_of_the_group_alone(
+    desk: Desk, engine: sa.Engine
+) -> None:
+    cases = confirm(desk, range(45))
+    release(desk)
+    later = renewed(desk, engine)
+    later.run("cleared", cases[0])
+    assert release(later).recorded == [(BATCH, "correction")]
+    assert groups(later)[-1]["count"] == 44
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fields": CONTRACTS[BATCH].fields[1:]},
+        {"release": Release(hour=3, day="monday", group_of=45)},
+        {"release": None, "delivery": "realtime"},
+    ],
+    ids=["tells less", "of larger groups", "no batch"],
+)
+def test_a_group_that_the_version_in_place_would_not_tell_is_withdrawn(
+    desk: Desk, engine: sa.Engine, changes: dict[str, Any]
+) -> None:
+    cases = confirm(desk, range(45))
+    release(desk)
+    later = renewed(desk, engine, **changes)
+    later.run("cleared", cases[0])
+    assert release(later).recorded == [(BATCH, "withdrawal")]

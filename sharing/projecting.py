@@ -91,7 +91,7 @@ class Projecting(NamedTuple):
                 continue
             try:
                 with begun(self.engine) as connection:
-                    messages = self.grouping.released(connection, projection, now_ms, patient=not early)
+                    messages = self.grouping.released(connection, projection, now_ms, early=early)
                     recorded += self._record(connection, messages, now_ms)
             except LedgerError:
                 raise  # nobody may be told anything while the ledger is not what it must be
@@ -177,7 +177,7 @@ class Projecting(NamedTuple):
         waits = outbox.waits(connection, trigger.case_id) if have else {}
         answer = self.projector.answer(trigger, disclosable, have, Moment(now_ms, waits), request)
         if answer.leaves_groups:
-            waiting.leave(connection, trigger.case_id)
+            waiting.leave(connection, trigger.case_id, now_ms)
         elif trigger.kind == "corrected":
             waiting.wait_no_more(connection, trigger.case_id)  # and waits anew, as what it is now
         return answer

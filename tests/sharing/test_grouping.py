@@ -46,9 +46,9 @@ def groups(desk: Desk) -> list[dict[str, Any]]:
 
 def test_twenty_people_alike_leave_as_one_message_without_a_case_or_a_person(desk: Desk) -> None:
     confirm(desk, range(19))
-    assert (desk.projecting.release().recorded, groups(desk)) == ([], [])
+    assert (release(desk).recorded, groups(desk)) == ([], [])
     confirm(desk, range(19, 23))
-    assert desk.projecting.release().recorded == [(BATCH, "disclosure")]
+    assert release(desk).recorded == [(BATCH, "disclosure")]
     (group,) = groups(desk)
     assert {**group, "jti": ""} == {
         "jti": "",
@@ -65,11 +65,11 @@ def test_twenty_people_alike_leave_as_one_message_without_a_case_or_a_person(des
 
 def test_nothing_is_released_twice(desk: Desk) -> None:
     cases = confirm(desk, range(20))
-    desk.projecting.release()
-    assert desk.projecting.release().recorded == []
+    release(desk)
+    assert release(desk).recorded == []
     desk.run("confirmed", *cases)
     assert desk.rows("sharing_waiting") == []
-    assert desk.projecting.release().recorded == []
+    assert release(desk).recorded == []
     assert len(groups(desk)) == 1
 
 
@@ -79,7 +79,7 @@ def test_a_case_that_is_withdrawn_while_it_waits_simply_goes(desk: Desk) -> None
     desk.run("cleared", cases[3])
     assert desk.counts()["leaves"] == before + 1  # the successor alone was told
     assert len(desk.rows("sharing_waiting")) == 19
-    assert desk.projecting.release().recorded == []
+    assert release(desk).recorded == []
 
 
 def test_a_case_that_is_erased_while_it_waits_goes_too(desk: Desk) -> None:
@@ -90,25 +90,25 @@ def test_a_case_that_is_erased_while_it_waits_goes_too(desk: Desk) -> None:
 
 def test_who_leaves_a_released_group_is_counted_no_more_and_too_small_a_group_is_withdrawn(desk: Desk) -> None:
     cases = confirm(desk, range(21))
-    desk.projecting.release()
+    release(desk)
     (first,) = groups(desk)
     desk.run("cleared", cases[0])
-    assert desk.projecting.release().recorded == [(BATCH, "correction")]
+    assert release(desk).recorded == [(BATCH, "correction")]
     (second,) = groups(desk)
     assert (second["supersedes"], second["count"]) == (first["jti"], 20)
     assert {**second, "jti": "", "supersedes": "", "count": 0} == {**first, "jti": "", "supersedes": "", "count": 0}
     desk.run("erased", cases[1])
-    assert desk.projecting.release().recorded == [(BATCH, "withdrawal")]
+    assert release(desk).recorded == [(BATCH, "withdrawal")]
     (third,) = groups(desk)
     assert third == {"jti": third["jti"], "supersedes": second["jti"], "status": "withdrawn"}
     desk.run("cleared", cases[2])
-    assert desk.projecting.release().recorded == desk.projecting.release().recorded == []
+    assert release(desk).recorded == release(desk).recorded == []
     assert not {cases[0], cases[1], cases[2]} & {row["case_id"] for row in desk.rows("sharing_members")}
 
 
 def test_a_groups_correction_leaves_at_the_batchs_own_hour_and_not_with_the_withdrawal(desk: Desk) -> None:
     cases = confirm(desk, range(21))
-    desk.projecting.release()
+    release(desk)
     desk.clock[0] += 3_600_000  # the hour is over
     assert [each for each in desk.run("cleared", cases[0]).recorded if each[0] == BATCH] == []
     sent = [
@@ -122,11 +122,43 @@ def test_a_groups_correction_leaves_at_the_batchs_own_hour_and_not_with_the_with
     assert later == [(7 * 24 - 1, (BATCH, "correction"))]
 
 
+def test_who_leaves_a_group_within_the_hour_of_a_release_is_told_of_at_the_next_one(desk: Desk) -> None:
+    cases = confirm(desk, range(22))
+    release(desk)
+    desk.clock[0] += 20 * 60_000
+    desk.run("cleared", cases[0])
+    assert desk.projecting.release().recorded == []
+    desk.clock[0] += 5_000
+    assert desk.projecting.release().recorded == []
+    assert release(desk).recorded == [(BATCH, "correction")]
+
+
+def test_who_leaves_within_the_hour_is_not_told_of_with_one_who_left_before_it(desk: Desk) -> None:
+    cases = confirm(desk, range(22))
+    release(desk)
+    desk.clock[0] += 3_600_000
+    desk.run("cleared", cases[0])
+    at_hour(desk)
+    desk.run("cleared", cases[1])
+    assert desk.projecting.release().recorded == []
+    assert release(desk).recorded == [(BATCH, "correction")]
+    assert groups(desk)[-1]["count"] == 20
+
+
+def test_the_twentieth_who_comes_within_the_hour_of_a_release_waits_for_the_next_one(desk: Desk) -> None:
+    confirm(desk, range(19))
+    at_hour(desk)
+    confirm(desk, range(19, 20))
+    desk.clock[0] += 5_000
+    assert desk.projecting.release().recorded == []
+    assert release(desk).recorded == [(BATCH, "disclosure")]
+
+
 def test_two_who_leave_one_group_are_taken_out_with_one_message(desk: Desk) -> None:
     cases = confirm(desk, range(22))
-    desk.projecting.release()
+    release(desk)
     desk.run("cleared", *cases[:2])
-    assert desk.projecting.release().recorded == [(BATCH, "correction")]
+    assert release(desk).recorded == [(BATCH, "correction")]
     (left,) = groups(desk)
     assert left["count"] == 20
 
@@ -137,9 +169,9 @@ def test_what_has_waited_long_leaves_its_week_behind(desk: Desk) -> None:
             disclosable("x").order, occurred_at=ORDER.occurred_at.replace(month=1 + number % 4)
         )
         confirm(desk, range(number, number + 1), order=msgspec.structs.replace(order, customer_id=f"cus-{number}"))
-    assert desk.projecting.release().recorded == []
-    desk.clock[0] += PATIENCE_MS
-    assert desk.projecting.release().recorded == [(BATCH, "disclosure")]
+    assert release(desk).recorded == []
+    desk.clock[0] += PATIENCE_MS - WEEK_MS
+    assert release(desk).recorded == [(BATCH, "disclosure")]
     (group,) = groups(desk)
     assert (group["count"], "occurred_at" in group, group["amount"]) == (20, False, "500-2000")
 
@@ -148,27 +180,27 @@ def test_twenty_cases_of_one_customer_wait(desk: Desk) -> None:
     confirm(desk, range(25), customer="cus-1")
     assert len({row["person"] for row in desk.rows("sharing_waiting")}) == 1
     assert "cus-1" not in str(desk.rows("sharing_waiting"))
-    assert desk.projecting.release().recorded == []
+    assert release(desk).recorded == []
 
 
 def test_the_group_is_found_on_the_ledger_by_its_members_no_more_than_by_anything_else(desk: Desk) -> None:
     confirm(desk, range(20))
-    desk.projecting.release()
+    release(desk)
     (row,) = [each for each in desk.rows("sharing_disclosures") if each["partner"] == BATCH]
     (lookup,) = [each for each in desk.rows("sharing_lookup") if each["jti"] == row["jti"]]
     assert lookup["case_id"] == ""
     assert row["contract"] == bytes.fromhex(CONTRACTS[BATCH].hash())
-    assert row["made_at_ms"] == NOW_MS
+    assert row["made_at_ms"] == NOW_MS + WEEK_MS
 
 
 def test_a_batch_contract_that_ended_releases_nobody_new_and_still_takes_out_who_is_cleared(desk: Desk) -> None:
     cases = confirm(desk, range(21))
-    desk.projecting.release()
+    release(desk)
     confirm(desk, range(30, 55))
     desk.clock[0] += 104 * 7 * 86_400_000
-    assert desk.projecting.release().recorded == []
+    assert release(desk).recorded == []
     desk.run("cleared", cases[0])
-    assert desk.projecting.release().recorded == [(BATCH, "correction")]
+    assert release(desk).recorded == [(BATCH, "correction")]
     (left,) = groups(desk)
     assert left["count"] == 20
 

@@ -16,6 +16,8 @@ from events.types import AnyEvent, Label
 __all__ = ["Refusal", "admit", "encode", "showable"]
 
 AHEAD_MS = 5 * 60_000
+# A clock that stands at 1970, in whatever zone, is let through and told of as late; year 1 may be no date in UTC.
+EARLIEST_S = -86_400
 
 encode = msgspec.json.Encoder().encode
 _DECODERS: dict[str, Callable[[bytes], AnyEvent]] = {
@@ -52,11 +54,18 @@ def _untrue(event: AnyEvent, recorded_at_ms: int) -> tuple[str, str] | None:
     """Reason and field of what a type alone cannot say."""
     if (ip := getattr(event, "ip", None)) is not None and canonical.ip(ip) is None:
         return "refused.ill_formed", "ip"
-    if event.occurred_at.timestamp() * 1000 > recorded_at_ms + AHEAD_MS:
-        return "refused.future_time", "occurred_at"
-    if isinstance(event, Label) and event.labelled_at.timestamp() * 1000 > recorded_at_ms + AHEAD_MS:
-        return "refused.future_time", "labelled_at"
+    latest_s = (recorded_at_ms + AHEAD_MS) / 1000
+    if reason := _untimely(event.occurred_at.timestamp(), latest_s):
+        return reason, "occurred_at"
+    if isinstance(event, Label) and (reason := _untimely(event.labelled_at.timestamp(), latest_s)):
+        return reason, "labelled_at"
     return None
+
+
+def _untimely(at_s: float, latest_s: float) -> str | None:
+    if at_s > latest_s:
+        return "refused.future_time"
+    return "refused.past_time" if at_s < EARLIEST_S else None
 
 
 def _repeats_a_key(body: bytes, plain: bytes) -> bool:

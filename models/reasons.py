@@ -143,6 +143,7 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
     "ill_formed": ("A value of another form than expected", "قيمة بصيغة غير متوقعة"),
     "missing_field": ("A required field that is missing", "حقل مطلوب مفقود"),
     "negative_amount": ("An amount below zero", "مبلغ أقل من الصفر"),
+    "past_time": ("A time too far in the past", "وقت في ماضٍ بعيد"),
     "too_deep": ("Values nested too deep", "قيم متداخلة أكثر من المسموح"),
     "too_large": ("A message that is too large", "رسالة أكبر من المسموح"),
     "undecodable": ("A message that cannot be read", "رسالة تتعذر قراءتها"),

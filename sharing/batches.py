@@ -14,6 +14,7 @@ import msgspec
 from sharing.contracts import Release
 
 K = 20
+HOUR_MS = 3_600_000
 HOUR = 3  # of the day, UTC: whatever was confirmed when, it leaves then
 PATIENCE_MS = 28 * 24 * 3_600_000
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -106,3 +107,10 @@ def is_hour(now_ms: int, release: Release | None = None) -> bool:
     if release is None:
         return now.hour == HOUR
     return now.hour == release.hour and release.day in (None, _DAYS[now.weekday()])
+
+
+def began(now_ms: int) -> int:
+    """When this hour did. What is told then is of what was there before it: what comes within the hour, and is told
+    to others at once, is told of the group at the next release, so that their times do not join the two.
+    """
+    return now_ms - now_ms % HOUR_MS

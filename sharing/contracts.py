@@ -226,6 +226,9 @@ def _of_use(contract: Contract, term: AnyOperator) -> str | None:
         return "disclose serves requests of law enforcement alone; expected kind: law_enforcement, trigger: requested"
     if isinstance(term, Count) and contract.delivery != "batch":
         return "count serves batches alone; expected delivery: batch"
+    if isinstance(term, Count) and contract.release and term.at_least > contract.release.group_of:
+        size = contract.release.group_of
+        return f"count leaves from {term.at_least} on, groups of {size} are released; expected at_least: {size} at most"
     return None
 
 

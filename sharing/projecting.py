@@ -17,10 +17,10 @@ from sharing.delivery import disclosures, outbox
 from sharing.delivery.lifecycle import SUPERSEDED
 from sharing.delivery.schedule import Schedule
 from sharing.disclosable import Disclosable
-from sharing.errors import SharingError
+from sharing.errors import LedgerError, SharingError
 from sharing.grouping import Grouping
 from sharing.ledger.store import Ledger
-from sharing.projector import Answer, Message, Moment, Projector, Told, Trigger
+from sharing.projector import Answer, Message, Moment, Projector, Told, Trigger, failed
 from sharing.standing import day_of
 from sharing.waiting import told
 from vault.errors import EnvelopeError
@@ -84,15 +84,21 @@ class Projecting(NamedTuple):
         `early`, for demonstrations: at any hour, and without patience; never in smaller groups.
         """
         recorded: list[tuple[str, str]] = []
+        failures: list[str] = []
         for projection in self.grouping.projections:
             contract, now_ms = projection.contract, self.clock()
             if not contract.in_force(day_of(now_ms)) or not (early or batches.is_hour(now_ms, contract.release)):
                 continue
-            with begun(self.engine) as connection:
-                messages = self.grouping.released(connection, projection, now_ms, patient=not early)
-                recorded += self._record(connection, messages, now_ms)
+            try:
+                with begun(self.engine) as connection:
+                    messages = self.grouping.released(connection, projection, now_ms, early=early)
+                    recorded += self._record(connection, messages, now_ms)
+            except LedgerError:
+                raise  # nobody may be told anything while the ledger is not what it must be
+            except SharingError as error:
+                failures.append(failed(contract.partner, error))
         followed = self._follow(early)
-        return Step(0, [*recorded, *followed.recorded], followed.failures)
+        return Step(0, [*recorded, *followed.recorded], [*failures, *followed.failures])
 
     def _follow(self, early: bool) -> Step:
         """Put groups right that somebody has left; what fails stays for another time."""
@@ -107,7 +113,7 @@ class Projecting(NamedTuple):
                         messages.append(self.grouping.follow_up(group, now_ms))
                     settled.append(group.group_jti)
                 except SharingError as error:
-                    failures.append(f"{group.head.partner}: {error}")
+                    failures.append(failed(group.head.partner, error))
             recorded = self._record(connection, messages, now_ms) if messages else []
             waiting.settled(connection, settled)
         return Step(0, recorded, failures)
@@ -128,7 +134,7 @@ class Projecting(NamedTuple):
                 try:
                     message = self.projector.rotation(projection, epoch.number, Moment(now_ms))
                 except SharingError as error:
-                    failures.append(f"{contract.partner}: {error}")
+                    failures.append(failed(contract.partner, error))
                     continue
                 with begun(self.engine) as connection:
                     if rotations.claim(connection, contract.partner, epoch, now_ms):
@@ -171,7 +177,9 @@ class Projecting(NamedTuple):
         waits = outbox.waits(connection, trigger.case_id) if have else {}
         answer = self.projector.answer(trigger, disclosable, have, Moment(now_ms, waits), request)
         if answer.leaves_groups:
-            waiting.leave(connection, trigger.case_id)
+            waiting.leave(connection, trigger.case_id, now_ms)
+        elif trigger.kind == "corrected":
+            waiting.wait_no_more(connection, trigger.case_id)  # and waits anew, as what it is now
         return answer
 
     def _record(self, connection: sa.Connection, messages: Sequence[Message], now_ms: int) -> list[tuple[str, str]]:

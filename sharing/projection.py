@@ -80,7 +80,7 @@ class Projection:
         """
         request = self._request(disclosable)
         jti = self.message_id(disclosable.decision_id, request, supersedes or "")
-        epoch = epoch_at(self.contract, disclosable.order.occurred_at)
+        epoch = self._epoch(disclosable)
         head: dict[str, Any] = {"jti": jti, "supersedes": supersedes or UNSET}
         if epoch is not None:
             head["epoch"] = epoch.number
@@ -89,7 +89,7 @@ class Projection:
     def counted(self, body: bytes, count: int) -> bytes:
         """A projected message of a batch, with the number of cases in its group where the contract has a count."""
         counts = {term.name: count for term in self.contract.fields if isinstance(term, Count)}
-        return self._checked(msgspec.structs.replace(self._decoder.decode(body), **counts))
+        return self._checked(msgspec.structs.replace(self._read(body), **counts))
 
     def withdrawal(self, decision_id: str, supersedes: str, status: Literal["withdrawn", "deleted"]) -> bytes:
         """JSON that takes back the message `supersedes` about that decision."""
@@ -122,13 +122,21 @@ class Projection:
 
     def _checked(self, message: Any) -> bytes:
         body = msgspec.json.encode(message)
-        try:
-            again = self._decoder.decode(body)
-        except msgspec.ValidationError as error:
-            raise ProjectionError(f"{self.partner}: {_field_of(error)} does not fit the contract's type") from None
-        if again != message:
+        if self._read(body) != message:
             raise ProjectionError(f"{self.partner}: the message does not read as it was written")
         return body
+
+    def _read(self, body: bytes) -> Any:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            raise ProjectionError(f"{self.partner}: {_field_of(error)} does not fit the contract's type") from None
+
+    def _epoch(self, disclosable: Disclosable) -> Epoch | None:
+        try:
+            return epoch_at(self.contract, disclosable.order.occurred_at)
+        except OverflowError:
+            raise ProjectionError(f"{self.partner}: occurred_at is no time that UTC can express") from None
 
     def _values(self, disclosable: Disclosable, epoch: Epoch | None) -> dict[str, Any]:
         pseudonym = _names(self._pseudonyms, epoch)
@@ -143,7 +151,7 @@ class Projection:
             raise ProjectionError(f"{self.partner}: {term.name} was issued by another")
         try:
             leaving = term.told(value, Occasion(field, disclosable, pseudonym))
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, OverflowError):
             raise ProjectionError(f"{self.partner}: {term.name} is not of the kind that its operator takes") from None
         return UNSET if leaving is None else leaving
 

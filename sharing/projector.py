@@ -179,8 +179,8 @@ class Projector:
         return self._projections
 
     def projection(self, contract: bytes) -> Projection | None:
-        """The compiled contract of that hash, if it is one that we go by still; it may have ended."""
-        return self._by_hash.get(contract)
+        """The compiled contract of that hash, or the version in its place; it may have ended."""
+        return self._by_hash.get(self._earlier.get(contract, contract))
 
     def contract_of(self, told: Told) -> Contract | None:
         """The contract that something was told under; that of the partner where it is an older version."""
@@ -189,7 +189,7 @@ class Projector:
 
     def _now(self, partner: str, contract: bytes) -> Projection | None:
         """That contract or the version in its place; of a contract that is gone, another of the partner's."""
-        return self._by_hash.get(self._earlier.get(contract, contract)) or self._by_partner.get(partner)
+        return self.projection(contract) or self._by_partner.get(partner)
 
     def disclosed(
         self, partner: str, contract: bytes, case_id: str | None, sub_id: str, payload: bytes, at: Moment
@@ -369,11 +369,15 @@ def attempt(partner: str, make: Callable[[], Message | Waiting | None]) -> Made 
     try:
         return make()
     except SharingError as error:
-        words = str(error)
-        return words if words.startswith(f"{partner}:") else f"{partner}: {words}"
+        return failed(partner, error)
     except Exception as error:  # noqa: BLE001 - a fault of ours under one contract keeps no other from telling
         where = traceback.extract_tb(error.__traceback__)[-1]
         return f"{partner}: {type(error).__name__} in {where.name}, line {where.lineno}: a fault of the program"
+
+
+def failed(partner: str, error: SharingError) -> str:
+    words = str(error)
+    return words if words.startswith(f"{partner}:") else f"{partner}: {words}"
 
 
 def _gathered(made: "Iterator[Made | None] | Sequence[Made | None]", *, leaves_groups: bool = False) -> Answer:

@@ -200,15 +200,15 @@ waiting = Table(
 )
 
 # Groups that a batch has released: `jti` is the first message's, `head` the one that stands now. `payload` has the
-# values that all members share. `shrunk`: somebody has left it, which the partner hears at the batch's own hour.
+# values that all members share. `shrunk_at_ms`: when somebody last left it, until the partner has heard of it.
 groups = Table(
     "sharing_groups",
     metadata,
     Column("jti", String(22), primary_key=True),
     Column("head", String(22), nullable=False),
     Column("payload", LargeBinary, nullable=False),
-    Column("shrunk", Boolean, nullable=False),
-    Index("sharing_groups_shrunk", "shrunk"),
+    Column("shrunk_at_ms", BigInteger),
+    Index("sharing_groups_shrunk", "shrunk_at_ms"),
 )
 
 # Who is counted in them, so that a case that is cleared or erased can be taken out of the count.

@@ -16,13 +16,17 @@ _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.in
 
 
 class Left(NamedTuple):
-    """A released group that a case is counted in no more, with what stands of it now and how many people remain."""
+    """A released group that a case is counted in no more, with what stands of it now and how many people remain.
+
+    `at_ms`: when the last one left.
+    """
 
     group_jti: str
     head: Told
     payload: bytes
     cases: int
     people: int
+    at_ms: int
 
 
 def put(connection: sa.Connection, waiting: Sequence[Waiting], now_ms: int) -> None:
@@ -33,11 +37,11 @@ def put(connection: sa.Connection, waiting: Sequence[Waiting], now_ms: int) -> N
         connection.execute(_INSERTS[connection.dialect.name](tables.waiting).on_conflict_do_nothing(), rows)
 
 
-def waits(connection: sa.Connection, partner: str, contract: bytes) -> list[Waits]:
-    """All that wait under the contract, ours until the transaction ends."""
+def waits(connection: sa.Connection, partner: str, contract: bytes, before_ms: int) -> list[Waits]:
+    """All that waited under the contract by then, ours until the transaction ends."""
     query = (
         sa.select(_waiting.jti, _waiting.case_id, _waiting.person, _waiting.payload, _waiting.since_ms)
-        .where(_waiting.partner == partner, _waiting.contract == contract)
+        .where(_waiting.partner == partner, _waiting.contract == contract, _waiting.since_ms < before_ms)
         .order_by(_waiting.jti)
         .with_for_update()
     )
@@ -46,7 +50,7 @@ def waits(connection: sa.Connection, partner: str, contract: bytes) -> list[Wait
 
 def release(connection: sa.Connection, jti: str, payload: bytes, group: Group) -> None:
     """The group's message is `jti`: its members wait no more, and are known to be counted in it."""
-    connection.execute(sa.insert(tables.groups).values(jti=jti, head=jti, payload=payload, shrunk=False))
+    connection.execute(sa.insert(tables.groups).values(jti=jti, head=jti, payload=payload))
     rows = [
         {"jti": member.jti, "group_jti": jti, "case_id": member.case_id, "person": member.person}
         for member in group.members
@@ -67,22 +71,28 @@ def group_ids(case_id: str) -> sa.Select[tuple[str]]:
     return sa.select(_members.group_jti).where(_members.case_id == case_id).order_by(_members.group_jti)
 
 
-def leave(connection: sa.Connection, case_id: str) -> None:
+def leave(connection: sa.Connection, case_id: str, now_ms: int) -> None:
     """The case waits no more and is counted in no group; the groups that it leaves are marked."""
-    connection.execute(sa.delete(tables.waiting).where(_waiting.case_id == case_id))
+    wait_no_more(connection, case_id)
     groups = list(connection.scalars(group_ids(case_id)))
     connection.execute(sa.delete(tables.members).where(_members.case_id == case_id))
-    connection.execute(sa.update(tables.groups).where(_groups.jti.in_(groups)).values(shrunk=True))
+    connection.execute(sa.update(tables.groups).where(_groups.jti.in_(groups)).values(shrunk_at_ms=now_ms))
+
+
+def wait_no_more(connection: sa.Connection, case_id: str) -> None:
+    """The case leaves those that wait; what it is counted in already stays."""
+    connection.execute(sa.delete(tables.waiting).where(_waiting.case_id == case_id))
 
 
 def left(connection: sa.Connection) -> list[Left]:
     """Marked groups, ours until the transaction ends; one that somebody is leaving just now comes another time."""
-    query = sa.select(_groups.jti).where(_groups.shrunk).order_by(_groups.jti).with_for_update(skip_locked=True)
-    return [_left(connection, jti) for jti in connection.scalars(query).all()]
+    shrunk = sa.select(_groups.jti, _groups.shrunk_at_ms).where(_groups.shrunk_at_ms.is_not(None))
+    rows = connection.execute(shrunk.order_by(_groups.jti).with_for_update(skip_locked=True)).all()
+    return [_left(connection, jti, at_ms) for jti, at_ms in rows]
 
 
 def settled(connection: sa.Connection, groups: Sequence[str]) -> None:
-    connection.execute(sa.update(tables.groups).where(_groups.jti.in_(groups)).values(shrunk=False))
+    connection.execute(sa.update(tables.groups).where(_groups.jti.in_(groups)).values(shrunk_at_ms=None))
 
 
 def follow(connection: sa.Connection, head: str, successor: str) -> None:
@@ -90,7 +100,7 @@ def follow(connection: sa.Connection, head: str, successor: str) -> None:
     connection.execute(sa.update(tables.groups).where(_groups.head == head).values(head=successor))
 
 
-def _left(connection: sa.Connection, group_jti: str) -> Left:
+def _left(connection: sa.Connection, group_jti: str, at_ms: int) -> Left:
     columns = (_disclosures.jti, _disclosures.partner, _disclosures.contract, _disclosures.kind)
     query = (
         sa.select(*columns, _disclosures.state, _disclosures.place, _groups.payload)
@@ -100,7 +110,7 @@ def _left(connection: sa.Connection, group_jti: str) -> Left:
     row = connection.execute(query).one()
     counts = sa.select(sa.func.count(), sa.func.count(sa.distinct(_members.person)))
     cases, people = connection.execute(counts.where(_members.group_jti == group_jti)).one()
-    return Left(group_jti, told(row), bytes(row.payload), cases, people)
+    return Left(group_jti, told(row), bytes(row.payload), cases, people, at_ms)
 
 
 def told(row: Any) -> Told:

@@ -102,7 +102,7 @@ PROJECTOR = Role(
         on(sharing.outbox, "INSERT DELETE"),
         on(sharing.waiting, "SELECT INSERT UPDATE DELETE"),
         on(sharing.groups, "SELECT INSERT"),
-        part(sharing.groups, "UPDATE", "head shrunk"),
+        part(sharing.groups, "UPDATE", "head shrunk_at_ms"),
         on(sharing.rotations, "SELECT INSERT"),
         on(sharing.members, "SELECT INSERT DELETE"),
         on(sharing.reports, "SELECT UPDATE DELETE"),

@@ -117,6 +117,9 @@ def test_a_card_number_is_the_reason_wherever_it_hides(hidden: str) -> None:
         (lambda: order(ip="203.0.113.256"), "ill_formed", "ip"),
         (lambda: order(ip="not an address"), "ill_formed", "ip"),
         (lambda: order(occurred_at="2025-11-22T10:16:12.001Z"), "future_time", "occurred_at"),
+        (lambda: order(occurred_at="1969-12-30T23:59:59.999Z"), "past_time", "occurred_at"),
+        (lambda: order(occurred_at="0001-01-01T00:00:00+03:00"), "past_time", "occurred_at"),
+        (lambda: order(occurred_at="9999-12-31T23:59:59-03:00"), "future_time", "occurred_at"),
         (lambda: spoilt(order(), "payment.method", "cheque"), "ill_formed", "payment.method"),
         (lambda: {key: value for key, value in order().items() if key != "contact"}, "missing_field", "contact"),
         (lambda: spoilt(order(), "contact", {}), "missing_field", "contact.name"),
@@ -187,6 +190,20 @@ def test_a_refused_event_of_another_topic_tells_no_order() -> None:
 def test_a_label_of_the_future_is_refused(kind: str) -> None:
     found = refusal(label(kind, labelled_at="2025-11-22T10:17:00Z"), topics.LABELS)
     assert (found.reason, found.field) == ("refused.future_time", "labelled_at")
+
+
+@pytest.mark.parametrize("topic", [topics.VISITS, topics.ACTIVITY, topics.LABELS])
+def test_a_time_that_utc_cannot_express_is_refused_of_every_kind_of_event(topic: str) -> None:
+    for event in [event for of, event in ALL if of == topic]:
+        for field in {"occurred_at", "labelled_at"} & set(event):
+            found = refusal(event | {field: "0001-01-01T00:00:00+03:00"}, topic)
+            assert (found.reason, found.field) == ("refused.past_time", field)
+
+
+@pytest.mark.parametrize("offset", ["Z", "+03:00", "+14:00", "-12:00"])
+def test_a_clock_that_stands_at_1970_passes_in_every_zone(offset: str) -> None:
+    event = body(order(occurred_at=f"1970-01-01T00:00:00{offset}"))
+    assert isinstance(admit(topics.ORDERS, event, RECORDED_AT_MS), types.OrderPlaced)
 
 
 def test_an_event_may_be_five_minutes_ahead_of_its_record() -> None:

@@ -211,7 +211,8 @@ def _settings_are_right(contract: dict[str, Any], term: dict[str, Any], name: st
         return (contract["kind"], contract["trigger"]) == ("law_enforcement", "requested")
     if operator == "count":
         least = term.get("at_least", 20)
-        return contract["delivery"] == "batch" and type(least) is int and 20 <= least <= 1_000_000
+        released = (contract.get("release") or {}).get("group_of", 20)
+        return contract["delivery"] == "batch" and type(least) is int and 20 <= least <= released
     if operator == "constant":
         if name == "request_ref":
             return term.get("value") is None

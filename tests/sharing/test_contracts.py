@@ -174,6 +174,7 @@ OUTCOME = "name: outcome\n    operator: keep"
 REASON = "Whether the order was blocked is what the acquirer acts on."
 UNSEEN = "15: reason: expected 10 characters or more that can be seen, saying why the partner needs it"
 BATCH = "delivery: batch\nrelease: {hour: 3}"
+COUNT = "  - {name: count, operator: count, at_least: 30, reason: for the test}"
 WHOLE = [
     ("valid_until: 2027-12-31", "valid_until: 2025-12-31", "25: ends before it begins"),
     (
@@ -190,6 +191,11 @@ WHOLE = [
     (REASON, "\u200b" * 20, UNSEEN),
     (REASON, f"'a{' ' * 20}b'", UNSEEN),
     (OUTCOME, "name: count\n    operator: count", "13: count serves batches alone; expected delivery: batch"),
+    (
+        "trigger: blocked\ndelivery: realtime\nfields:",
+        f"trigger: confirmed\n{BATCH[:-1]}, group_of: 29}}\nfields:\n{COUNT}",
+        "11: count leaves from 30 on, groups of 29 are released; expected at_least: 29 at most",
+    ),
     (OUTCOME, "name: notice\n    operator: constant", "13: constant of notice: expected a value"),
     (
         OUTCOME,

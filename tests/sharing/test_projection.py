@@ -3,7 +3,7 @@ import hashlib
 import hmac
 import ipaddress
 import json
-from datetime import UTC, date
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -160,6 +160,17 @@ def test_a_value_that_its_operator_cannot_take_is_refused_and_not_shown() -> Non
     order = msgspec.structs.replace(ORDER, ip="Noura's phone")
     with pytest.raises(ProjectionError, match=r"^everything: ip is not of the kind that its operator takes$"):
         _projection(EVERYTHING).project(disclosable(order))
+
+
+YEAR_ONE = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=3)))  # UTC has no such moment
+
+
+def test_a_time_that_utc_cannot_express_is_refused_as_any_other_value() -> None:
+    order = msgspec.structs.replace(ORDER, occurred_at=YEAR_ONE)
+    with pytest.raises(ProjectionError, match=r"^everything: occurred_at is no time that UTC can express$"):
+        _projection(EVERYTHING).project(disclosable(order))
+    with pytest.raises(ProjectionError, match=r"^fellow-merchant: occurred_at is not of the kind that its operator"):
+        _projection(_text_of("fellow-merchant")).project(disclosable(order))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ fields:
   - {name: occurred_at, operator: truncate, to: day, reason: for the test}
   - {name: ip, operator: truncate, to: network, reason: for the test}
   - {name: delivery_area, operator: generalise, to: country, reason: for the test}
-  - {name: count, operator: count, at_least: 50, reason: for the test}
+  - {name: count, operator: count, at_least: 30, reason: for the test}
   - {name: notice, operator: constant, value: keep it, reason: for the test}
   - {name: customer_id, operator: pseudonym, reason: for the test}
 epochs: [{number: 1, since: 2026-01-01}]
@@ -65,8 +65,8 @@ CHANGES = [
     ("to: day", "to: hour", "more", "occurred_at would leave to the hour, instead of to the day"),
     ("to: day", "to: week", "less", "occurred_at would leave to the week, instead of to the day"),
     ("to: country", "to: region", "more", "delivery_area would leave to its region, instead of to its country"),
-    ("at_least: 50", "at_least: 20", "more", "count would leave a number, 20 or more, instead of a number, 50 or more"),
-    ("at_least: 50", "at_least: 90", "less", "count would leave a number, 90 or more, instead of a number, 50 or more"),
+    ("at_least: 30", "at_least: 20", "more", "count would leave a number, 20 or more, instead of a number, 30 or more"),
+    ("at_least: 30", "at_least: 50", "less", "count would leave a number, 50 or more, instead of a number, 30 or more"),
     (
         "value: keep it",
         "value: keep it well",

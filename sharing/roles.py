@@ -36,6 +36,7 @@ def parse(text: str, name: str) -> dict[str, frozenset[Role]]:
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
             raise RolesError(f"{name}: an alias; write each list of roles out")
+        _refuse_repeats(yaml.compose(text, yaml.SafeLoader), name)
         found = yaml.safe_load(text)
         plain = msgspec.convert(found if found is not None else {}, dict[PersonName, frozenset[Role]])
     except yaml.MarkedYAMLError as error:
@@ -48,3 +49,12 @@ def parse(text: str, name: str) -> dict[str, frozenset[Role]]:
             f"{name}: expected lines like `noura: [privacy_officer]`, names of a to z, digits and . _ -"
         ) from None
     return plain
+
+
+def _refuse_repeats(root: yaml.Node | None, name: str) -> None:
+    """Of one name's two lines YAML would take the last without a word."""
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    keys = [key for key, _ in pairs if isinstance(key, yaml.ScalarNode)]
+    for place, key in enumerate(keys):
+        if key.value in {each.value for each in keys[:place]}:
+            raise RolesError(f"{name}:{key.start_mark.line + 1}: {key.value!r} stands here twice")

@@ -215,12 +215,14 @@ NAMED = re.escape("expected lines like `noura: [privacy_officer]`, names of a to
         ("noura: privacy_officer", "expected lines like"),
         ("noura: [boss]", "expected lines like"),
         ("- noura", "expected lines like"),
+        ("? [a]\n: [analyst]\n", "roles.yaml"),
         *(
             (f"noura: [privacy_officer]\n{name}: [privacy_officer]\n", f"^roles.yaml: {NAMED}$")
             for name in ('"noura "', '"nour\\u200ba"', "Noura", '"noura\\n"', '""', "ن")
         ),
         ("a: &x [analyst]\nb: *x\n", "an alias"),
         ("a: [", r"roles.yaml:1: not YAML"),
+        ("noura: [analyst]\nnoura: [privacy_officer]\n", r"^roles.yaml:2: 'noura' stands here twice$"),
         ("!!python/object:os.system {}", "roles.yaml"),
     ],
 )

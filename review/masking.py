@@ -7,10 +7,10 @@ an address' city and country, a network instead of an ip. Every mask has one len
 import ipaddress
 import unicodedata
 
-from events.legible import plain, seen
+from events.legible import plain
 from events.types import Address
 
-__all__ = ["DOTS", "address", "email", "ip", "name", "phone", "plain", "seen"]
+__all__ = ["DOTS", "address", "email", "ip", "name", "phone", "plain"]
 
 DOTS = "•••"
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from events.cards import holds_card_number
+from events.legible import seen
 from events.questions import Answer, Question
 from review import finding, opinions, tags
 from review.access.roles import permissions
@@ -11,7 +12,6 @@ from review.console.house import House
 from review.console.words import marked
 from review.desk import VERDICTS
 from review.errors import StaleCase, TransitionRefused, Unfit
-from review.masking import seen
 from review.workflow import UNDO_MS, Action
 
 HOUR_MS = 3_600_000

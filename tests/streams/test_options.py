@@ -1,7 +1,5 @@
 """Options that name a server are checked before anything is started, and never repeated where they may hold secrets."""
 
-from collections.abc import Iterator
-
 import click
 import pytest
 from click.testing import CliRunner
@@ -11,6 +9,7 @@ from events.errors import BadAddress
 from events.options import TEXT
 from events.publisher import Publisher
 from streams.cli import log_level, main
+from tests.streams.test_cli import commands
 
 
 @pytest.mark.parametrize(
@@ -125,8 +124,8 @@ def test_text_of_any_language_is_taken_as_it_is() -> None:
 def test_whatever_a_command_takes_as_text_is_utf_8() -> None:
     """Click's own STRING lets through what can be neither printed nor stored."""
     unchecked = [
-        f"{path} {parameter.opts[0]}"
-        for path, command in _commands(main, "amana")
+        f"{' '.join(path)} {parameter.opts[0]}"
+        for path, command in commands(main, "amana")
         for parameter in command.params
         if parameter.type is click.STRING and not getattr(parameter, "is_flag", False)
     ]
@@ -140,13 +139,3 @@ def test_a_daily_volume_is_one_that_is_stored(words: list[str]) -> None:
         2,
         f"Error: Invalid value for '--per-day': {'9' * 30} is not in the range 1<=x<=1000000000.",
     )
-
-
-def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            assert found is not None
-            yield from _commands(found, f"{path} {name}")
